@@ -1,0 +1,2 @@
+//! The HTTP/JSON plane: wire, routes, server and client loops.
+#![forbid(unsafe_code)]

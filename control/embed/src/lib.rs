@@ -1,0 +1,1 @@
+//! Hosts the JavaScript call library in QuickJS.

@@ -1,0 +1,1 @@
+//! Telephony codecs and signal processing in batches, one channel per SIMD lane.

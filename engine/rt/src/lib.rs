@@ -1,0 +1,1 @@
+//! The one module that knows the async runtime: spawn, sleep, TCP, blocking calls, wakes.

@@ -1,0 +1,2 @@
+//! RTP media as state machines: channels, streams, source check, bridges.
+#![forbid(unsafe_code)]

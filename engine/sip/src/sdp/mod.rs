@@ -1,0 +1,5 @@
+//! Session descriptions (RFC 4566).
+
+/// A session description.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sdp {}

@@ -1,0 +1,2 @@
+//! mediaswitch
+fn main() {}

@@ -1,0 +1,2 @@
+//! project-control
+fn main() {}

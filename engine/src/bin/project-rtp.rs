@@ -1,0 +1,2 @@
+//! project-rtp
+fn main() {}

@@ -1,0 +1,2 @@
+//! project-sip
+fn main() {}

@@ -1,0 +1,1 @@
+//! The runtime of mediaswitch: shards, ring, sockets, mesh, and the four programs.

@@ -1,0 +1,1 @@
+//! Load generators, test phones and measuring programs.
