@@ -1,0 +1,247 @@
+//! TCP of this executor: listen, accept, connect, read and write.
+//!
+//! Shape:  listeners are made by socket2 with `SO_REUSEADDR` and without `SO_REUSEPORT`: glommio's own `bind` sets the
+//!         latter, and a second engine on the port would start without an error and steal half the connections.
+//! Units:  a bind is tried again for 2 s, because the kernel gives a killed engine's sockets back up to 110 ms late.
+//! Errors: [`BindError`] names address and remedy; `accept` never fails, it counts, pauses 10 ms and goes on.
+//! Source: `docs/runtime.md`, rules 4, 5 and 8.
+
+use futures_lite::io::{AsyncRead, AsyncWrite};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{
+    cell::Cell,
+    io,
+    net::{Shutdown, SocketAddr},
+    os::fd::{FromRawFd, IntoRawFd},
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+/// An address that could not be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {protocol} {address}: {source}. {}", remedy(source))]
+pub struct BindError {
+    /// `tcp` or `udp`.
+    pub protocol: &'static str,
+    /// What was asked for.
+    pub address: SocketAddr,
+    /// The last answer of the kernel.
+    pub source: io::Error,
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "Another program holds this port: stop it (`ss -lnptu` shows it) or choose another port",
+        io::ErrorKind::AddrNotAvailable => "No interface of this host has this address: choose one that `ip addr` shows",
+        io::ErrorKind::PermissionDenied => "Ports below 1024 need CAP_NET_BIND_SERVICE: choose a higher port or grant it",
+        _ => "Check the address",
+    }
+}
+
+/// Takes connections on one address.
+#[derive(Debug)]
+pub struct TcpListener {
+    inner: glommio::net::TcpListener,
+    address: SocketAddr,
+    accept_errors: Cell<u64>,
+}
+
+impl TcpListener {
+    /// Listens on `address`, trying again for 2 s while it is in use. An IPv6 address takes IPv6 only.
+    ///
+    /// # Errors
+    /// [`BindError`] with the kernel's last answer.
+    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let give_up = Instant::now() + BIND_PATIENCE;
+        loop {
+            match Self::bind_now(address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < give_up => crate::sleep(BIND_PAUSE).await,
+                Err(source) => return Err(BindError { protocol: "tcp", address, source }),
+            }
+        }
+    }
+
+    fn bind_now(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let address = std::net::TcpListener::from(socket.try_clone()?).local_addr()?;
+        #[allow(unsafe_code)]
+        // SAFETY: `into_raw_fd` gives up the descriptor, so the listener is its only owner.
+        let inner = unsafe { glommio::net::TcpListener::from_raw_fd(socket.into_raw_fd()) };
+        Ok(Self { inner, address, accept_errors: Cell::new(0) })
+    }
+
+    /// The address it listens on, with the port the kernel chose if 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many accepts failed, most often because descriptors were short.
+    pub fn accept_errors(&self) -> u64 {
+        self.accept_errors.get()
+    }
+
+    /// Waits for the next connection; `TCP_NODELAY` is set on it.
+    pub async fn accept(&self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.inner.accept().await {
+                Ok(stream) => {
+                    // A peer that has already gone has no address: nobody to talk to.
+                    if let Ok(peer) = stream.peer_addr() {
+                        return (TcpStream::from_glommio(stream), peer);
+                    }
+                }
+                Err(_) => {
+                    self.accept_errors.set(self.accept_errors.get().saturating_add(1));
+                    crate::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct TcpStream(glommio::net::TcpStream);
+
+/// Connects to `address` within `limit`; `TCP_NODELAY` is set.
+///
+/// # Errors
+/// The kernel's answer, or `TimedOut`.
+pub async fn connect(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+    let stream = glommio::net::TcpStream::connect_timeout(address, limit).await.map_err(io::Error::from)?;
+    Ok(TcpStream::from_glommio(stream))
+}
+
+impl TcpStream {
+    fn from_glommio(stream: glommio::net::TcpStream) -> Self {
+        // A socket that refuses the option works without it, only slower.
+        let _ = stream.set_nodelay(true);
+        Self(stream)
+    }
+
+    /// The other end.
+    ///
+    /// # Errors
+    /// `NotConnected` when it is gone.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr().map_err(io::Error::from)
+    }
+
+    /// This end.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr().map_err(io::Error::from)
+    }
+
+    /// Says that nothing more will be written (`Write`), or ends both ways; a pending read then returns 0.
+    ///
+    /// # Errors
+    /// `NotConnected` when the peer was faster.
+    pub async fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.0.shutdown(how).await.map_err(io::Error::from)
+    }
+}
+
+impl AsyncRead for TcpStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for TcpStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(cx)
+    }
+}
+
+const BACKLOG: i32 = 1024;
+pub(crate) const BIND_PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const BIND_PAUSE: Duration = Duration::from_millis(25);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{run_test, spawn_local};
+    use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn loopbacks() -> [SocketAddr; 2] {
+        ["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]
+    }
+
+    #[test]
+    fn bytes_go_both_ways_on_both_families() {
+        run_test(async {
+            for address in loopbacks() {
+                let listener = TcpListener::bind(address).await.unwrap();
+                let server = listener.local_addr();
+                let echo = spawn_local(async move {
+                    let (mut stream, peer) = listener.accept().await;
+                    let mut bytes = [0; 5];
+                    stream.read_exact(&mut bytes).await.unwrap();
+                    stream.write_all(&bytes).await.unwrap();
+                    stream.close().await.unwrap();
+                    peer
+                });
+                let mut client = connect(server, Duration::from_secs(1)).await.unwrap();
+                client.write_all(b"hello").await.unwrap();
+                let mut answer = Vec::new();
+                client.read_to_end(&mut answer).await.unwrap();
+                assert_eq!(answer, b"hello");
+                assert_eq!(echo.await, client.local_addr().unwrap());
+            }
+        });
+    }
+
+    #[test]
+    fn a_port_in_use_is_refused_after_the_patience_with_the_remedy() {
+        run_test(async {
+            let first = TcpListener::bind(loopbacks()[0]).await.unwrap();
+            let start = Instant::now();
+            let error = TcpListener::bind(first.local_addr()).await.unwrap_err();
+            assert!(start.elapsed() >= BIND_PATIENCE);
+            let text = error.to_string();
+            assert!(text.contains(&first.local_addr().to_string()) && text.contains("choose another port"), "{text}");
+        });
+    }
+
+    #[test]
+    fn a_port_that_becomes_free_during_the_patience_is_taken() {
+        run_test(async {
+            let first = TcpListener::bind(loopbacks()[0]).await.unwrap();
+            let address = first.local_addr();
+            spawn_local(async move {
+                crate::sleep(Duration::from_millis(100)).await;
+                drop(first);
+            });
+            TcpListener::bind(address).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn a_refused_connection_is_an_error() {
+        run_test(async {
+            let closed = TcpListener::bind(loopbacks()[0]).await.unwrap().local_addr();
+            let error = connect(closed, Duration::from_secs(1)).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        });
+    }
+}
