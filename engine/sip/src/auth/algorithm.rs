@@ -1,0 +1,93 @@
+//! The digest itself: HA1, HA2 and the response, for each hash we know.
+//!
+//! ```text
+//!   HA1 = H(user:realm:secret)     HA2 = H(method:uri)
+//!   response = H(HA1:nonce:nc:cnonce:qop:HA2), or H(HA1:nonce:HA2) where there is no qop
+//! ```
+//! Shape:  results are lower-case hex, 32 digits for MD5 and 64 for SHA-256, on the stack.
+//! Errors: none; any bytes can be hashed.
+//! Source: RFC 7616 §3.4, RFC 2617 §3.2.2.1 (without qop).
+
+use md5::Md5;
+use sha2::{Digest, Sha256};
+
+/// Lower-case hex digest: 32 digits (MD5) or 64 (SHA-256).
+pub type Hex = heapless::String<64>;
+
+/// A hash that a challenge may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// `MD5`: what every phone can do, and what a missing parameter means.
+    Md5,
+    /// `SHA-256` (RFC 8760).
+    Sha256,
+}
+
+impl Algorithm {
+    /// The token in the header.
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Sha256 => "SHA-256",
+        }
+    }
+
+    /// Reads the token, in any case. `None` is one we do not know, the `-sess` forms among them.
+    pub fn from_token(token: &str) -> Option<Self> {
+        [Self::Md5, Self::Sha256].into_iter().find(|a| a.token().eq_ignore_ascii_case(token))
+    }
+
+    /// Hash of the parts joined by colons.
+    fn hash(self, parts: &[&str]) -> Hex {
+        match self {
+            Self::Md5 => hash_joined::<Md5>(parts),
+            Self::Sha256 => hash_joined::<Sha256>(parts),
+        }
+    }
+}
+
+fn hash_joined<D: Digest>(parts: &[&str]) -> Hex {
+    let mut hasher = D::new();
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            hasher.update(b":");
+        }
+        hasher.update(part.as_bytes());
+    }
+    let mut text = Hex::new();
+    push_hex(&mut text, &hasher.finalize());
+    text
+}
+
+/// Appends bytes as lower-case hex as far as they fit: callers pass at most 32 bytes.
+pub(super) fn push_hex(text: &mut Hex, bytes: &[u8]) {
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            // 64 digits is the capacity and 32 bytes the most that any caller has, so this never fails.
+            let _ = text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+    }
+}
+
+/// What `qop=auth` adds to the digest, as written in the header.
+#[derive(Debug, Clone, Copy)]
+pub struct ProtectedBy<'a> {
+    /// Eight hex digits.
+    pub nc: &'a str,
+    /// Client nonce, unquoted.
+    pub cnonce: &'a str,
+}
+
+/// HA1 of a clear secret (RFC 7616 §3.4.2).
+pub fn ha1(algorithm: Algorithm, user: &str, realm: &str, secret: &str) -> Hex {
+    algorithm.hash(&[user, realm, secret])
+}
+
+/// The `response` of a request (RFC 7616 §3.4.1; without `qop` RFC 2617 §3.2.2.1).
+pub fn response(algorithm: Algorithm, ha1: &str, nonce: &str, qop: Option<ProtectedBy<'_>>, method: &str, uri: &str) -> Hex {
+    let ha2 = algorithm.hash(&[method, uri]);
+    match qop {
+        Some(ProtectedBy { nc, cnonce }) => algorithm.hash(&[ha1, nonce, nc, cnonce, "auth", &ha2]),
+        None => algorithm.hash(&[ha1, nonce, &ha2]),
+    }
+}
