@@ -8,4 +8,5 @@
 //! switch is not repeated by what checks it.
 
 pub mod ear;
+pub mod process;
 pub mod rtp_peer;
