@@ -1,2 +1,4 @@
-//! RTP media as state machines: channels, streams, source check, bridges.
+//! RTP media as state machines: channels, streams, source check, bridges. No I/O, no clock.
 #![forbid(unsafe_code)]
+
+pub mod api;

@@ -1,0 +1,362 @@
+//! What crosses between the media core and its driver: commands in, replies and events out.
+//!
+//! ```text
+//!   Command ──► Media::command ──► Reply | CommandError       (docs/openapi.yaml, project-rtp)
+//!   Media::poll_output ──► Event ──► PUT {control}/channel/{uuid}
+//! ```
+//! Shape:  plain owned data; `control_http::json` turns it into JSON and back.
+//! Units:  in the names: `_ms`, `_us`, `_hz`; counts are packets unless they say bytes.
+//! Errors: [`CommandError`], one per HTTP status of the contract.
+//! Null:   what was not measured is `None`, never 0.
+//! Not here: sockets and ports (`engine`), the verbs play, record and dtmf, which come with their machines.
+
+mod id;
+mod stats;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+pub use id::{BadChannelId, ChannelId};
+pub use stats::{ChannelCounts, CoreLoad, InStats, Load, OutStats, RemoteStats, RtcpStats, Stats, TickStats};
+
+/// Where a control server listens: `http://host:port` with an optional path prefix, no slash at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ControlUrl(pub Arc<str>);
+
+/// What the HTTP API asks of the media core.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// `POST /channel`.
+    Open(Open),
+    /// `PUT /channel/{uuid}`: the far end.
+    Target {
+        /// Which channel.
+        channel: ChannelId,
+        /// Where its media go, and as what.
+        target: Target,
+    },
+    /// `PUT /channel/{a}/mix/{b}`.
+    Mix {
+        /// One.
+        a: ChannelId,
+        /// The other.
+        b: ChannelId,
+    },
+    /// `PUT /channel/{uuid}/unmix`.
+    Unmix {
+        /// Who leaves.
+        channel: ChannelId,
+    },
+    /// `PUT /channel/{uuid}/echo`: what comes in goes out again, until mixed or unmixed.
+    Echo {
+        /// Which channel.
+        channel: ChannelId,
+    },
+    /// `PUT /channel/{uuid}/direction`.
+    Direction {
+        /// Which channel.
+        channel: ChannelId,
+        /// Which way its media may flow.
+        direction: Direction,
+    },
+    /// `DELETE /channel/{uuid}`.
+    Close {
+        /// Which channel.
+        channel: ChannelId,
+    },
+    /// `GET /channel`.
+    List,
+    /// `GET /channel/{uuid}`.
+    Get {
+        /// Which channel.
+        channel: ChannelId,
+    },
+    /// `GET /status`: the media part.
+    Status,
+}
+
+impl Command {
+    /// The channel whose shard must run the command; `None` where any or every shard may.
+    pub const fn channel(&self) -> Option<ChannelId> {
+        match self {
+            Self::Target { channel, .. }
+            | Self::Unmix { channel }
+            | Self::Echo { channel }
+            | Self::Direction { channel, .. }
+            | Self::Close { channel }
+            | Self::Get { channel }
+            | Self::Mix { a: channel, .. } => Some(*channel),
+            Self::Open(open) => open.near,
+            Self::List | Self::Status => None,
+        }
+    }
+}
+
+/// `POST /channel`: a channel to open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Open {
+    /// Where its events go; `None` sends none.
+    pub control: Option<ControlUrl>,
+    /// The caller's own name for it, given back with every event.
+    pub id: Option<String>,
+    /// A channel it will be mixed with, so that both live on one core.
+    pub near: Option<ChannelId>,
+}
+
+/// The far end of a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Signalled address; a name is resolved before it comes here. Unspecified (`0.0.0.0`) means: send nothing.
+    pub ip: IpAddr,
+    /// Signalled RTP port; RTCP goes to the next one unless `rtcp_mux`.
+    pub port: u16,
+    /// What the far end takes, best first. The first that we can encode is what we send.
+    pub payloads: Vec<Payload>,
+    /// Packet time wanted, ms; `None` means 20.
+    pub ptime_ms: Option<u16>,
+    /// Which way media may flow; `None` leaves it as it is.
+    pub direction: Option<Direction>,
+    /// RTCP shares the RTP port (RFC 5761).
+    pub rtcp_mux: bool,
+}
+
+/// One payload type of a far end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// Number on the wire, 0–127.
+    pub number: u8,
+    /// What it stands for; `None` takes the static assignment (RFC 3551 §6), or 97 iLBC and 101 telephone-event
+    /// as the predecessor's numbers were.
+    pub encoding: Option<Encoding>,
+    /// Format parameters.
+    pub fmtp: Option<String>,
+}
+
+/// Value of an `rtpmap`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoding {
+    /// Name, any case.
+    pub name: String,
+    /// RTP clock rate.
+    pub clock_rate_hz: u32,
+    /// Audio channels; 1 unless said.
+    pub channels: u8,
+}
+
+/// Which way media may flow, from the channel's point of view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Direction {
+    /// The channel sends.
+    pub send: bool,
+    /// The channel takes what comes.
+    pub recv: bool,
+}
+
+impl Default for Direction {
+    fn default() -> Self {
+        Self { send: true, recv: true }
+    }
+}
+
+/// Answer to a [`Command`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Done, nothing to say.
+    Done,
+    /// A channel is open.
+    Opened(Box<Opened>),
+    /// A channel is closed.
+    Closed {
+        /// Final figures.
+        stats: Box<Stats>,
+        /// The pool after it.
+        channels: ChannelCounts,
+    },
+    /// All channels, oldest first.
+    Channels(Vec<ChannelView>),
+    /// One channel.
+    Channel(Box<ChannelView>),
+    /// Named gauges and counters, in the order they are shown.
+    Status(Vec<(&'static str, u64)>),
+}
+
+/// An open channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opened {
+    /// Its name.
+    pub channel: ChannelId,
+    /// Address to put into SDP (`--pa`).
+    pub ip: IpAddr,
+    /// RTP port to put into SDP.
+    pub port: u16,
+    /// The pool after it.
+    pub channels: ChannelCounts,
+    /// Load of the process, for placing the next one.
+    pub load: Load,
+}
+
+/// One channel as `GET /channel` shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelView {
+    /// Its name.
+    pub channel: ChannelId,
+    /// The caller's own name for it.
+    pub id: Option<String>,
+    /// Our RTP address.
+    pub local: SocketAddr,
+    /// Who it is mixed with.
+    pub mix: Option<ChannelId>,
+    /// It echoes.
+    pub echo: bool,
+    /// Which way media may flow.
+    pub direction: Direction,
+    /// Figures so far.
+    pub stats: Stats,
+}
+
+/// Something a control server is told of a channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Where to.
+    pub control: ControlUrl,
+    /// Which channel.
+    pub channel: ChannelId,
+    /// The caller's own name for it.
+    pub id: Option<String>,
+    /// 1, 2, 3 … per channel.
+    pub seq: u64,
+    /// What happened.
+    pub action: EventAction,
+}
+
+/// What happened to a channel.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EventAction {
+    /// `{action:"mix", event}`.
+    Mix(MixEvent),
+    /// `{action:"media", event}`.
+    Media(MediaEvent),
+    /// `{action:"close", reason, stats}`, the last of a channel.
+    Close {
+        /// Why.
+        reason: CloseReason,
+        /// Final figures.
+        stats: Box<Stats>,
+    },
+}
+
+/// A channel joined or left a mix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MixEvent {
+    /// Joined.
+    Start,
+    /// Left.
+    Finished,
+}
+
+impl MixEvent {
+    /// The word of the contract.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// What became of the media that a channel expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaEvent {
+    /// The first packet of an accepted source.
+    Started,
+    /// None for as long as the configuration allows.
+    Timeout,
+    /// They came back after a time-out.
+    Resumed,
+}
+
+impl MediaEvent {
+    /// The word of the contract.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Timeout => "timeout",
+            Self::Resumed => "resumed",
+        }
+    }
+}
+
+/// Why a channel ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// A control request.
+    Requested,
+    /// No media and no command for as long as the configuration allows.
+    Idle,
+    /// The program stops.
+    Shutdown,
+}
+
+impl CloseReason {
+    /// The word of the contract.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Idle => "idle",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// Why a [`Command`] was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// No such channel: 404.
+    #[error("channel {0} is not open here")]
+    NotFound(ChannelId),
+    /// The channel is in the wrong state for this: 409.
+    #[error("{0}")]
+    WrongState(&'static str),
+    /// Understood but impossible: 422.
+    #[error("{0}")]
+    Impossible(String),
+    /// A field has a value that cannot be: 400.
+    #[error("{0}")]
+    Bad(String),
+    /// A pool is empty: 503.
+    #[error("{what}: all {max} are in use")]
+    Full {
+        /// Which pool.
+        what: &'static str,
+        /// Its size.
+        max: usize,
+    },
+    /// Not now: draining, or too busy for one more: 503.
+    #[error("{0}")]
+    Unavailable(&'static str),
+}
+
+impl CommandError {
+    /// HTTP status of the contract.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::NotFound(_) => 404,
+            Self::WrongState(_) => 409,
+            Self::Impossible(_) => 422,
+            Self::Bad(_) => 400,
+            Self::Full { .. } | Self::Unavailable(_) => 503,
+        }
+    }
+
+    /// Stable word of the `error` key.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "channel_not_open",
+            Self::WrongState(_) => "wrong_state",
+            Self::Impossible(_) => "impossible",
+            Self::Bad(_) => "bad_value",
+            Self::Full { .. } => "pool_empty",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
