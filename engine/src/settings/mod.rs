@@ -6,6 +6,7 @@
 //! Shape:  one table ([`table::TABLE`]) names them all; values are text until [`Settings::get`] parses them.
 //! Errors: [`SettingsError`] names the setting, where its value came from, and what would be right.
 
+pub mod config;
 pub mod table;
 
 use std::collections::HashMap;

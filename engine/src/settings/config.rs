@@ -1,0 +1,273 @@
+//! The settings of a run, typed and checked: what each program needs to start.
+//!
+//! Shape:  [`ApiConfig`] for every program, then [`SipConfig`], [`RtpConfig`], [`ControlConfig`] for those that run.
+//! Units:  ports as numbers, times as `Duration`, expiry in seconds.
+//! Errors: [`SettingsError::Value`] with what would be right.
+
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{Program, Settings, SettingsError};
+use crate::address::{self, PublicAddress};
+
+/// What guards the HTTP listeners, and what our requests carry.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// Address of the listeners.
+    pub address: IpAddr,
+    /// Bearer token, if there is one.
+    pub token: Option<String>,
+    /// `--insecure-api`.
+    pub insecure: bool,
+}
+
+/// project-sip.
+#[derive(Debug, Clone)]
+pub struct SipConfig {
+    /// Where to listen, and the address to advertise there.
+    pub listeners: Vec<(SocketAddr, IpAddr)>,
+    /// HTTP listener.
+    pub http: SocketAddr,
+    /// Live dialogs at most.
+    pub calls_max: usize,
+    /// Live registrations at most.
+    pub registrations_max: usize,
+    /// Shortest and longest registration, seconds.
+    pub expires: RangeInclusive<u32>,
+}
+
+/// project-rtp.
+#[derive(Debug, Clone)]
+pub struct RtpConfig {
+    /// Local address of the sockets.
+    pub bind: IpAddr,
+    /// Address told to far ends.
+    pub public: IpAddr,
+    /// Ports, even for RTP, odd for RTCP.
+    pub ports: RangeInclusive<u16>,
+    /// HTTP listener.
+    pub http: SocketAddr,
+    /// Silence that is reported.
+    pub timeout: Duration,
+}
+
+/// project-control.
+#[derive(Debug, Clone)]
+pub struct ControlConfig {
+    /// HTTP listener.
+    pub http: SocketAddr,
+    /// Where others reach it.
+    pub us: (String, u16),
+    /// project-sip.
+    pub sip: (String, u16),
+    /// project-rtp.
+    pub rtp: (String, u16),
+    /// Call script; the built-in one if none.
+    pub script: Option<PathBuf>,
+    /// Domain of the built-in script.
+    pub domain: String,
+    /// Users of the built-in script, with their secrets; none takes new ones.
+    pub users: Vec<(String, String)>,
+}
+
+impl ApiConfig {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// `Value`.
+    pub fn read(settings: &Settings) -> Result<Self, SettingsError> {
+        Ok(Self {
+            address: settings.require("api-address")?,
+            token: settings.get_with("api-token-file", read_token)?,
+            insecure: settings.is_set("insecure-api"),
+        })
+    }
+}
+
+impl SipConfig {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// `Value`.
+    pub fn read(settings: &Settings) -> Result<Self, SettingsError> {
+        let public = public_address(settings)?;
+        let port: u16 = settings.require("sip-port")?;
+        let addresses = settings.get_with("sip-address", addresses)?.unwrap_or_else(|| {
+            let mut any: Vec<IpAddr> = vec![Ipv4Addr::UNSPECIFIED.into()];
+            if address::is_local(Ipv6Addr::UNSPECIFIED.into()) {
+                any.push(Ipv6Addr::UNSPECIFIED.into());
+            }
+            any
+        });
+        let given = settings.text("public-address").is_some();
+        let listeners = addresses
+            .into_iter()
+            .map(|ip| (SocketAddr::new(ip, port), if ip.is_unspecified() || given { public.facing(ip) } else { ip }))
+            .collect();
+        Ok(Self {
+            listeners,
+            http: http(settings, "sip-http-port")?,
+            calls_max: settings.require("max-calls")?,
+            registrations_max: settings.require("max-registrations")?,
+            expires: settings.get_with("register-expires", |text| range(text, &1, "60-3600"))?.unwrap_or(60..=3600),
+        })
+    }
+}
+
+impl RtpConfig {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// `Value`.
+    pub fn read(settings: &Settings) -> Result<Self, SettingsError> {
+        let public: IpAddr = public_address(settings)?.v4.into();
+        let bind = match settings.get("rtp-address")? {
+            Some(ip) => ip,
+            None if address::is_local(public) => public,
+            // Behind NAT the public address is not ours: the one that the default route uses is.
+            None => PublicAddress::read(None).map_or(public, |found| found.facing(public)),
+        };
+        let public = if bind.is_ipv6() { public_address(settings)?.facing(bind) } else { public };
+        Ok(Self {
+            bind,
+            public,
+            ports: settings.get_with("rtp-ports", |text| range(text, &1024, "10000-20000"))?.unwrap_or(10000..=20000),
+            http: http(settings, "rtp-http-port")?,
+            timeout: Duration::from_secs(settings.require::<u32>("media-timeout")?.into()),
+        })
+    }
+}
+
+impl ControlConfig {
+    /// Reads it. In `mediaswitch` the other two are this process, wherever their ports are.
+    ///
+    /// # Errors
+    /// `Value`.
+    pub fn read(settings: &Settings) -> Result<Self, SettingsError> {
+        let http = http(settings, "control-port")?;
+        let here = if http.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { http.ip() }.to_string();
+        let (sip, rtp, us) = if settings.program == Program::Mediaswitch {
+            let sip = settings.require("sip-http-port")?;
+            let rtp = settings.require("rtp-http-port")?;
+            ((here.clone(), sip), (here.clone(), rtp), (here, http.port()))
+        } else {
+            let required = |name| Ok::<_, SettingsError>(settings.get_with(name, host_port)?.unwrap_or_default());
+            (required("sip")?, required("rtp")?, settings.get_with("us", host_port)?.unwrap_or((here, http.port())))
+        };
+        let script = settings.get("script")?.or_else(|| match settings.program {
+            Program::Control => settings.words.first().map(PathBuf::from),
+            Program::Sip | Program::Rtp | Program::Mediaswitch => None,
+        });
+        let public = PublicAddress::read(settings.text("public-address").as_deref()).ok();
+        Ok(Self {
+            http,
+            us,
+            sip,
+            rtp,
+            script,
+            domain: settings.text("domain").or_else(|| public.map(|public| public.v4.to_string())).unwrap_or_default(),
+            users: settings.get_with("users", users)?.unwrap_or_default(),
+        })
+    }
+}
+
+fn public_address(settings: &Settings) -> Result<PublicAddress, SettingsError> {
+    match settings.get_with("public-address", |text| PublicAddress::read(Some(text)))? {
+        Some(public) => Ok(public),
+        None => Ok(PublicAddress::read(None).unwrap_or(PublicAddress { v4: Ipv4Addr::LOCALHOST, v6: Ipv6Addr::LOCALHOST })),
+    }
+}
+
+fn http(settings: &Settings, port: &'static str) -> Result<SocketAddr, SettingsError> {
+    Ok(SocketAddr::new(settings.require("api-address")?, settings.require(port)?))
+}
+
+fn read_token(path: &str) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let token = text.trim();
+    if token.len() < 16 || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("must hold one token of 16 or more printable characters, such as `openssl rand -hex 32` makes".to_owned());
+    }
+    Ok(token.to_owned())
+}
+
+fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
+    text.split(',').map(|part| part.trim().trim_matches(['[', ']']).parse().map_err(|_| format!("{part} is no IP address"))).collect()
+}
+
+fn range<T: FromStr + PartialOrd + Display>(text: &str, least: &T, example: &str) -> Result<RangeInclusive<T>, String> {
+    let wrong = || format!("must be two numbers such as {example}, the first from {least} on and not above the second");
+    let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+    let (Ok(first), Ok(last)) = (first.trim().parse::<T>(), last.trim().parse::<T>()) else { return Err(wrong()) };
+    if first < *least || first > last { Err(wrong()) } else { Ok(first..=last) }
+}
+
+fn host_port(text: &str) -> Result<(String, u16), String> {
+    let text = text.trim().trim_start_matches("http://").trim_end_matches('/');
+    let wrong = || "must be HOST:PORT such as 127.0.0.1:9000".to_owned();
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let port = port.parse().map_err(|_| wrong())?;
+    if host.is_empty() { Err(wrong()) } else { Ok((host.to_owned(), port)) }
+}
+
+fn users(text: &str) -> Result<Vec<(String, String)>, String> {
+    text.split(',')
+        .map(|entry| match entry.trim().split_once(':') {
+            Some((name, secret)) if !name.is_empty() && !secret.is_empty() => Ok((name.to_owned(), secret.to_owned())),
+            _ => Err("must be NAME:SECRET, several with commas".to_owned()),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(program: Program, args: &[&str]) -> Settings {
+        Settings::read(program, args.iter().map(Into::into), |_| None).unwrap()
+    }
+
+    #[test]
+    fn a_given_listener_advertises_itself() {
+        let config = SipConfig::read(&settings(Program::Sip, &["--sip-address", "127.0.0.2,[::1]", "--sp", "5080"])).unwrap();
+        let pair = |ip: &str| (SocketAddr::new(ip.parse().unwrap(), 5080), ip.parse::<IpAddr>().unwrap());
+        assert_eq!(config.listeners, [pair("127.0.0.2"), pair("::1")]);
+    }
+
+    #[test]
+    fn a_public_address_is_advertised_and_not_bound_where_it_is_not_ours() {
+        let args = ["--pa", "203.0.113.9"];
+        let sip = SipConfig::read(&settings(Program::Sip, &args)).unwrap();
+        assert_eq!(sip.listeners[0], ("0.0.0.0:5060".parse().unwrap(), "203.0.113.9".parse().unwrap()));
+        let rtp = RtpConfig::read(&settings(Program::Rtp, &args)).unwrap();
+        assert_eq!(rtp.public, "203.0.113.9".parse::<IpAddr>().unwrap());
+        assert!(address::is_local(rtp.bind));
+    }
+
+    #[test]
+    fn control_is_told_where_the_others_are() {
+        let control = ControlConfig::read(&settings(Program::Control, &["--sip", "http://sip.example:9000/", "call.js"])).unwrap();
+        assert_eq!((control.sip, control.rtp), (("sip.example".into(), 9000), ("127.0.0.1".into(), 9002)));
+        assert_eq!(control.script, Some(PathBuf::from("call.js")));
+        let whole = ControlConfig::read(&settings(Program::Mediaswitch, &["--cp", "8000", "--control-port", "8001"])).unwrap();
+        assert_eq!((whole.sip, whole.us), (("127.0.0.1".into(), 8000), ("127.0.0.1".into(), 8001)));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_what_would_be_right() {
+        let refused = |args: &[&str]| {
+            let settings = settings(Program::Mediaswitch, args);
+            let sip = SipConfig::read(&settings).map(drop);
+            sip.and(RtpConfig::read(&settings).map(drop)).and(ControlConfig::read(&settings).map(drop)).unwrap_err().to_string()
+        };
+        assert!(refused(&["--rtp-ports", "20000-10000"]).contains("such as 10000-20000"));
+        assert!(refused(&["--register-expires", "0-60"]).contains("such as 60-3600"));
+        assert!(refused(&["--users", "1000"]).contains("NAME:SECRET"));
+        assert!(refused(&["--pa", "0.0.0.0"]).contains("no address that a peer could send to"));
+        assert!(refused(&["--sip-address", "here"]).contains("no IP address"));
+    }
+}
