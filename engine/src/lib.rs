@@ -2,4 +2,5 @@
 
 pub mod address;
 pub mod logs;
+pub mod program;
 pub mod settings;

@@ -1,2 +1,5 @@
-//! mediaswitch
-fn main() {}
+//! The whole switch in one process.
+
+fn main() -> std::process::ExitCode {
+    engine::program::main(engine::settings::Program::Mediaswitch)
+}

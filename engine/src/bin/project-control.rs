@@ -1,2 +1,5 @@
-//! project-control
-fn main() {}
+//! Call logic.
+
+fn main() -> std::process::ExitCode {
+    engine::program::main(engine::settings::Program::Control)
+}

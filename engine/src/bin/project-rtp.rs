@@ -1,2 +1,5 @@
-//! project-rtp
-fn main() {}
+//! RTP channels.
+
+fn main() -> std::process::ExitCode {
+    engine::program::main(engine::settings::Program::Rtp)
+}

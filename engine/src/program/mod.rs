@@ -1,0 +1,75 @@
+//! What the four binaries do: read settings, open the log, run, and say how it ended.
+//!
+//! ```text
+//!   main(Program) ─▶ Settings ─▶ [--help | --version | --daemon] ─▶ log ─▶ run ─▶ exit code
+//! ```
+//! Exit codes: 0 ended as asked; 1 a demo or self-test failed; 2 the settings are wrong; 70 a bug of ours;
+//!             71 the system refused something; 78 this host cannot run us (sysexits.h names, see docs/runtime.md).
+//! Not here: shards, sockets, protocols.
+
+mod daemon;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use crate::logs;
+use crate::settings::{Program, Settings};
+
+/// Exit code of wrong settings.
+pub const EXIT_USAGE: u8 = 2;
+
+/// The whole of a binary's `main`.
+pub fn main(program: Program) -> ExitCode {
+    match start(program) {
+        Ok(code) => code,
+        Err(failure) => {
+            // The log may not be open, and who starts a program by hand looks here.
+            let _ = writeln!(std::io::stderr(), "{}: {}", program.name(), failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Why a program ends at once: for people, and for the shell.
+#[derive(Debug)]
+pub struct Failure {
+    /// Exit code.
+    pub code: u8,
+    /// One message with the cause and the remedy.
+    pub message: String,
+}
+
+impl Failure {
+    /// The settings are wrong.
+    pub fn usage(error: impl std::fmt::Display) -> Self {
+        Self { code: EXIT_USAGE, message: error.to_string() }
+    }
+}
+
+fn start(program: Program) -> Result<ExitCode, Failure> {
+    let settings = Settings::read(program, std::env::args_os().skip(1), |name| std::env::var(name).ok()).map_err(Failure::usage)?;
+    if settings.is_set("help") {
+        return say(&Settings::help(program));
+    }
+    if settings.is_set("version") {
+        return say(&format!("{} {}\n", program.name(), env!("CARGO_PKG_VERSION")));
+    }
+    if settings.is_set("daemon") {
+        return daemon::detach(&settings);
+    }
+    let filter = settings.text("log").unwrap_or_default();
+    logs::open(&filter, settings.is_set("log-json"), settings.text("log-file").as_deref()).map_err(Failure::usage)?;
+    run(&settings)
+}
+
+fn run(settings: &Settings) -> Result<ExitCode, Failure> {
+    let _ = settings;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(text: &str) -> Result<ExitCode, Failure> {
+    let mut out = std::io::stdout().lock();
+    // A closed pipe (`--help | head`) is no failure.
+    let _ = out.write_all(text.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
