@@ -1,0 +1,279 @@
+//! The domains we serve, their users and their control servers. In memory only, pushed over HTTP.
+//!
+//! ```text
+//!   "example.com" ──► control URL, { "1000" ──► secret, "1001" ──► HA1 }
+//! ```
+//! Shape:  at most `domains_max` domains and `users_max` users in all; a command is taken whole or not at all.
+//!         Names are at most 253 bytes (RFC 1035 §2.3.4), user names 128, secrets 256: 200 000 users × 0.5 KiB = 100 MiB at worst.
+//! Case:   domains are folded to lower case, user names are not (RFC 3261 §19.1.4). A port behind a domain is cut off,
+//!         because some phones write it into the realm.
+//! Errors: [`DirectoryError`].
+//! Not here: registrations (`registrar`), the check of passwords (`auth`).
+
+mod name;
+#[cfg(test)]
+mod tests;
+
+pub use name::domain_name;
+
+use std::collections::BTreeMap;
+
+use crate::api::{CommandError, ControlUrl, DomainView, Secret, UserEntry};
+
+/// Longest user name.
+const USERNAME_LEN_MAX: usize = 128;
+/// Longest clear secret.
+const SECRET_LEN_MAX: usize = 256;
+/// Hex digits of an HA1 (MD5).
+const HA1_LEN: usize = 32;
+
+/// How much the directory holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryConfig {
+    /// Domains.
+    pub domains_max: usize,
+    /// Users of all domains.
+    pub users_max: usize,
+}
+
+impl Default for DirectoryConfig {
+    fn default() -> Self {
+        Self { domains_max: 10_000, users_max: 200_000 }
+    }
+}
+
+/// Why the directory refused a command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryError {
+    /// No such domain.
+    #[error("domain {0} is not known here")]
+    UnknownDomain(String),
+    /// No such user in the domain.
+    #[error("user {0} is not known here")]
+    UnknownUser(String),
+    /// Not a host name or IP literal.
+    #[error("{0:?} is not a domain name")]
+    BadDomain(String),
+    /// Empty, too long, or with control characters.
+    #[error("{0:?} is not a user name")]
+    BadUser(String),
+    /// An HA1 that is not 32 hex digits, or a secret that is too long.
+    #[error("the secret of user {0} cannot be used")]
+    BadSecret(String),
+    /// No more room.
+    #[error("{what} is full: {max} in use")]
+    Full {
+        /// `domains` or `users`.
+        what: &'static str,
+        /// Its size.
+        max: usize,
+    },
+}
+
+impl From<DirectoryError> for CommandError {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::UnknownDomain(name) | DirectoryError::UnknownUser(name) => Self::NotFound(name),
+            DirectoryError::BadDomain(_) | DirectoryError::BadUser(_) | DirectoryError::BadSecret(_) => Self::Bad(error.to_string()),
+            DirectoryError::Full { what, max } => Self::Full { what, max },
+        }
+    }
+}
+
+/// One domain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Domain {
+    control: Option<ControlUrl>,
+    users: BTreeMap<Box<str>, Secret>,
+}
+
+impl Domain {
+    /// Its control server.
+    pub fn control(&self) -> Option<&ControlUrl> {
+        self.control.as_ref()
+    }
+
+    /// Credential of a user.
+    pub fn secret(&self, user: &str) -> Option<&Secret> {
+        self.users.get(user)
+    }
+
+    /// Names of all users, in order.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        self.users.keys().map(AsRef::as_ref)
+    }
+
+    /// Number of users.
+    pub fn users_len(&self) -> usize {
+        self.users.len()
+    }
+}
+
+/// Users that a command removed, by domain: their registrations end.
+pub type Removed = Vec<(String, Vec<String>)>;
+
+/// All domains.
+#[derive(Debug, Default)]
+pub struct Directory {
+    config: DirectoryConfig,
+    domains: BTreeMap<Box<str>, Domain>,
+    users_len: usize,
+}
+
+impl Directory {
+    /// An empty directory.
+    pub fn new(config: DirectoryConfig) -> Self {
+        Self { config, ..Self::default() }
+    }
+
+    /// Replaces a domain, or makes it; gives the users that are no more.
+    ///
+    /// # Errors
+    /// `BadDomain`, `BadUser`, `BadSecret`, `Full`; nothing has changed then.
+    pub fn replace(&mut self, domain: &str, control: Option<ControlUrl>, users: Vec<UserEntry>) -> Result<Removed, DirectoryError> {
+        let name = checked_domain(domain)?;
+        let users = checked_users(users)?;
+        let old_len = self.domains.get(name.as_str()).map_or(0, Domain::users_len);
+        if !self.domains.contains_key(name.as_str()) && self.domains.len() >= self.config.domains_max {
+            return Err(DirectoryError::Full { what: "domains", max: self.config.domains_max });
+        }
+        let users_len = self.users_len - old_len + users.len();
+        if users_len > self.config.users_max {
+            return Err(DirectoryError::Full { what: "users", max: self.config.users_max });
+        }
+        self.users_len = users_len;
+        let old = self.domains.insert(name.as_str().into(), Domain { control, users });
+        let kept = self.domains.get(name.as_str()).map(|domain| &domain.users);
+        let gone = old
+            .map(|old| old.users.into_keys().filter(|user| kept.is_none_or(|kept| !kept.contains_key(user))).map(String::from).collect());
+        Ok(gone.map(|gone| vec![(name, gone)]).unwrap_or_default())
+    }
+
+    /// Changes the control server where one is given, adds or replaces the users named, keeps the others.
+    ///
+    /// # Errors
+    /// `UnknownDomain`, `BadUser`, `BadSecret`, `Full`; nothing has changed then.
+    pub fn update(&mut self, domain: &str, control: Option<ControlUrl>, users: Vec<UserEntry>) -> Result<(), DirectoryError> {
+        let users = checked_users(users)?;
+        let max = self.config.users_max;
+        let entry = lookup_mut(&mut self.domains, domain)?;
+        let added = users.keys().filter(|user| !entry.users.contains_key(*user)).count();
+        if self.users_len + added > max {
+            return Err(DirectoryError::Full { what: "users", max });
+        }
+        self.users_len += added;
+        entry.users.extend(users);
+        if control.is_some() {
+            entry.control = control;
+        }
+        Ok(())
+    }
+
+    /// Adds or replaces one user; `true` if it is new.
+    ///
+    /// # Errors
+    /// As [`Directory::update`].
+    pub fn set_user(&mut self, domain: &str, user: UserEntry) -> Result<bool, DirectoryError> {
+        let before = self.users_len;
+        self.update(domain, None, vec![user])?;
+        Ok(self.users_len > before)
+    }
+
+    /// Removes a domain and all below it; gives their users.
+    ///
+    /// # Errors
+    /// `UnknownDomain`.
+    pub fn remove_domain(&mut self, domain: &str) -> Result<Removed, DirectoryError> {
+        let name = domain_name(domain);
+        if !self.domains.contains_key(name.as_ref()) {
+            return Err(DirectoryError::UnknownDomain(domain.to_owned()));
+        }
+        let names: Vec<Box<str>> =
+            self.domains.keys().filter(|other| other.as_ref() == name.as_ref() || is_below(other, &name)).cloned().collect();
+        let mut removed = Vec::with_capacity(names.len());
+        for name in names {
+            let Some(entry) = self.domains.remove(&name) else { continue };
+            self.users_len -= entry.users_len();
+            removed.push((String::from(name), entry.users.into_keys().map(String::from).collect()));
+        }
+        Ok(removed)
+    }
+
+    /// Removes one user.
+    ///
+    /// # Errors
+    /// `UnknownDomain`, `UnknownUser`.
+    pub fn remove_user(&mut self, domain: &str, user: &str) -> Result<(), DirectoryError> {
+        let entry = lookup_mut(&mut self.domains, domain)?;
+        entry.users.remove(user).ok_or_else(|| DirectoryError::UnknownUser(user.to_owned()))?;
+        self.users_len -= 1;
+        Ok(())
+    }
+
+    /// A domain as it is named in a message: any case, port or none.
+    pub fn domain(&self, domain: &str) -> Option<&Domain> {
+        self.domains.get(domain_name(domain).as_ref())
+    }
+
+    /// Names of all domains, in order.
+    pub fn domains(&self) -> impl Iterator<Item = &str> {
+        self.domains.keys().map(AsRef::as_ref)
+    }
+
+    /// What `GET /dir/{domain}` shows.
+    ///
+    /// # Errors
+    /// `UnknownDomain`.
+    pub fn view(&self, domain: &str) -> Result<DomainView, DirectoryError> {
+        let name = domain_name(domain);
+        let entry = self.domains.get(name.as_ref()).ok_or_else(|| DirectoryError::UnknownDomain(domain.to_owned()))?;
+        Ok(DomainView {
+            control: entry.control.clone(),
+            users: entry.users().map(str::to_owned).collect(),
+            domains: self.domains().filter(|other| is_below(other, &name)).map(str::to_owned).collect(),
+            domain: name.into_owned(),
+        })
+    }
+
+    /// Domains and users held now.
+    pub fn len(&self) -> (usize, usize) {
+        (self.domains.len(), self.users_len)
+    }
+
+    /// No domain at all.
+    pub fn is_empty(&self) -> bool {
+        self.domains.is_empty()
+    }
+}
+
+fn lookup_mut<'a>(domains: &'a mut BTreeMap<Box<str>, Domain>, domain: &str) -> Result<&'a mut Domain, DirectoryError> {
+    domains.get_mut(domain_name(domain).as_ref()).ok_or_else(|| DirectoryError::UnknownDomain(domain.to_owned()))
+}
+
+/// `bling.example.com` is below `example.com`.
+fn is_below(name: &str, parent: &str) -> bool {
+    name.strip_suffix(parent).is_some_and(|head| head.ends_with('.'))
+}
+
+fn checked_domain(domain: &str) -> Result<String, DirectoryError> {
+    let name = domain_name(domain);
+    if name::is_domain(&name) { Ok(name.into_owned()) } else { Err(DirectoryError::BadDomain(domain.to_owned())) }
+}
+
+fn checked_users(users: Vec<UserEntry>) -> Result<BTreeMap<Box<str>, Secret>, DirectoryError> {
+    let mut checked = BTreeMap::new();
+    for UserEntry { username, secret } in users {
+        if username.is_empty() || username.len() > USERNAME_LEN_MAX || username.chars().any(char::is_control) {
+            return Err(DirectoryError::BadUser(username));
+        }
+        let usable = match &secret {
+            Secret::Clear(secret) => secret.len() <= SECRET_LEN_MAX,
+            Secret::Ha1(ha1) => ha1.len() == HA1_LEN && ha1.bytes().all(|b| b.is_ascii_hexdigit()),
+        };
+        if !usable {
+            return Err(DirectoryError::BadSecret(username));
+        }
+        checked.insert(username.into_boxed_str(), secret);
+    }
+    Ok(checked)
+}
