@@ -1,0 +1,195 @@
+//! The portable level: eight lanes in a plain array, one short loop per operation.
+//! Shape:  `[i16; 8]`, wide `[i32; 4]`. The compiler turns each loop into one or two instructions of the baseline
+//!         (SSE2 on x86-64, NEON on aarch64). A loop over lanes around a whole codec step would stay scalar.
+//! Errors: none.
+//! Source: the operations are those of `super::Lanes`.
+
+use super::Lanes;
+
+/// Token of the portable level; every CPU runs it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Array;
+
+const N: usize = 8;
+
+#[inline(always)]
+fn map(a: [i16; N], f: impl Fn(i16) -> i16) -> [i16; N] {
+    std::array::from_fn(|i| f(a[i]))
+}
+
+#[inline(always)]
+fn zip(a: [i16; N], b: [i16; N], f: impl Fn(i16, i16) -> i16) -> [i16; N] {
+    std::array::from_fn(|i| f(a[i], b[i]))
+}
+
+/// `a` where `bit` of `count` is clear, else `b`.
+#[inline(always)]
+fn by_bit(count: [i16; N], bit: u32, a: [i16; N], b: [i16; N]) -> [i16; N] {
+    std::array::from_fn(|i| {
+        let mask = (count[i] << (15 - bit)) >> 15;
+        a[i] ^ (mask & (a[i] ^ b[i]))
+    })
+}
+
+impl Lanes for Array {
+    type I16 = [i16; N];
+    type I32 = [i32; N / 2];
+    type Row = [i16; N];
+    type Octets = [u8; N];
+    type Codes = [u8; 2 * N];
+    const LANES: usize = N;
+
+    #[inline(always)]
+    fn rows(self, samples: &[i16]) -> (&[Self::Row], &[i16]) {
+        samples.as_chunks()
+    }
+    #[inline(always)]
+    fn rows_mut(self, samples: &mut [i16]) -> (&mut [Self::Row], &mut [i16]) {
+        samples.as_chunks_mut()
+    }
+    #[inline(always)]
+    fn octets(self, octets: &[u8]) -> (&[Self::Octets], &[u8]) {
+        octets.as_chunks()
+    }
+    #[inline(always)]
+    fn octets_mut(self, octets: &mut [u8]) -> (&mut [Self::Octets], &mut [u8]) {
+        octets.as_chunks_mut()
+    }
+    #[inline(always)]
+    fn codes(self, octets: &[u8]) -> (&[Self::Codes], &[u8]) {
+        octets.as_chunks()
+    }
+    #[inline(always)]
+    fn codes_mut(self, octets: &mut [u8]) -> (&mut [Self::Codes], &mut [u8]) {
+        octets.as_chunks_mut()
+    }
+
+    #[inline(always)]
+    fn splat(self, value: i16) -> Self::I16 {
+        [value; N]
+    }
+    #[inline(always)]
+    fn load(self, row: &Self::Row) -> Self::I16 {
+        *row
+    }
+    #[inline(always)]
+    fn store(self, value: Self::I16, row: &mut Self::Row) {
+        *row = value;
+    }
+    #[inline(always)]
+    fn load_octets(self, octets: &Self::Octets) -> Self::I16 {
+        octets.map(i16::from)
+    }
+    #[inline(always)]
+    fn store_octets(self, value: Self::I16, octets: &mut Self::Octets) {
+        *octets = value.map(|v| v as u8);
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        zip(a, b, i16::wrapping_add)
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        zip(a, b, i16::wrapping_sub)
+    }
+    #[inline(always)]
+    fn min(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        zip(a, b, i16::min)
+    }
+    #[inline(always)]
+    fn max(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        zip(a, b, i16::max)
+    }
+    #[inline(always)]
+    fn and(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        zip(a, b, |a, b| a & b)
+    }
+    #[inline(always)]
+    fn or(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        zip(a, b, |a, b| a | b)
+    }
+    #[inline(always)]
+    fn xor(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        zip(a, b, |a, b| a ^ b)
+    }
+    #[inline(always)]
+    fn shl<const K: u32>(self, a: Self::I16) -> Self::I16 {
+        map(a, |a| a << K)
+    }
+    #[inline(always)]
+    fn shr<const K: u32>(self, a: Self::I16) -> Self::I16 {
+        map(a, |a| a >> K)
+    }
+    #[inline(always)]
+    fn shr_logical<const K: u32>(self, a: Self::I16) -> Self::I16 {
+        map(a, |a| (a as u16 >> K) as i16)
+    }
+    // The baseline has no shift by a vector of counts: three constant shifts, each taken where its bit is set.
+    #[inline(always)]
+    fn shl_by(self, a: Self::I16, count: Self::I16) -> Self::I16 {
+        let a = by_bit(count, 0, a, self.shl::<1>(a));
+        let a = by_bit(count, 1, a, self.shl::<2>(a));
+        by_bit(count, 2, a, self.shl::<4>(a))
+    }
+    #[inline(always)]
+    fn shr_by(self, a: Self::I16, count: Self::I16) -> Self::I16 {
+        let a = by_bit(count, 0, a, self.shr_logical::<1>(a));
+        let a = by_bit(count, 1, a, self.shr_logical::<2>(a));
+        let a = by_bit(count, 2, a, self.shr_logical::<4>(a));
+        by_bit(count, 3, a, self.shr_logical::<8>(a))
+    }
+    #[inline(always)]
+    fn bit_length(self, a: Self::I16) -> Self::I16 {
+        // A comparison is 0 or -1 in a vector register: seven of them count the bits.
+        let mut bits = [0; N];
+        for limit in [0, 1, 3, 7, 15, 31, 63] {
+            bits = zip(bits, a, |bits, a| bits + i16::from(a > limit));
+        }
+        bits
+    }
+
+    #[inline(always)]
+    fn translate(self, table: &[u8; 128], from: &Self::Codes, to: &mut Self::Codes) {
+        *to = from.map(|code| (code & 0x80) | table[usize::from(code & 0x7F)]);
+    }
+
+    #[inline(always)]
+    fn load_wide(self, pairs: &Self::Row) -> Self::I32 {
+        std::array::from_fn(|i| pair(pairs[2 * i], pairs[2 * i + 1]))
+    }
+    #[inline(always)]
+    fn splat_wide(self, value: i32) -> Self::I32 {
+        [value; N / 2]
+    }
+    #[inline(always)]
+    fn dot(self, acc: Self::I32, a: Self::I32, b: Self::I32) -> Self::I32 {
+        std::array::from_fn(|i| {
+            let low = i32::from(a[i] as i16) * i32::from(b[i] as i16);
+            let high = (a[i] >> 16) * (b[i] >> 16);
+            acc[i].wrapping_add(low).wrapping_add(high)
+        })
+    }
+    #[inline(always)]
+    fn pairs(self, a: Self::I16, b: Self::I16) -> (Self::I32, Self::I32) {
+        (std::array::from_fn(|i| pair(a[i], b[i])), std::array::from_fn(|i| pair(a[i + N / 2], b[i + N / 2])))
+    }
+    #[inline(always)]
+    fn store_wide(self, value: Self::I32, pairs: &mut Self::Row) {
+        *pairs = std::array::from_fn(|i| (value[i / 2] >> (16 * (i % 2))) as i16);
+    }
+    #[inline(always)]
+    fn shr_wide<const K: u32>(self, a: Self::I32) -> Self::I32 {
+        a.map(|a| a >> K)
+    }
+    #[inline(always)]
+    fn pack(self, first: Self::I32, second: Self::I32) -> Self::I16 {
+        let clamp = |v: i32| v.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+        std::array::from_fn(|i| clamp(if i < N / 2 { first[i] } else { second[i - N / 2] }))
+    }
+}
+
+#[inline(always)]
+fn pair(low: i16, high: i16) -> i32 {
+    i32::from(low as u16) | (i32::from(high) << 16)
+}

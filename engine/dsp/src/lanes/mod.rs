@@ -1,0 +1,101 @@
+//! Lane operations: the small vocabulary that every vectorised kernel of this crate is written in, once.
+//!   kernel body, generic over `Lanes` ──► `Array` (any CPU) · `Avx2` · `Avx512`
+//! Shape:  a vector is `LANES` values of `i16`; a wide one is half as many `i32`. A *row* is that many `i16` in memory.
+//! Rule:   a value of an implementing type is the proof that the CPU can run it, so every method is safe to call.
+//!         Bodies are `#[inline(always)]` and end up in one `#[target_feature]` shell per kernel and level (`x86.rs`).
+//! Errors: none. Ranges of arguments are stated per method; outside of them the result is unspecified, never undefined.
+//! Not here: any algorithm.
+
+mod array;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub(crate) use array::Array;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Avx512};
+
+/// One SIMD level. Implementors are zero-sized tokens.
+pub(crate) trait Lanes: Copy {
+    /// `LANES` x `i16`.
+    type I16: Copy;
+    /// `LANES / 2` x `i32`.
+    type I32: Copy;
+    /// `[i16; LANES]`.
+    type Row: Copy + AsRef<[i16]> + AsMut<[i16]>;
+    /// `[u8; LANES]`.
+    type Octets: Copy;
+    /// `[u8; 2 * LANES]`: as many octets as a register holds.
+    type Codes: Copy;
+
+    /// Number of 16-bit lanes.
+    const LANES: usize;
+
+    /// A slice as whole rows and the rest.
+    fn rows(self, samples: &[i16]) -> (&[Self::Row], &[i16]);
+    /// A mutable slice as whole rows and the rest.
+    fn rows_mut(self, samples: &mut [i16]) -> (&mut [Self::Row], &mut [i16]);
+    /// Octets, `LANES` at a time, and the rest.
+    fn octets(self, octets: &[u8]) -> (&[Self::Octets], &[u8]);
+    /// Mutable octets, `LANES` at a time, and the rest.
+    fn octets_mut(self, octets: &mut [u8]) -> (&mut [Self::Octets], &mut [u8]);
+    /// Octets, `2 * LANES` at a time, and the rest.
+    fn codes(self, octets: &[u8]) -> (&[Self::Codes], &[u8]);
+    /// Mutable octets, `2 * LANES` at a time, and the rest.
+    fn codes_mut(self, octets: &mut [u8]) -> (&mut [Self::Codes], &mut [u8]);
+
+    /// The same value in every lane.
+    fn splat(self, value: i16) -> Self::I16;
+    /// Reads a row.
+    fn load(self, row: &Self::Row) -> Self::I16;
+    /// Writes a row.
+    fn store(self, value: Self::I16, row: &mut Self::Row);
+    /// Reads octets, each widened to 0..=255.
+    fn load_octets(self, octets: &Self::Octets) -> Self::I16;
+    /// Writes lanes of 0..=255 as octets.
+    fn store_octets(self, value: Self::I16, octets: &mut Self::Octets);
+
+    /// Wrapping sum.
+    fn add(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// Wrapping difference.
+    fn sub(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// Smaller of two.
+    fn min(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// Greater of two.
+    fn max(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// Bitwise and.
+    fn and(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// Bitwise or.
+    fn or(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// Bitwise exclusive or.
+    fn xor(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// Shift left by a constant, 0..=15.
+    fn shl<const K: u32>(self, a: Self::I16) -> Self::I16;
+    /// Arithmetic shift right by a constant, 0..=15.
+    fn shr<const K: u32>(self, a: Self::I16) -> Self::I16;
+    /// Logical shift right by a constant, 0..=15.
+    fn shr_logical<const K: u32>(self, a: Self::I16) -> Self::I16;
+    /// Shift left by a lane's own count, 0..=7.
+    fn shl_by(self, a: Self::I16, count: Self::I16) -> Self::I16;
+    /// Logical shift right by a lane's own count, 1..=8.
+    fn shr_by(self, a: Self::I16, count: Self::I16) -> Self::I16;
+    /// Number of significant bits of 0..=127: 0 for 0, 7 for 64..=127.
+    fn bit_length(self, a: Self::I16) -> Self::I16;
+
+    /// Replaces the low seven bits of each octet by `table` of them; the top bit stays.
+    fn translate(self, table: &[u8; 128], from: &Self::Codes, to: &mut Self::Codes);
+
+    /// Reads `LANES / 2` wide values, as pairs of `i16`.
+    fn load_wide(self, pairs: &Self::Row) -> Self::I32;
+    /// The same value in every wide lane.
+    fn splat_wide(self, value: i32) -> Self::I32;
+    /// `acc + a.0 * b.0 + a.1 * b.1` of the two 16-bit halves of each wide lane, wrapping.
+    fn dot(self, acc: Self::I32, a: Self::I32, b: Self::I32) -> Self::I32;
+    /// Pairs `(a[i], b[i])` in order: the first half of the lanes, then the second.
+    fn pairs(self, a: Self::I16, b: Self::I16) -> (Self::I32, Self::I32);
+    /// Writes wide values as pairs of `i16`.
+    fn store_wide(self, value: Self::I32, pairs: &mut Self::Row);
+    /// Arithmetic shift right of wide lanes.
+    fn shr_wide<const K: u32>(self, a: Self::I32) -> Self::I32;
+    /// Wide lanes saturated to 16 bits, in order.
+    fn pack(self, first: Self::I32, second: Self::I32) -> Self::I16;
+}

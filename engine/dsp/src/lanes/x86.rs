@@ -1,0 +1,24 @@
+//! The AVX levels: `Avx2` (16 lanes) and `Avx512` (32 lanes).
+//! Shape:  a method is one to four intrinsics. A value of the token type exists only where the CPU has the features.
+//! Rule:   all `unsafe` is one intrinsic per `op!`, whose only demand is that CPU feature; the pointers of loads and stores
+//!         come from references of exactly the length read or written.
+//! Cost:   nothing: every method disappears into its caller, which is compiled for the features.
+//! Errors: none.
+//! Source: Intel Intrinsics Guide, names as there.
+
+#![allow(unsafe_code)]
+
+mod avx2;
+mod avx512;
+
+pub(crate) use avx2::Avx2;
+pub(crate) use avx512::Avx512;
+
+/// One intrinsic call; its arguments are values, so nothing else is unsafe in it.
+macro_rules! op {
+    ($name:ident $(::<$c:literal>)? ($($arg:expr),* $(,)?)) => {
+        // SAFETY: `self` exists, so the CPU has the features; a pointer comes from a reference of the full length.
+        unsafe { $name $(::<$c>)? ($($arg),*) }
+    };
+}
+use op;

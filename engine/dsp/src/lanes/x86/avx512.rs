@@ -1,0 +1,198 @@
+//! AVX-512 (F, BW, VL, DQ, VBMI, VBMI2, VNNI): 32 x `i16` in a 512-bit register.
+//! Shape:  `__m512i` for both widths; `Row` 64 octets, `Codes` 64 octets.
+//! Look-ups: `vpermi2b` finds any of 128 octets in one instruction.
+//! Errors: none.
+//! Source: Intel Intrinsics Guide.
+
+use std::arch::x86_64::*;
+
+use super::op;
+use crate::lanes::Lanes;
+
+/// Token of the AVX-512 level.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    /// # Safety
+    /// The CPU must have AVX-512 F, BW, VL, DQ, VBMI, VBMI2 and VNNI, and what `Avx2` asks for.
+    pub(crate) const unsafe fn new() -> Self {
+        Self(())
+    }
+
+    /// `table[index]` of 128 octets, by the low seven bits of each octet of `index`.
+    #[inline(always)]
+    fn find(self, table: &[u8; 128], index: __m512i) -> __m512i {
+        let (halves, _) = table.as_chunks::<64>();
+        let (low, high) = (&halves[0], &halves[1]);
+        let low = op!(_mm512_loadu_si512(low.as_ptr().cast()));
+        let high = op!(_mm512_loadu_si512(high.as_ptr().cast()));
+        op!(_mm512_permutex2var_epi8(low, index, high))
+    }
+}
+
+/// Significant bits of 0..=127.
+const BIT_LENGTH: [u8; 128] = {
+    let mut table = [0; 128];
+    let mut i = 0;
+    while i < 128 {
+        table[i as usize] = (8 - (i as u8).leading_zeros()) as u8;
+        i += 1;
+    }
+    table
+};
+
+impl Lanes for Avx512 {
+    type I16 = __m512i;
+    type I32 = __m512i;
+    type Row = [i16; 32];
+    type Octets = [u8; 32];
+    type Codes = [u8; 64];
+    const LANES: usize = 32;
+
+    #[inline(always)]
+    fn rows(self, samples: &[i16]) -> (&[Self::Row], &[i16]) {
+        samples.as_chunks()
+    }
+    #[inline(always)]
+    fn rows_mut(self, samples: &mut [i16]) -> (&mut [Self::Row], &mut [i16]) {
+        samples.as_chunks_mut()
+    }
+    #[inline(always)]
+    fn octets(self, octets: &[u8]) -> (&[Self::Octets], &[u8]) {
+        octets.as_chunks()
+    }
+    #[inline(always)]
+    fn octets_mut(self, octets: &mut [u8]) -> (&mut [Self::Octets], &mut [u8]) {
+        octets.as_chunks_mut()
+    }
+    #[inline(always)]
+    fn codes(self, octets: &[u8]) -> (&[Self::Codes], &[u8]) {
+        octets.as_chunks()
+    }
+    #[inline(always)]
+    fn codes_mut(self, octets: &mut [u8]) -> (&mut [Self::Codes], &mut [u8]) {
+        octets.as_chunks_mut()
+    }
+
+    #[inline(always)]
+    fn splat(self, value: i16) -> __m512i {
+        op!(_mm512_set1_epi16(value))
+    }
+    #[inline(always)]
+    fn load(self, row: &Self::Row) -> __m512i {
+        op!(_mm512_loadu_si512(row.as_ptr().cast()))
+    }
+    #[inline(always)]
+    fn store(self, value: __m512i, row: &mut Self::Row) {
+        op!(_mm512_storeu_si512(row.as_mut_ptr().cast(), value));
+    }
+    #[inline(always)]
+    fn load_octets(self, octets: &Self::Octets) -> __m512i {
+        let octets = op!(_mm256_loadu_si256(octets.as_ptr().cast()));
+        op!(_mm512_cvtepu8_epi16(octets))
+    }
+    #[inline(always)]
+    fn store_octets(self, value: __m512i, octets: &mut Self::Octets) {
+        let octets_of = op!(_mm512_cvtepi16_epi8(value));
+        op!(_mm256_storeu_si256(octets.as_mut_ptr().cast(), octets_of));
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_add_epi16(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_sub_epi16(a, b))
+    }
+    #[inline(always)]
+    fn min(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_min_epi16(a, b))
+    }
+    #[inline(always)]
+    fn max(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_max_epi16(a, b))
+    }
+    #[inline(always)]
+    fn and(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_and_si512(a, b))
+    }
+    #[inline(always)]
+    fn or(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_or_si512(a, b))
+    }
+    #[inline(always)]
+    fn xor(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_xor_si512(a, b))
+    }
+    #[inline(always)]
+    fn shl<const K: u32>(self, a: __m512i) -> __m512i {
+        let count = op!(_mm_cvtsi32_si128(K as i32)); // a constant: folds into the immediate form
+        op!(_mm512_sll_epi16(a, count))
+    }
+    #[inline(always)]
+    fn shr<const K: u32>(self, a: __m512i) -> __m512i {
+        let count = op!(_mm_cvtsi32_si128(K as i32));
+        op!(_mm512_sra_epi16(a, count))
+    }
+    #[inline(always)]
+    fn shr_logical<const K: u32>(self, a: __m512i) -> __m512i {
+        let count = op!(_mm_cvtsi32_si128(K as i32));
+        op!(_mm512_srl_epi16(a, count))
+    }
+    #[inline(always)]
+    fn shl_by(self, a: __m512i, count: __m512i) -> __m512i {
+        op!(_mm512_sllv_epi16(a, count))
+    }
+    #[inline(always)]
+    fn shr_by(self, a: __m512i, count: __m512i) -> __m512i {
+        op!(_mm512_srlv_epi16(a, count))
+    }
+    #[inline(always)]
+    fn bit_length(self, a: __m512i) -> __m512i {
+        self.find(&BIT_LENGTH, a) // the high octet is 0 and finds 0
+    }
+
+    #[inline(always)]
+    fn translate(self, table: &[u8; 128], from: &Self::Codes, to: &mut Self::Codes) {
+        let codes = op!(_mm512_loadu_si512(from.as_ptr().cast()));
+        let found = self.find(table, codes);
+        let sign = self.and(codes, op!(_mm512_set1_epi8(i8::MIN)));
+        op!(_mm512_storeu_si512(to.as_mut_ptr().cast(), self.or(found, sign)));
+    }
+
+    #[inline(always)]
+    fn load_wide(self, pairs: &Self::Row) -> __m512i {
+        self.load(pairs)
+    }
+    #[inline(always)]
+    fn splat_wide(self, value: i32) -> __m512i {
+        op!(_mm512_set1_epi32(value))
+    }
+    #[inline(always)]
+    fn dot(self, acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_dpwssd_epi32(acc, a, b))
+    }
+    #[inline(always)]
+    fn pairs(self, a: __m512i, b: __m512i) -> (__m512i, __m512i) {
+        let first = self.load(&std::array::from_fn(|i| (i / 2 + 32 * (i % 2)) as i16));
+        let second = self.load(&std::array::from_fn(|i| (16 + i / 2 + 32 * (i % 2)) as i16));
+        (op!(_mm512_permutex2var_epi16(a, first, b)), op!(_mm512_permutex2var_epi16(a, second, b)))
+    }
+    #[inline(always)]
+    fn store_wide(self, value: __m512i, pairs: &mut Self::Row) {
+        self.store(value, pairs);
+    }
+    #[inline(always)]
+    fn shr_wide<const K: u32>(self, a: __m512i) -> __m512i {
+        let count = op!(_mm_cvtsi32_si128(K as i32));
+        op!(_mm512_sra_epi32(a, count))
+    }
+    #[inline(always)]
+    fn pack(self, first: __m512i, second: __m512i) -> __m512i {
+        let packed = op!(_mm512_packs_epi32(first, second)); // 64-bit parts: f0 s0 f1 s1 f2 s2 f3 s3 (each two wide)
+        let order = op!(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7));
+        op!(_mm512_permutexvar_epi64(order, packed))
+    }
+}
