@@ -1,2 +1,14 @@
-//! The HTTP/JSON plane: wire, routes, server and client loops.
+//! The HTTP/JSON plane: how users and the three programs speak to the SIP and RTP cores.
+//!
+//! ```text
+//!   socket ──► server ──► wire ──► routes ──► json ──► Command ──► SipBackend | RtpBackend (the engine)
+//!   Event ──► events (order, retry) ──► json ──► client ──► wire ──► socket ──► control server
+//! ```
+//! Shape:  one instance of each per executor; nothing here is `Send`.
+//! Errors: HTTP status and `{"error","detail"}` outwards, one enum per operation inwards.
+//! Not here: any rule of SIP or RTP; only their command and snapshot types are used.
+//! Source: `docs/openapi.yaml`.
 #![forbid(unsafe_code)]
+
+pub mod wire;
+pub mod json;

@@ -1,0 +1,27 @@
+//! The bodies of the API: types of `sip::api` and `rtp::api` to and from JSON, by hand.
+//!
+//! ```text
+//!   bytes ──► parse ──► Object (typed reads that know their path) ──► Command
+//!   Snapshot, View ──► Value ──► bytes
+//! ```
+//! Shape:  one file per noun; reading is lenient in dialects (string or object) and strict in types.
+//! Units:  as the contract says: seconds for `epochs` and expiry, milliseconds for `epochsms`.
+//! Errors: [`JsonError`], always 400; a field is named by its path, `users[2].secret`.
+//! Not here: routes and statuses (`routes`).
+//! Source: `docs/openapi.yaml`, RFC 8259.
+
+mod action;
+mod control;
+mod dir;
+mod object;
+mod originate;
+mod reg;
+mod snapshot;
+
+pub use action::{ACTIONS, action};
+pub use control::control_url;
+pub use dir::{DomainBody, domain_body, domain_view, secret, user_view};
+pub use object::{JsonError, Object, parse};
+pub use originate::{ORIGINATE_MAX, originate, originate_all};
+pub use reg::{registration, registrations};
+pub use snapshot::snapshot;
