@@ -10,5 +10,5 @@
 //! Source: `docs/openapi.yaml`.
 #![forbid(unsafe_code)]
 
-pub mod wire;
 pub mod json;
+pub mod wire;

@@ -38,9 +38,7 @@ pub fn action(word: &str, body: &Object<'_>) -> Result<Option<Action>, JsonError
             body: body.required("body").and_then(|_| body.string("body"))?.unwrap_or_default().to_owned(),
         },
         "redirect" => Action::Redirect { contacts: contacts(body)? },
-        "hangup" => {
-            Action::Hangup { reason: text(body, "reason")?, code: body.number("code", 300, 699)?, headers: headers(body)? }
-        }
+        "hangup" => Action::Hangup { reason: text(body, "reason")?, code: body.number("code", 300, 699)?, headers: headers(body)? },
         _ => return Ok(None),
     };
     Ok(Some(action))

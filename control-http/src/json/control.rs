@@ -1,23 +1,24 @@
 //! Where a control server listens: a URL string, or host and port.
 //!
 //! ```text
-//!   "http://127.0.0.1:9001/" | {"host":"127.0.0.1","port":9001} ──► ControlUrl("http://127.0.0.1:9001")
+//!   "http://127.0.0.1:9001/" | {"host":"127.0.0.1","port":9001} ──► "http://127.0.0.1:9001"
 //! ```
 //! Shape:  `http://host[:port][/prefix]`, no slash at the end, at most [`URL_BYTES_MAX`].
 //! Errors: [`JsonError::BadField`], saying which part.
 //! Not here: resolving the name (`client`).
 //! Source: RFC 3986 §3.2; `docs/openapi.yaml`, `ControlAddress`.
 
+use std::sync::Arc;
+
 use serde_json::Value;
-use sip::api::ControlUrl;
 
 use super::{JsonError, Object};
 
-/// Reads either dialect; `path` names the field in errors.
+/// Reads either dialect into the text that the `ControlUrl` of `sip::api` and `rtp::api` holds; `path` names the field in errors.
 ///
 /// # Errors
 /// [`JsonError::BadField`].
-pub fn control_url(value: &Value, path: &str) -> Result<ControlUrl, JsonError> {
+pub fn control_url(value: &Value, path: &str) -> Result<Arc<str>, JsonError> {
     match value {
         Value::String(url) => from_url(url).map_err(|rule| JsonError::field(path, rule)),
         Value::Object(_) => {
@@ -26,6 +27,9 @@ pub fn control_url(value: &Value, path: &str) -> Result<ControlUrl, JsonError> {
             // The port of a control server unless told otherwise.
             let port: u16 = object.number("port", 1, u16::MAX)?.unwrap_or(9001);
             let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            if bare.contains('/') {
+                return Err(object.error("host", "must be a host name or an address"));
+            }
             let url = if bare.contains(':') { format!("http://[{bare}]:{port}") } else { format!("http://{bare}:{port}") };
             from_url(&url).map_err(|_| object.error("host", "must be a host name or an address"))
         }
@@ -33,7 +37,7 @@ pub fn control_url(value: &Value, path: &str) -> Result<ControlUrl, JsonError> {
     }
 }
 
-fn from_url(url: &str) -> Result<ControlUrl, &'static str> {
+fn from_url(url: &str) -> Result<Arc<str>, &'static str> {
     let rest = match url.get(..7) {
         Some(scheme) if scheme.eq_ignore_ascii_case("http://") => url.get(7..).unwrap_or_default(),
         _ => return Err("must start with http://"),
@@ -67,7 +71,7 @@ fn from_url(url: &str) -> Result<ControlUrl, &'static str> {
     if !prefix.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>\\^`{|}".contains(&byte)) {
         return Err("has a path that cannot be a prefix");
     }
-    Ok(ControlUrl(format!("http://{host}:{port}{}", prefix.trim_end_matches('/')).into()))
+    Ok(format!("http://{host}:{port}{}", prefix.trim_end_matches('/')).into())
 }
 
 /// Longest URL taken; a host name of 255 bytes and a prefix.
@@ -79,8 +83,8 @@ mod tests {
 
     use super::control_url;
 
-    fn read(value: Value) -> Result<String, String> {
-        control_url(&value, "control").map(|url| url.0.to_string()).map_err(|error| error.to_string())
+    fn read(value: &Value) -> Result<String, String> {
+        control_url(value, "control").map(|url| url.to_string()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -92,16 +96,16 @@ mod tests {
             json!({"host":"127.0.0.1","port":9001}),
             json!({"host":"127.0.0.1"}),
         ] {
-            assert_eq!(read(same).as_deref(), Ok("http://127.0.0.1:9001"));
+            assert_eq!(read(&same).as_deref(), Ok("http://127.0.0.1:9001"));
         }
     }
 
     #[test]
     fn names_ipv6_prefix_and_default_port_are_kept() {
-        assert_eq!(read(json!("http://Control.Example/a/b/")).as_deref(), Ok("http://control.example:80/a/b"));
-        assert_eq!(read(json!("http://[::1]:9001")).as_deref(), Ok("http://[::1]:9001"));
-        assert_eq!(read(json!({"host":"::1","port":1})).as_deref(), Ok("http://[::1]:1"));
-        assert_eq!(read(json!({"host":"[::1]","port":1})).as_deref(), Ok("http://[::1]:1"));
+        assert_eq!(read(&json!("http://Control.Example/a/b/")).as_deref(), Ok("http://control.example:80/a/b"));
+        assert_eq!(read(&json!("http://[::1]:9001")).as_deref(), Ok("http://[::1]:9001"));
+        assert_eq!(read(&json!({"host":"::1","port":1})).as_deref(), Ok("http://[::1]:1"));
+        assert_eq!(read(&json!({"host":"[::1]","port":1})).as_deref(), Ok("http://[::1]:1"));
     }
 
     #[test]
@@ -123,7 +127,7 @@ mod tests {
             (json!({"host":"a","port":"9001"}), "control.port must be a whole number from 1 to 65535"),
             (json!({"host":"a/b","port":1}), "control.host must be a host name or an address"),
         ] {
-            assert_eq!(read(bad), Err(rule.to_owned()));
+            assert_eq!(read(&bad), Err(rule.to_owned()));
         }
     }
 }

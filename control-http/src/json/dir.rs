@@ -26,7 +26,7 @@ pub struct DomainBody {
 /// # Errors
 /// [`JsonError::BadField`].
 pub fn domain_body(body: &Object<'_>) -> Result<DomainBody, JsonError> {
-    let control = body.get("control").map(|value| control_url(value, &body.path("control"))).transpose()?;
+    let control = body.get("control").map(|value| control_url(value, &body.path("control")).map(ControlUrl)).transpose()?;
     let users = body.array("users")?.map(|items| items.map(|(path, item)| user(&Object::at(item, path)?)).collect()).transpose()?;
     Ok(DomainBody { control, users })
 }

@@ -141,7 +141,7 @@ impl<'a> Object<'a> {
         // 70.0 is the same JSON number as 70 for many writers.
         let whole = value.as_u64().or_else(|| {
             let float = value.as_f64()?;
-            (float >= 0.0 && float <= 9_007_199_254_740_992.0 && float.fract() == 0.0).then_some(float as u64)
+            ((0.0..=9_007_199_254_740_992.0).contains(&float) && float.fract() == 0.0).then_some(float as u64)
         });
         let inside = whole.and_then(|whole| N::try_from(whole).ok()).filter(|number| low <= *number && *number <= high);
         inside.map(Some).ok_or_else(|| self.error(key, format_args!("must be a whole number from {low} to {high}")))

@@ -9,7 +9,7 @@
 //! Source: `docs/openapi.yaml`, `/dialog/invite`; RFC 3261 §19.1 (SIP URI), §7.3.1 (headers), RFC 3966 (tel).
 
 use serde_json::Value;
-use sip::api::{CallerId, Originate, Party};
+use sip::api::{CallerId, ControlUrl, Originate, Party};
 
 use super::{JsonError, Object, control_url};
 
@@ -43,7 +43,7 @@ pub fn originate(body: &Object<'_>) -> Result<Originate, JsonError> {
         domain: body.string("domain")?.filter(|domain| !domain.is_empty()).map(|domain| host(body, "domain", domain)).transpose()?,
         callerid: callerid.map(|object| callerid_of(&object)).transpose()?,
         maxforwards: body.number("maxforwards", 0u8, 255)?.unwrap_or(70),
-        control: body.get("control").map(|value| control_url(value, &body.path("control"))).transpose()?,
+        control: body.get("control").map(|value| control_url(value, &body.path("control")).map(ControlUrl)).transpose()?,
         sdp: super::action::sdp(body)?,
         headers: headers(body)?,
         autoanswer: body.boolean("autoanswer")?.unwrap_or(false),

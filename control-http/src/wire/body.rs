@@ -144,8 +144,7 @@ impl BodyReader {
         if extension.iter().any(|&byte| byte != b'\t' && byte.is_ascii_control()) {
             return Err(WireError::BadChunk("a control character in an extension"));
         }
-        self.extension_left =
-            self.extension_left.checked_sub(extension.len()).ok_or(WireError::BadChunk("too many chunk extensions"))?;
+        self.extension_left = self.extension_left.checked_sub(extension.len()).ok_or(WireError::BadChunk("too many chunk extensions"))?;
         let size = size.iter().fold(0, |sum, &digit| sum << 4 | u64::from(char::from(digit).to_digit(16).unwrap_or(0)));
         if size > (self.body_max - self.bytes.len()) as u64 {
             return Err(WireError::BodyTooLarge { max: self.body_max });

@@ -96,7 +96,7 @@ impl Response {
 }
 
 /// The interim response that a client with `Expect: 100-continue` waits for.
-pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Bytes of a request. `target` starts with a slash and is escaped (see [`super::Path::encode_segment`]); a control
 /// character in `host`, `target` or a header is left out.
@@ -104,7 +104,7 @@ pub fn request_bytes(method: Method, host: &str, target: &str, headers: &[(&str,
     let mut out = Vec::with_capacity(128 + target.len() + body.len());
     out.extend_from_slice(method.word().as_bytes());
     out.push(b' ');
-    out.extend(target.bytes().filter(|byte| byte.is_ascii_graphic()));
+    out.extend(target.bytes().filter(u8::is_ascii_graphic));
     out.extend_from_slice(b" HTTP/1.1");
     push_header(&mut out, "Host", host);
     for (name, value) in headers {
@@ -209,8 +209,7 @@ impl ResponseReader {
                     self.buffer.consume(length);
                     // RFC 9110 §15.2: interim responses may come even unasked. 101 would end HTTP here; it is final.
                     if (100..200).contains(&answer.status) && answer.status != 101 {
-                        self.interim_left =
-                            self.interim_left.checked_sub(1).ok_or(WireError::BadHead("too many interim responses"))?;
+                        self.interim_left = self.interim_left.checked_sub(1).ok_or(WireError::BadHead("too many interim responses"))?;
                         self.state = State::Head(HeadScan::default());
                         continue;
                     }
