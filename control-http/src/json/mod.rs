@@ -16,6 +16,7 @@ mod dir;
 mod object;
 mod originate;
 mod reg;
+pub mod sdp;
 mod snapshot;
 
 pub use action::{ACTIONS, action};

@@ -17,6 +17,8 @@
 mod attributes;
 mod parse;
 mod query;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use attributes::{Attribute, Attributes};

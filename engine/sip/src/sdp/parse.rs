@@ -165,6 +165,8 @@ impl Reader {
             'v' => sdp.version = value.trim().parse().map_err(|_| ParseError::NoVersion)?,
             'o' => sdp.origin = origin(value).ok_or(bad)?,
             's' => sdp.name = value.to_owned(),
+            // The grammar has no empty text (RFC 4566 §9); these lines say nothing.
+            'i' | 'u' | 'e' | 'p' if value.is_empty() => {}
             'i' => sdp.info = Some(value.to_owned()),
             'u' => sdp.uri = Some(value.to_owned()),
             'e' => sdp.emails.push(value.to_owned()),
@@ -193,6 +195,7 @@ impl Reader {
         match kind {
             'i' if media.info.is_some() => return Err(ParseError::Twice { line, kind }),
             'k' if media.key.is_some() => return Err(ParseError::Twice { line, kind }),
+            'i' if value.is_empty() => {}
             'i' => media.info = Some(value.to_owned()),
             'k' => media.key = Some(key(value)),
             'c' => media.connections.push(connection(value).ok_or(bad)?),
@@ -241,6 +244,9 @@ impl AddrType {
 
 fn bandwidth(value: &str) -> Option<Bandwidth> {
     let (bwtype, bandwidth) = value.trim().split_once(':')?;
+    if bwtype.is_empty() || bwtype.contains(|c: char| c.is_ascii_whitespace()) {
+        return None;
+    }
     Some(Bandwidth { bwtype: bwtype.to_owned(), bandwidth: bandwidth.trim().parse().ok()? })
 }
 
