@@ -4,4 +4,8 @@
 pub mod api;
 pub mod auth;
 pub mod directory;
+pub mod flow;
 pub mod sdp;
+pub mod timer;
+pub mod token;
+pub mod transaction;

@@ -1,0 +1,495 @@
+//! All transactions of a shard: finds the one a message belongs to, runs their timers, absorbs what is a repeat.
+//!
+//! ```text
+//!   handle_request  ──► Incoming: New ──► accept ──► respond …      | Repeat (dealt with) | Ack (for the dialog)
+//!   request ──► handle_response ──► Matched: Deliver | Absorbed | Unmatched         cancel: waits for the 1xx by itself
+//!   poll_output ──► Transmit (flow, bytes) | Event (TimedOut, TransportFailed, Terminated) | Wait
+//! ```
+//! Shape:  slab of slots, a map from 16-byte key to slot, one wheel entry per slot; `U` is what the caller wants back
+//!         with everything that concerns its transaction, e.g. the index of a call.
+//! Units:  `Instant`; [`Limits`] in transactions and bytes.
+//! Errors: [`StartError`], [`AcceptError`]; what a peer sends is never an error, only unmatched.
+//! Driving: after every `handle_*` and every command drain [`Layer::poll_output`] until `Wait`. A stateless answer (401 to
+//!         nobody, 503 when full) is the caller's: it sends it and does not `accept`.
+//! Not here: parsing, the choice of a flow for a response (RFC 3581), the 100 Trying, 2xx and ACK of dialogs.
+//! Source: RFC 3261 §17.1.3, §17.2.3, §9; RFC 6026 §8.9 (a response that matches nothing goes nowhere).
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::time::Instant;
+
+use slab::Slab;
+
+use super::client_invite::ClientInvite;
+use super::client_non_invite::ClientNonInvite;
+use super::derive::NotAnInvite;
+use super::key::{Key, KeyMaker, RequestHead, ResponseHead};
+use super::output::{Disposition, Event, Step};
+use super::server_invite::ServerInvite;
+use super::server_non_invite::ServerNonInvite;
+use super::slot::{Machine, Slot, TransactionId};
+use super::timing::Timing;
+use crate::flow::Flow;
+use crate::timer::Wheel;
+use crate::token::{Branch, Tokens};
+
+/// How much a layer may hold.
+///
+/// A transaction is a slot (256 B), an entry of the map (at most 2 × 24 B), of the wheel (40 B) and of the ready list (4 B),
+/// and one message. With the defaults that is 65 536 × 348 B + 64 MiB = 86 MiB at most, 1.3 KiB each: enough for 2000
+/// transactions a second that all stay their 32 s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Live transactions.
+    pub transactions: usize,
+    /// Bytes of messages held for retransmission. Reached: nothing new starts; responses to what lives still go out, each
+    /// replacing one before it, so the sum stays within one message more per transaction.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { transactions: 65_536, bytes: 64 << 20 }
+    }
+}
+
+/// What a request turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incoming<U> {
+    /// Belongs to nothing: [`Layer::accept`] it, or answer it without state.
+    New {
+        /// For [`Layer::accept`].
+        request: NewRequest,
+        /// What a CANCEL wants to end.
+        cancels: Cancels<U>,
+    },
+    /// An ACK for the dialog: of a 2xx, or of a failure that was answered without state. Never answered.
+    Ack {
+        /// The INVITE it names; usually none, as the ACK of a 2xx has a branch of its own.
+        invite: Option<(TransactionId, U)>,
+    },
+    /// A repeat. It was absorbed, or the last response goes out again.
+    Repeat,
+}
+
+/// The target of a CANCEL (RFC 3261 §9.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancels<U> {
+    /// The request is no CANCEL.
+    NotACancel,
+    /// It names no INVITE here: answer 481.
+    Nothing,
+    /// It names this INVITE: answer 200, then the INVITE with 487 if it has no final response yet.
+    Invite(TransactionId, U),
+}
+
+/// A request not yet accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewRequest {
+    key: Key,
+    invite: bool,
+}
+
+/// What a response turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matched<U> {
+    /// News for the owner of this transaction.
+    Deliver(TransactionId, U),
+    /// A repeat, or the answer to a CANCEL of the layer's own.
+    Absorbed,
+    /// Nobody asked: drop it.
+    Unmatched,
+}
+
+/// Next output of the layer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LayerOutput<'a, U> {
+    /// Send these bytes there.
+    Transmit {
+        /// Where to.
+        flow: Flow,
+        /// The message; it stays in the table.
+        bytes: &'a [u8],
+    },
+    /// Something happened beside the messages handed up. After `Terminated` the id is void.
+    Event {
+        /// Which transaction.
+        id: TransactionId,
+        /// Its owner's word.
+        user: U,
+        /// What happened.
+        event: Event,
+    },
+    /// Nothing more now: call [`Layer::handle_timeout`] then.
+    Wait(Option<Instant>),
+}
+
+/// Why a client transaction did not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The table or its memory is full.
+    #[error("no free transaction: {live} of {max}, {bytes} bytes held")]
+    Full {
+        /// Live now.
+        live: usize,
+        /// Most allowed.
+        max: usize,
+        /// Bytes held.
+        bytes: usize,
+    },
+    /// The INVITE cannot be acknowledged.
+    #[error(transparent)]
+    NotAnInvite(#[from] NotAnInvite),
+}
+
+/// Why a server transaction did not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptError {
+    /// The table or its memory is full: answer 503 without state.
+    #[error("no free transaction: all {max} are in use or their memory is")]
+    Full {
+        /// Most allowed.
+        max: usize,
+    },
+    /// The same request was accepted before.
+    #[error("this request has a transaction already")]
+    Exists(TransactionId),
+}
+
+/// The transactions of a shard.
+#[derive(Debug)]
+pub struct Layer<U> {
+    slots: Slab<Slot<U>>,
+    index: HashMap<Key, u32, BuildHasherDefault<KeyHasher>>,
+    wheel: Wheel<u32>,
+    ready: VecDeque<u32>,
+    keys: KeyMaker,
+    tokens: Tokens,
+    timing: Timing,
+    limits: Limits,
+    stamp: u32,
+    bytes: usize,
+}
+
+impl<U: Copy> Layer<U> {
+    /// An empty table. `seed` makes branches and the secret of the keys.
+    #[must_use]
+    pub fn new(limits: Limits, timing: Timing, seed: [u8; 32], now: Instant) -> Self {
+        let mut tokens = Tokens::new(seed);
+        let keys = KeyMaker::new([tokens.word(), tokens.word()]);
+        let (slots, index, ready) = (Slab::new(), HashMap::default(), VecDeque::new());
+        Self { slots, index, wheel: Wheel::new(now), ready, keys, tokens, timing, limits, stamp: 0, bytes: 0 }
+    }
+
+    /// Takes a request of the network.
+    pub fn handle_request(&mut self, request: &RequestHead<'_>, now: Instant) -> Incoming<U> {
+        let key = self.keys.server(request);
+        let ack = request.method == b"ACK";
+        let Some(&index) = self.index.get(&key) else {
+            return if ack {
+                Incoming::Ack { invite: None }
+            } else {
+                let request_ = NewRequest { key, invite: request.method == b"INVITE" };
+                Incoming::New { request: request_, cancels: self.cancels(request) }
+            };
+        };
+        let Some(slot) = self.slots.get_mut(index as usize) else { return Incoming::Repeat };
+        let disposition = match &mut slot.machine {
+            Machine::InviteServer(machine) if ack => machine.handle_ack(now),
+            Machine::InviteServer(machine) => machine.handle_repeat(),
+            Machine::Server(machine) => machine.handle_repeat(),
+            Machine::InviteClient(_) | Machine::Client(_) => Disposition::Absorb,
+        };
+        let owner = (TransactionId { index, stamp: slot.stamp }, slot.user);
+        self.queue(index);
+        match disposition {
+            Disposition::Deliver => Incoming::Ack { invite: Some(owner) },
+            Disposition::Absorb => Incoming::Repeat,
+        }
+    }
+
+    /// Takes a response of the network.
+    pub fn handle_response(&mut self, response: &ResponseHead<'_>, now: Instant) -> Matched<U> {
+        let Some(branch) = response.branch else { return Matched::Unmatched };
+        let key = self.keys.client(branch, response.method);
+        let Some(&index) = self.index.get(&key) else { return Matched::Unmatched };
+        let Some(slot) = self.slots.get_mut(index as usize) else { return Matched::Unmatched };
+        let disposition = match &mut slot.machine {
+            Machine::InviteClient(machine) => machine.handle_response(response.status, response.to, now),
+            Machine::Client(machine) => machine.handle_response(response.status, now),
+            Machine::InviteServer(_) | Machine::Server(_) => return Matched::Unmatched,
+        };
+        let (id, user, internal) = (TransactionId { index, stamp: slot.stamp }, slot.user, slot.internal);
+        self.queue(index);
+        self.send_cancel(index, now);
+        match disposition {
+            Disposition::Deliver if !internal => Matched::Deliver(id, user),
+            Disposition::Deliver | Disposition::Absorb => Matched::Absorbed,
+        }
+    }
+
+    /// Takes the time that was asked for.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(index) = self.wheel.pop(now) {
+            if let Some(slot) = self.slots.get_mut(index as usize) {
+                slot.timer = None;
+                slot.machine.handle_timeout(now);
+                self.queue(index);
+            }
+        }
+    }
+
+    /// A message to this flow could not be sent, or its connection is gone: every transaction on it is told.
+    pub fn handle_transport_failed(&mut self, flow: Flow) {
+        // One walk over the table, at most `Limits::transactions` steps, for an event as rare as a lost connection.
+        let hit: Vec<u32> = self.slots.iter().filter(|(_, slot)| slot.flow == flow).map(|(index, _)| index as u32).collect();
+        for index in hit {
+            if let Some(slot) = self.slots.get_mut(index as usize) {
+                slot.machine.handle_transport_failed();
+                self.queue(index);
+            }
+        }
+    }
+
+    /// Makes a server transaction of a request. `flow` is where its responses go (RFC 3261 §18.2.2, RFC 3581 §4).
+    ///
+    /// # Errors
+    /// [`AcceptError::Full`] at the limit; [`AcceptError::Exists`] if it was accepted before, e.g. by an earlier copy.
+    pub fn accept(&mut self, request: NewRequest, flow: Flow, user: U) -> Result<TransactionId, AcceptError> {
+        if let Some(&index) = self.index.get(&request.key) {
+            let stamp = self.slots.get(index as usize).map_or(0, |slot| slot.stamp);
+            return Err(AcceptError::Exists(TransactionId { index, stamp }));
+        }
+        if self.is_full() {
+            return Err(AcceptError::Full { max: self.limits.transactions });
+        }
+        let reliability = flow.transport.reliability();
+        let machine = if request.invite {
+            Machine::InviteServer(ServerInvite::new(reliability, self.timing))
+        } else {
+            Machine::Server(ServerNonInvite::new(reliability, self.timing))
+        };
+        Ok(self.insert(machine, request.key, flow, user, false))
+    }
+
+    /// Sends a response. False if it is not sent: the transaction is over, or has its final response.
+    pub fn respond(&mut self, id: TransactionId, status: u16, response: Vec<u8>, now: Instant) -> bool {
+        let Some(slot) = self.slot(id) else { return false };
+        let sent = match &mut slot.machine {
+            Machine::InviteServer(machine) => machine.respond(status, response, now),
+            Machine::Server(machine) => machine.respond(status, response, now),
+            Machine::InviteClient(_) | Machine::Client(_) => false,
+        };
+        self.queue(id.index);
+        sent
+    }
+
+    /// Sends the 2xx of a server INVITE once more (RFC 3261 §13.3.1.4). False if it has none or is over.
+    pub fn repeat_2xx(&mut self, id: TransactionId) -> bool {
+        let repeated = match self.slot(id).map(|slot| &mut slot.machine) {
+            Some(Machine::InviteServer(machine)) => machine.repeat_2xx(),
+            Some(Machine::InviteClient(_) | Machine::Client(_) | Machine::Server(_)) | None => false,
+        };
+        self.queue(id.index);
+        repeated
+    }
+
+    /// A fresh branch for the Via of a request that [`Layer::request`] or the dialog's ACK will send.
+    pub fn branch(&mut self) -> Branch {
+        self.tokens.branch()
+    }
+
+    /// Starts a client transaction: `request` is the whole message with `branch` in its only Via. Not for ACK.
+    ///
+    /// # Errors
+    /// [`StartError::Full`] at the limit; [`StartError::NotAnInvite`] for an INVITE that lacks what its ACK must repeat.
+    pub fn request(
+        &mut self,
+        method: &str,
+        branch: &Branch,
+        request: Vec<u8>,
+        flow: Flow,
+        user: U,
+        now: Instant,
+    ) -> Result<TransactionId, StartError> {
+        if self.is_full() {
+            return Err(StartError::Full { live: self.slots.len(), max: self.limits.transactions, bytes: self.bytes });
+        }
+        let reliability = flow.transport.reliability();
+        let machine = if method == "INVITE" {
+            Machine::InviteClient(ClientInvite::new(request, reliability, self.timing, now)?)
+        } else {
+            Machine::Client(ClientNonInvite::new(request, reliability, self.timing, now))
+        };
+        let key = self.keys.client(branch.as_str().as_bytes(), method.as_bytes());
+        Ok(self.insert(machine, key, flow, user, false))
+    }
+
+    /// Ends a client INVITE by CANCEL, now or once a provisional response allows it (RFC 3261 §9.1). False if it is no
+    /// client INVITE or has its final response: then BYE is the way. The 487, a 2xx that crossed, or `TimedOut` follows.
+    pub fn cancel(&mut self, id: TransactionId, now: Instant) -> bool {
+        let asked = match self.slot(id).map(|slot| &mut slot.machine) {
+            Some(Machine::InviteClient(machine)) => machine.cancel(),
+            Some(Machine::Client(_) | Machine::InviteServer(_) | Machine::Server(_)) | None => false,
+        };
+        if asked {
+            self.send_cancel(id.index, now);
+        }
+        asked
+    }
+
+    /// Gives a transaction to another owner.
+    pub fn set_user(&mut self, id: TransactionId, user: U) {
+        if let Some(slot) = self.slot(id) {
+            slot.user = user;
+        }
+    }
+
+    /// Next output; drain until `Wait`.
+    pub fn poll_output(&mut self) -> LayerOutput<'_, U> {
+        while let Some(&index) = self.ready.front() {
+            let step = self.slots.get_mut(index as usize).map_or(Step::Wait, |slot| slot.machine.step());
+            match step {
+                Step::Transmit => {
+                    let slot = &self.slots[index as usize];
+                    return LayerOutput::Transmit { flow: slot.flow, bytes: slot.machine.message() };
+                }
+                Step::Event(event) => {
+                    let slot = &self.slots[index as usize];
+                    let (id, user, internal) = (TransactionId { index, stamp: slot.stamp }, slot.user, slot.internal);
+                    if event == Event::Terminated {
+                        self.ready.pop_front();
+                        self.remove(index);
+                    }
+                    if !internal {
+                        return LayerOutput::Event { id, user, event };
+                    }
+                }
+                Step::Wait => {
+                    self.ready.pop_front();
+                    self.settle(index);
+                }
+            }
+        }
+        LayerOutput::Wait(self.wheel.next_deadline())
+    }
+
+    /// The owner of a live transaction.
+    #[must_use]
+    pub fn user(&self, id: TransactionId) -> Option<U> {
+        self.slots.get(id.index as usize).filter(|slot| slot.stamp == id.stamp).map(|slot| slot.user)
+    }
+
+    /// Live transactions.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether no transaction lives.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Bytes of messages held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn is_full(&self) -> bool {
+        self.slots.len() >= self.limits.transactions || self.bytes >= self.limits.bytes
+    }
+
+    fn cancels(&self, request: &RequestHead<'_>) -> Cancels<U> {
+        if request.method != b"CANCEL" {
+            return Cancels::NotACancel;
+        }
+        let index = self.index.get(&self.keys.cancelled(request)).copied();
+        match index.and_then(|index| Some((index, self.slots.get(index as usize)?))) {
+            Some((index, slot)) => Cancels::Invite(TransactionId { index, stamp: slot.stamp }, slot.user),
+            None => Cancels::Nothing,
+        }
+    }
+
+    /// Starts the CANCEL of a client INVITE if its machine has one to give.
+    fn send_cancel(&mut self, index: u32, now: Instant) {
+        let full = self.is_full();
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        let Machine::InviteClient(machine) = &mut slot.machine else { return };
+        let Some(cancel) = machine.take_cancel(now) else { return };
+        let (flow, user, key) = (slot.flow, slot.user, self.keys.cancel_of(slot.key));
+        self.queue(index);
+        // Without room the INVITE still ends, 64 × T1 after this; the far end learns of it by its own timer.
+        if !full {
+            let machine = ClientNonInvite::new(cancel.into_vec(), flow.transport.reliability(), self.timing, now);
+            self.insert(Machine::Client(machine), key, flow, user, true);
+        }
+    }
+
+    fn insert(&mut self, machine: Machine, key: Key, flow: Flow, user: U, internal: bool) -> TransactionId {
+        self.stamp = self.stamp.wrapping_add(1);
+        let slot = Slot { machine, key, flow, user, stamp: self.stamp, bytes: 0, timer: None, queued: false, internal };
+        let index = self.slots.insert(slot) as u32;
+        self.index.insert(key, index);
+        self.queue(index);
+        TransactionId { index, stamp: self.stamp }
+    }
+
+    fn remove(&mut self, index: u32) {
+        let Some(slot) = self.slots.try_remove(index as usize) else { return };
+        self.index.remove(&slot.key);
+        self.bytes -= slot.bytes as usize;
+        if let Some((timer, _)) = slot.timer {
+            self.wheel.cancel(timer);
+        }
+    }
+
+    fn slot(&mut self, id: TransactionId) -> Option<&mut Slot<U>> {
+        self.slots.get_mut(id.index as usize).filter(|slot| slot.stamp == id.stamp)
+    }
+
+    fn queue(&mut self, index: u32) {
+        if let Some(slot) = self.slots.get_mut(index as usize)
+            && !std::mem::replace(&mut slot.queued, true)
+        {
+            self.ready.push_back(index);
+        }
+    }
+
+    /// Brings the wheel and the count of bytes up to what the machine says now.
+    fn settle(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        slot.queued = false;
+        let bytes = slot.machine.message().len() as u32;
+        self.bytes = self.bytes + bytes as usize - std::mem::replace(&mut slot.bytes, bytes) as usize;
+        let deadline = slot.machine.deadline();
+        if slot.timer.map(|(_, at)| at) != deadline {
+            if let Some((timer, _)) = slot.timer {
+                self.wheel.cancel(timer);
+            }
+            slot.timer = deadline.map(|at| (self.wheel.set(at, index), at));
+        }
+    }
+}
+
+/// Keys are hashes already: the map takes their low half.
+#[derive(Debug, Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
