@@ -8,5 +8,6 @@
 //! switch is not repeated by what checks it.
 
 pub mod ear;
+pub mod phone;
 pub mod process;
 pub mod rtp_peer;
