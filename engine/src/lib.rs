@@ -2,5 +2,9 @@
 
 pub mod address;
 pub mod logs;
+pub mod mesh;
+pub mod net;
+pub mod os;
 pub mod program;
 pub mod settings;
+pub mod shard;
