@@ -4,6 +4,7 @@
 pub mod api;
 pub mod auth;
 pub mod directory;
+pub mod endpoint;
 pub mod flow;
 pub mod sdp;
 pub mod timer;
