@@ -1,0 +1,42 @@
+/**
+ * Callbacks that a script has stacked, by name, in the order set.
+ *
+ * Shape:  each name holds a list; setting again adds to it. `take` empties the list, for those that run once.
+ * Errors: `TypeError` if what is set is not a function. What a callback throws is the business of its runner.
+ */
+"use strict";
+
+class Callbacks {
+  #lists = new Map();
+
+  /**
+   * Adds one at the end.
+   * @param {string} name
+   * @param {Function} callback
+   * @throws {TypeError} Not a function.
+   */
+  add(name, callback) {
+    if (typeof callback !== "function") throw new TypeError(`${name} must be a function`);
+    if (!this.#lists.has(name)) this.#lists.set(name, []);
+    this.#lists.get(name).push(callback);
+  }
+
+  /** @returns {Function[]} A copy, so that a callback may add others while they run. */
+  list(name) {
+    return [...(this.#lists.get(name) ?? [])];
+  }
+
+  /** @returns {Function[]} All of that name, which are then forgotten. */
+  take(name) {
+    const list = this.list(name);
+    this.#lists.delete(name);
+    return list;
+  }
+
+  /** Forgets all. */
+  clear() {
+    this.#lists.clear();
+  }
+}
+
+module.exports = Callbacks;

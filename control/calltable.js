@@ -1,0 +1,136 @@
+/**
+ * All live calls of this process, by Call-ID and by channel, and where their snapshots go.
+ *
+ *   snapshot ─► known call ───────────────► its progress
+ *            ─► ended a while ago ────────► dropped
+ *            ─► ours, Call-ID not told yet ► kept until the INVITEs under way are answered
+ *            ─► new ──────────────────────► new call, `onnewcall`
+ *            ─► in mid-call ──────────────► taken over without `onnewcall` (we were restarted)
+ *
+ * Shape:  at most `max` calls; the last 4096 ended Call-IDs are remembered, against late repetitions.
+ * Errors: a full table refuses new calls (`admits`), so the SIP server answers the caller with 503.
+ */
+"use strict";
+
+const Call = require("./call.js");
+
+/** 128 ends a second for the 32 s that a SIP server may go on repeating an event. */
+const ENDED_MAX = 4096;
+
+class CallTable {
+  #control;
+  #calls = new Map();
+  #ended = new Set();
+  #originating = new Set();
+  #early = new Map();
+
+  constructor(control, max) {
+    this.#control = control;
+    /** Most calls at once. */
+    this.max = max;
+    /** Channel uuid → call. */
+    this.channels = new Map();
+    /** Calls ever. */
+    this.counter = 0;
+  }
+
+  /** @returns {number} Calls that have a Call-ID, now. */
+  get size() {
+    return this.#calls.size;
+  }
+
+  /** @returns {string[]} Call-IDs. */
+  ids() {
+    return [...this.#calls.keys()];
+  }
+
+  get(callid) {
+    return this.#calls.get(callid);
+  }
+
+  /** @returns {object[]} The live calls. */
+  list() {
+    return [...this.#calls.values()];
+  }
+
+  /** A call object, not yet in the table. */
+  create(callinfo) {
+    this.counter += 1;
+    return new Call(this.#control, callinfo);
+  }
+
+  /** Whether a snapshot can be taken: always, unless it would be one call too many. */
+  admits(callid) {
+    return this.#calls.has(callid) || this.#ended.has(callid) || this.#calls.size < this.max;
+  }
+
+  /** Watches the placing of a call; snapshots that may be its first wait for it. @returns {Promise} The same work. */
+  originating(work) {
+    const tracked = work.finally(() => this.#originating.delete(tracked));
+    this.#originating.add(tracked);
+    return tracked;
+  }
+
+  /** A call that we made has got its Call-ID. */
+  placed(call) {
+    const { callid } = call.callinfo;
+    if (call.hungup) return;
+    this.#calls.set(callid, call);
+    const early = this.#early.get(callid) ?? [];
+    this.#early.delete(callid);
+    for (const info of early) call.progress.handle(info);
+  }
+
+  /** Takes a snapshot; see the header. */
+  snapshot(info) {
+    const { callid } = info;
+    const known = this.#calls.get(callid);
+    if (known) known.progress.handle(info);
+    else if (this.#ended.has(callid)) return;
+    else if (this.#early.has(callid)) this.#early.get(callid).push(info);
+    else if (info.originator && this.#originating.size > 0) this.#keep(info);
+    else this.#meet(info);
+  }
+
+  /** Runs call processing: the script's `onnewcall`. */
+  arrived(call) {
+    const { callbacks } = this.#control;
+    for (const callback of [...callbacks.list("onnewcall"), ...call.callbacks.take("onnewcall")]) {
+      this.#control.invoke(callback, call, "onnewcall");
+    }
+  }
+
+  /** The call is over. */
+  remove(call) {
+    const { callid } = call.callinfo;
+    if (callid === undefined) return;
+    this.#calls.delete(callid);
+    this.#ended.add(callid);
+    if (this.#ended.size > ENDED_MAX) this.#ended.delete(this.#ended.values().next().value);
+  }
+
+  #keep(info) {
+    this.#early.set(info.callid, [info]);
+    // Those under way now are the only ones it can belong to.
+    Promise.allSettled([...this.#originating]).then(() => {
+      const kept = this.#early.get(info.callid) ?? [];
+      this.#early.delete(info.callid);
+      for (const one of kept) this.snapshot(one);
+    });
+  }
+
+  #meet(info) {
+    // Over before we heard of it: nothing to process.
+    if (info.hangup) return;
+    const call = this.create({ ...info, ring: false, answered: false, hold: false, hangup: false });
+    this.#calls.set(info.callid, call);
+    if (info.originator || info.answered) call.history = "Taken over in mid-call";
+    else {
+      call.history = "New call";
+      this.arrived(call);
+    }
+    call.progress.handle(info);
+  }
+}
+
+module.exports = CallTable;

@@ -1,0 +1,144 @@
+/**
+ * One channel of an RTP server: where a call's audio arrives and leaves.
+ *
+ *   open ──► target / mix / unmix / play / echo … in the order asked ──► close, once
+ *
+ * Shape:  documented fields `ip`, `port`, `control`, `uuid`, `codecs`; one request in flight per channel, so order is kept.
+ * Units:  ports are UDP ports; statistics as the RTP server gives them.
+ * Errors: `open` throws `CallError` 503. The verbs answer the server's reply and never reject; after `close` they answer 410.
+ */
+"use strict";
+
+const CallError = require("./callerror.js");
+
+const GONE = { code: 410, message: "channel is closed", json: {} };
+
+class Channel {
+  #peer;
+  #tail = Promise.resolve();
+  #closing;
+  #seq = 0;
+  #playing = false;
+
+  /**
+   * Asks an RTP server for a channel.
+   * @param {object} control The `projectcontrol` object.
+   * @param {string|undefined} near A channel that this one will be mixed with: same server, same core.
+   * @returns {Promise<Channel>}
+   * @throws {CallError} 503, no channel to be had.
+   */
+  static async open(control, near) {
+    const body = near ? { control: control.url, near } : { control: control.url };
+    const reply = await control.rtppeer.request("POST", "/channel", body, { once: true });
+    if (reply.code !== 200 || !reply.json?.uuid) throw new CallError(503, `unable to create channel: ${reply.message}`);
+    return new Channel(control, reply.json);
+  }
+
+  constructor(control, { uuid, ip, port }) {
+    this.#peer = control.rtppeer;
+    /** Address for SDP. */
+    this.ip = ip;
+    /** UDP port for SDP. */
+    this.port = port;
+    /** The RTP server that has it. */
+    this.control = { ...control.rtp };
+    /** Its name there. */
+    this.uuid = uuid;
+    /** Codec words that the call was opened with. */
+    this.codecs = [];
+    /** What the server told at the end; `null` before, or if it could not be asked. */
+    this.stats = null;
+  }
+
+  /** Whether a play that was asked for may still be running. */
+  get playing() {
+    return this.#playing;
+  }
+
+  /** Far end, see `Sdp.target`. */
+  target(far) {
+    return this.#ask("PUT", "", far);
+  }
+
+  /** Joins the group of another channel; what either plays is stopped first, for it would drown the other side. */
+  async mix(other) {
+    await Promise.all([this.stop(), other.stop()]);
+    return this.#ask("PUT", `/mix/${other.uuid}`, {});
+  }
+
+  unmix() {
+    return this.#ask("PUT", "/unmix", {});
+  }
+
+  /** @param {object} soup Sound soup: `{loop?, files: [{wav, start?, stop?, loop?}]}`, times in milliseconds. */
+  play(soup) {
+    this.#playing = true;
+    return this.#ask("PUT", "/play", soup);
+  }
+
+  /** Ends what plays, if anything does. */
+  stop() {
+    if (!this.#playing) return Promise.resolve({ code: 200, message: "nothing plays", json: {} });
+    this.#playing = false;
+    return this.#ask("DELETE", "/play");
+  }
+
+  /** Sends back what it hears. */
+  echo() {
+    return this.#ask("PUT", "/echo", {});
+  }
+
+  /** @param {object} options `{file, format?, numchannels?, minduration?, maxduration?, …}`, times in milliseconds. */
+  record(options) {
+    return this.#ask("PUT", "/record", options);
+  }
+
+  /** @param {string} digits `0-9 A-D * #`, sent as RFC 4733 events. */
+  dtmf(digits) {
+    return this.#ask("PUT", "/dtmf", { digits }, { once: true });
+  }
+
+  /**
+   * Gives the channel back; again and again is the same as once.
+   * @returns {Promise<object|null>} Final statistics, `null` if the server could not be asked.
+   */
+  close() {
+    this.#closing ??= this.#turn("DELETE", "").then((reply) => {
+      if (reply.code === 200) this.stats ??= reply.json;
+      return this.stats;
+    });
+    return this.#closing;
+  }
+
+  /**
+   * Takes note of an event of the server.
+   * @param {object} event Body of `PUT /channel/{uuid}`.
+   * @returns {boolean} `false` if it is stale or a repetition.
+   */
+  heard(event) {
+    if (event.seq !== undefined) {
+      if (event.seq <= this.#seq) return false;
+      this.#seq = event.seq;
+    }
+    if (event.action === "play" && event.event === "end" && event.reason !== "replaced") this.#playing = false;
+    if (event.action === "close") {
+      this.stats ??= event.stats ?? null;
+      // The server closed it by itself: there is nothing left to give back.
+      this.#closing ??= Promise.resolve(this.stats);
+    }
+    return true;
+  }
+
+  #ask(method, verb, body, how) {
+    if (this.#closing) return Promise.resolve(GONE);
+    return this.#turn(method, verb, body, how);
+  }
+
+  #turn(method, verb, body, how = {}) {
+    const turn = this.#tail.then(() => this.#peer.request(method, `/channel/${this.uuid}${verb}`, body, { ...how, server: this.control }));
+    this.#tail = turn;
+    return turn;
+  }
+}
+
+module.exports = Channel;

@@ -1,0 +1,66 @@
+/**
+ * Digits that a caller presses, and scripts that wait for some.
+ *
+ * Shape:  at most 64 digits are kept, the oldest go first; one match takes all digits up to its end.
+ * Units:  milliseconds.
+ * Errors: `TypeError` if the pattern is not a RegExp. Time-out and hang-up resolve to `undefined`.
+ */
+"use strict";
+
+const KEPT = 64;
+
+class Digits {
+  #host;
+  #waiting = [];
+  #open = true;
+
+  /** @param {object} host For its timer. */
+  constructor(host) {
+    this.#host = host;
+    /** Pressed and not yet taken. */
+    this.collected = "";
+  }
+
+  /** A digit came in. */
+  push(digits) {
+    this.collected = (this.collected + digits).slice(-KEPT);
+    for (const waiter of [...this.#waiting]) waiter.look();
+  }
+
+  /**
+   * @param {RegExp} pattern Tried at each digit on all that are collected.
+   * @param {number} ms At most so long.
+   * @returns {Promise<string|undefined>} The match.
+   */
+  wait(pattern, ms) {
+    if (!(pattern instanceof RegExp)) throw new TypeError("a pattern of digits must be a RegExp");
+    // With g or y a RegExp keeps a position between matches, and tells no index.
+    const once = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""));
+    return new Promise((resolve) => {
+      const settle = (value) => {
+        cancel();
+        this.#waiting = this.#waiting.filter((one) => one !== waiter);
+        resolve(value);
+      };
+      const look = () => {
+        const match = this.collected.match(once);
+        if (!match) return;
+        this.collected = this.collected.slice(match.index + match[0].length);
+        settle(match[0]);
+      };
+      const waiter = { look, settle };
+      const cancel = this.#host.timer(ms, () => settle(undefined));
+      this.#waiting.push(waiter);
+      if (this.#open) look();
+      else settle(undefined);
+    });
+  }
+
+  /** The call is over. */
+  close() {
+    this.#open = false;
+    for (const waiter of this.#waiting) waiter.settle(undefined);
+  }
+}
+
+module.exports = Digits;

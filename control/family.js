@@ -1,0 +1,155 @@
+/**
+ * Who belongs to whom: a call has at most one parent and any number of children, and what happens to one moves the others.
+ *
+ *   child rings    ──► parent rings
+ *   child answered ──► child's far end to its channel ──► parent answered ──► the two mixed
+ *   child ended    ──► last child? one turn later the parent ends too, with the reason of the failure
+ *   parent ended   ──► all children end
+ *
+ * Shape:  documented fields `parent` (absent if none) and `children`.
+ * Errors: media that cannot be had ends the child with its SIP status; then the rule above applies.
+ */
+"use strict";
+
+/** Statuses that describe our own doings, not the callee: the caller hears 480 instead. */
+const OWN_AFFAIR = new Set([401, 407, 487]);
+const ELSEWHERE = { reason: "answered elsewhere", headers: { Reason: 'SIP;cause=200;text="Call completed elsewhere"' } };
+
+class Family {
+  #call;
+  #failures = [];
+
+  /** @param {object} call The call it belongs to. */
+  constructor(call) {
+    this.#call = call;
+    /** Calls made on behalf of this one. */
+    this.children = [];
+  }
+
+  /** @returns {object[]} The parent, or else the children. */
+  get others() {
+    return this.parent ? [this.parent] : [...this.children];
+  }
+
+  /** Makes `child` ours; it leaves the parent it had. */
+  adopt(child) {
+    child.metadata.family.leave();
+    child.metadata.family.parent = this.#call;
+    this.children.push(child);
+  }
+
+  /** Leaves the parent. */
+  leave() {
+    const siblings = this.parent?.metadata.family;
+    if (siblings) siblings.children = siblings.children.filter((one) => one !== this.#call);
+    delete this.parent;
+  }
+
+  /** Cuts all ties, up and down. */
+  unlink() {
+    this.leave();
+    for (const child of this.children) delete child.metadata.family.parent;
+    this.children = [];
+  }
+
+  /** This call rings at the far end. */
+  ringing() {
+    const { parent } = this;
+    if (parent && !parent.ringing && !parent.answered) parent.ring();
+  }
+
+  /** The far end sends early media: passed on if we are the only one who could. */
+  async progress(them) {
+    const { parent } = this;
+    if (!parent || parent.answered || parent.hungup || parent.metadata.family.children.length > 1) return;
+    await this.#media(async () => {
+      await this.#call.session.accept(them);
+      if (await parent.early({ near: this.#call.session.channel?.uuid })) await this.#call.mix(parent);
+    });
+  }
+
+  /** This call, one that we made, was answered. */
+  async answered() {
+    const call = this.#call;
+    const group = call.metadata.group;
+    if (group && !group.won(call)) {
+      call.hangup(ELSEWHERE);
+      return;
+    }
+    for (const loser of group?.losers ?? []) loser.hangup(ELSEWHERE);
+    await this.#media(async () => {
+      await call.complete();
+      const { parent } = this;
+      if (!parent || call.hungup) return;
+      if (parent.hungup) call.hangup();
+      else if (await parent.accept({ near: call.session.channel?.uuid })) await this.#join(parent);
+      else if (!call.hungup) call.hangup();
+    });
+  }
+
+  async #join(parent) {
+    const call = this.#call;
+    if (call.hungup || parent.hungup || call.metadata.family.parent !== parent) return;
+    if (call.hold || parent.hold) return;
+    if (!(await call.mix(parent)) && !call.hungup && !parent.hungup) {
+      call.control.host.log("error", `call ${call.id}: could not be mixed with ${parent.id}, hung up`);
+      call.hangup({ code: 500 });
+    }
+  }
+
+  /** This call is over. Children end now; the parent one turn later, so that a script may first try something else. */
+  ended(code) {
+    const { parent } = this;
+    for (const child of this.children) child.hangup();
+    if (!parent) return;
+    const above = parent.metadata.family;
+    if (!this.#call.answered) above.#failures.push(code);
+    this.leave();
+    parent.control.host.defer(() => above.#bereaved());
+  }
+
+  #bereaved() {
+    const call = this.#call;
+    if (this.children.length > 0 || call.hungup || call.dialog.ending) return;
+    const code = worst(this.#failures);
+    this.#failures = [];
+    call.hangup(call.answered || code === 0 ? {} : { code });
+  }
+
+  /** Brings media in line after one of two has been put on hold or taken off it. */
+  async rebridge() {
+    const call = this.#call;
+    const other = call.other;
+    if (call.hold) await call.unmix();
+    // One that only rings has a channel too, but nothing to say yet.
+    if (other === false || !other.answered) return;
+    if (!call.hold && !other.hold) await call.mix(other);
+    else if (call.hold && !other.hold) await other.music(call.moh);
+    else if (!call.hold && other.hold) await call.music(other.moh);
+    else await Promise.all([call.session.channel?.stop(), other.session.channel?.stop()]);
+  }
+
+  async #media(work) {
+    try {
+      await work();
+    } catch (error) {
+      const call = this.#call;
+      call.fail(error);
+      if (!call.hungup) call.hangup({ code: error.code ?? 500 });
+    }
+  }
+}
+
+/**
+ * What the caller is told when all children failed: busy before declined before the lowest status, as it says most to a person.
+ * @param {number[]} codes SIP statuses, 0 if unknown.
+ */
+function worst(codes) {
+  const known = codes.filter((code) => code > 0);
+  if (known.length === 0) return 0;
+  for (const loud of [486, 600, 603]) if (known.includes(loud)) return loud;
+  const telling = known.filter((code) => code >= 400 && !OWN_AFFAIR.has(code));
+  return telling.length > 0 ? Math.min(...telling) : 480;
+}
+
+module.exports = Family;

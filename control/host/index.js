@@ -1,0 +1,17 @@
+/**
+ * Picks what the library runs on.
+ *
+ * A host is an object with
+ *   request({host, port, method, path, headers, body, timeoutms}) → Promise<{status, body}>, rejects with `error.unsent` true
+ *                                                                    if the server cannot have seen the request
+ *   listen({host, port}, handler) → Promise<{port, close()}>; handler({method, path, headers, body}) → {status, body?, headers?} or a promise of it
+ *   timer(ms, callback) → function that cancels it
+ *   defer(callback)      runs it after what is running now and after answers have been written
+ *   log(level, text)     level is error, warn, info or debug
+ *   now()                milliseconds since 1970
+ *   defaults             {us?, sip?, rtp?}: addresses given from outside the script
+ *   guard(report)        called once by `run`: hand errors that nobody caught to `report(error, where)`
+ */
+"use strict";
+
+module.exports = typeof globalThis.mediaswitchhost === "object" ? require("./embedded.js") : require("./node.js");

@@ -1,0 +1,271 @@
+/**
+ * Call control for mediaswitch. Times are milliseconds unless said otherwise; ports of servers are TCP ports.
+ * Promises of the library do not reject for what the network does: they give `false`, and `call.error` says why.
+ */
+
+declare const projectcontrol: projectcontrol.ProjectControl & { ProjectControl: typeof projectcontrol.ProjectControl };
+
+declare namespace projectcontrol {
+  /** Codec words; `g722` is `722`, `ilbc` is `ilbc@20`, `l16` is 8 kHz. */
+  type Codec = "pcmu" | "pcma" | "722" | "g722" | "ilbc" | "ilbc@20" | "ilbc@30" | "l16" | "l16@16" | "2833";
+
+  interface Address {
+    host: string;
+    port: number;
+    /** Bearer token that is sent, or of `us` asked for. */
+    token?: string;
+  }
+
+  interface OwnAddress extends Address {
+    /** Address to listen on, if it is not `host`, under which others reach us. */
+    listen?: string;
+    /** Listen on an address that others can reach, without a token. */
+    insecure?: boolean;
+  }
+
+  interface User {
+    username: string;
+    /** Clear text; this or `ha1`. */
+    secret?: string;
+    /** MD5 of `user:realm:secret`, 32 hex digits. */
+    ha1?: string;
+  }
+
+  interface Party {
+    user: string;
+    domain?: string;
+    /** Digest secret and user name, if the far end asks for them. */
+    authsecret?: string;
+    authuser?: string;
+  }
+
+  interface CallerId {
+    number?: string;
+    name?: string;
+    private?: boolean;
+  }
+
+  /** A piece of a sound file, times in milliseconds. `loop`: extra plays, or for ever. */
+  interface SoundFile {
+    wav?: string;
+    pcma?: string;
+    pcmu?: string;
+    l168k?: string;
+    l1616k?: string;
+    ilbc?: string;
+    g722?: string;
+    start?: number;
+    stop?: number;
+    loop?: boolean | number;
+  }
+
+  interface SoundSoup {
+    loop?: boolean | number;
+    files?: SoundFile[];
+  }
+
+  interface Gateway {
+    from?: Partial<Party>;
+    to?: { domain?: string };
+    cid?: CallerId;
+    codecs?: Codec[];
+  }
+
+  interface NewCall {
+    /** Whom to call: `"1003"`, `"1003@domain"` or an object. */
+    to: string | Party;
+    from?: string | Party;
+    /** 70, or one less than the call it is made for. */
+    maxforwards?: number;
+    cid?: CallerId;
+    callerid?: CallerId;
+    codecs?: Codec[];
+    /** Through the first gateway. */
+    forward?: boolean;
+    /** Extra SIP headers. */
+    headers?: Record<string, string>;
+    /** Ask the phone to answer by itself. */
+    autoanswer?: boolean;
+    /** INVITE without SDP; ours follows in the ACK. */
+    lateoffer?: boolean;
+    domain?: string;
+  }
+
+  interface HangupReason {
+    /** `busy`, `notfound`, `paymentrequired`, `declined`, `unavailable`, `forbidden`, `congestion`, or free text. */
+    reason?: string;
+    /** SIP status; wins over the word. */
+    code?: number;
+    headers?: Record<string, string>;
+  }
+
+  /** Snapshot of a call, as the SIP server sends it. */
+  interface CallInfo {
+    callid?: string;
+    seq?: number;
+    event?: "new" | "ringing" | "progress" | "answered" | "hold" | "unhold" | "reinvite" | "refer" | "dtmf" | "hangup";
+    uuid?: string;
+    domain?: string;
+    to?: string;
+    from?: string;
+    contact?: string;
+    maxforwards?: number;
+    authenticated?: boolean;
+    originator: boolean;
+    ring: boolean;
+    answered: boolean;
+    hold: boolean;
+    hangup: boolean;
+    error?: { code: number; status: string };
+    remote?: { host: string; port: number };
+    refer?: { to: string; replaces?: string; referedby?: Call };
+    sdp?: { them?: object; us?: object };
+    /** Unix seconds, 0 is not yet. */
+    epochs?: { start: number; ring: number; answer: number; end: number };
+    /** The same in milliseconds. */
+    epochsms?: { start: number; ring: number; answer: number; end: number };
+    callerid?: CallerId;
+    agent?: string;
+    headers?: Record<string, string>;
+    transport?: string;
+    digits?: string;
+  }
+
+  interface Channel {
+    readonly ip: string;
+    /** UDP port. */
+    readonly port: number;
+    readonly control: Address;
+    readonly uuid: string;
+    readonly codecs: Codec[];
+    /** Final statistics of the RTP server, once the channel is closed. */
+    readonly stats: object | null;
+    record(options: object): Promise<Reply>;
+    dtmf(digits: string): Promise<Reply>;
+  }
+
+  interface Reply {
+    /** HTTP status; 503 with `unreachable` if the server was not reached. */
+    code: number;
+    message: string;
+    json: any;
+    unreachable?: boolean;
+  }
+
+  interface Metadata {
+    family: { parent?: Call; children: Call[] };
+    channel?: Channel;
+    history: { when: number; what: string }[];
+    [more: string]: any;
+  }
+
+  interface Registration {
+    domain: string;
+    user: string;
+    host?: string;
+    port?: number;
+    agent?: string;
+    transport?: string;
+    /** Seconds. */
+    expires?: number;
+    /** JSON. */
+    toString(): string;
+  }
+
+  type CallCallback = (this: Call, call: Call) => unknown;
+
+  class Call {
+    private constructor();
+    callinfo: CallInfo;
+    metadata: Metadata;
+    /** Why it could not go on: a SIP status and a sentence. */
+    error?: { code: number; message: string };
+
+    info: CallInfo;
+    readonly id: string;
+    readonly ringing: boolean;
+    readonly answered: boolean;
+    readonly hungup: boolean;
+    readonly hold: boolean;
+    readonly originator: boolean;
+    readonly haserror: boolean;
+    /** What was dialled; after a transfer, where to. */
+    readonly destination: string;
+    /** Who is at the far end. */
+    readonly identity: { user: string; domain: string };
+    readonly other: Call | false;
+    readonly others: Call[];
+    moh: SoundSoup;
+    get history(): { when: number; what: string }[];
+    set history(what: string);
+
+    set onnewcall(callback: CallCallback);
+    set onringing(callback: CallCallback);
+    set onanswer(callback: CallCallback);
+    set onhold(callback: CallCallback);
+    set onoffhold(callback: CallCallback);
+    set onhangup(callback: CallCallback);
+    set onreporting(callback: CallCallback);
+    set ondtmf(callback: (this: Call, call: Call, digit: string) => unknown);
+    set onplay(callback: (this: Call, call: Call, event: { event: "start" | "end"; reason?: string }) => unknown);
+
+    ring(alertinfo?: string): Promise<boolean>;
+    early(options?: { codecs?: Codec[] }): Promise<boolean>;
+    /** `true` when the far end has confirmed, `false` if the call ended first. */
+    answer(options?: { codecs?: Codec[] }): Promise<boolean>;
+    busy(): Promise<boolean>;
+    notfound(): Promise<boolean>;
+    paymentrequired(): Promise<boolean>;
+    /** A word, a SIP status, or both. `true` when the call is over. */
+    hangup(how?: string | number | HangupReason): Promise<boolean>;
+    newcall(request: NewCall | string): Call;
+    newcall(requests: (NewCall | string)[]): Call[];
+    play(soup: SoundSoup): Promise<boolean>;
+    echo(): Promise<boolean>;
+    mix(other?: Call | CallCallback): Promise<boolean>;
+    unmix(oncomplete?: CallCallback): Promise<boolean>;
+    link(other: Call | false): void;
+    unlink(): void;
+    clearcallbacks(): void;
+    waitforanswer(ms?: number): Promise<boolean>;
+    waitforhangup(ms?: number): Promise<boolean>;
+    /** Digits that match, `undefined` after `ms` (60 000) or at the end of the call. */
+    waitfortelevents(pattern?: RegExp, ms?: number): Promise<string | undefined>;
+  }
+
+  class ProjectControl {
+    sip: Address;
+    rtp: Address;
+    us: OwnAddress;
+    codecs: Codec[];
+    moh: SoundSoup;
+    gateways: Gateway[];
+    get gw(): Gateway | undefined;
+    set gw(gateway: Gateway);
+    maxcalls: number;
+    draining: boolean;
+    readonly calls: Record<string, Call>;
+    readonly url: string;
+
+    set onnewcall(callback: CallCallback);
+    set onringing(callback: CallCallback);
+    set onanswer(callback: CallCallback);
+    set onhold(callback: CallCallback);
+    set onoffhold(callback: CallCallback);
+    set onhangup(callback: CallCallback);
+    set onreporting(callback: CallCallback);
+    set onreg(callback: (registration: Registration) => unknown);
+    set ondereg(callback: (registration: Registration) => unknown);
+
+    directory(domain: string, users: User[]): Promise<boolean>;
+    newcall(request: NewCall | string): Call;
+    /** Calls `from`; when that answers, runs `onnewcall` as if it had dialled `to`. */
+    connect(request: NewCall & { from: string | Party }): Promise<Call>;
+    run(): Promise<void>;
+    stop(options?: { hangup?: boolean }): Promise<void>;
+    sipserver(request: object | undefined, path: string, method?: string, callback?: (reply: Reply) => unknown): Promise<Reply>;
+    rtpserver(request: object | undefined, path: string, method?: string, callback?: (reply: Reply) => unknown): Promise<Reply>;
+  }
+}
+
+export = projectcontrol;

@@ -1,0 +1,73 @@
+/**
+ * One server that we ask over HTTP: project-sip or project-rtp.
+ *
+ *   request ──► host.request ──► reply { code, message, json }
+ *                  └─ not reached ─► again after 100, 300, 1000 ms ─► reply with code 503
+ *
+ * Shape:  never rejects; a server that cannot be reached answers 503 with `unreachable: true`.
+ * Units:  time limit 5 s for each try, 4 tries: at most 21.4 s in all.
+ * Errors: in the reply. A request is sent again only if the server cannot have seen it, or if seeing it twice does no harm.
+ */
+"use strict";
+
+const VERSION = require("./version.js");
+
+const TRY_AGAIN_MS = [100, 300, 1000];
+const TRY_LIMIT_MS = 5000;
+
+class Peer {
+  #control;
+  #which;
+
+  /**
+   * @param {object} control The `projectcontrol` object, for its host and addresses.
+   * @param {"sip"|"rtp"} which Property of it that holds `{host, port, token?}`; read at each request.
+   */
+  constructor(control, which) {
+    this.#control = control;
+    this.#which = which;
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [body] Sent as JSON.
+   * @param {{server?: object, once?: boolean}} [how] Another address; `once`: harmful if it arrives twice.
+   * @returns {Promise<{code: number, message: string, json: any, unreachable?: boolean}>}
+   */
+  async request(method, path, body, how = {}) {
+    const server = how.server ?? this.#control[this.#which];
+    const headers = { "user-agent": `project-control/${VERSION}` };
+    if (server.token) headers.authorization = `Bearer ${server.token}`;
+    let text;
+    if (body !== undefined) {
+      text = JSON.stringify(body);
+      headers["content-type"] = "application/json";
+    }
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        const wanted = { host: server.host, port: server.port, method, path, headers, body: text, timeoutms: TRY_LIMIT_MS };
+        return reply(await this.#control.host.request(wanted));
+      } catch (error) {
+        const harmless = error.unsent === true || !how.once;
+        if (!harmless || attempt === TRY_AGAIN_MS.length) {
+          const message = `${this.#which} server ${server.host}:${server.port} not reached: ${error.message}`;
+          return { code: 503, message, json: {}, unreachable: true };
+        }
+        await this.#control.sleep(TRY_AGAIN_MS[attempt]);
+      }
+    }
+  }
+}
+
+function reply(response) {
+  let json = {};
+  try {
+    if (response.body) json = JSON.parse(response.body);
+  } catch {
+    json = {};
+  }
+  return { code: response.status, message: json?.detail ?? json?.error ?? `HTTP ${response.status}`, json };
+}
+
+module.exports = Peer;

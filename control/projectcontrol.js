@@ -1,0 +1,316 @@
+/**
+ * The control server of a script: settings, the directory, calls, and the HTTP server that hears what happens.
+ *
+ *   directory(domain, users) ─► project-sip          newcall(request) ─► a call
+ *   onnewcall onringing onanswer onhold onoffhold onhangup onreporting onreg ondereg: stacking, run in the order set
+ *   run() ─► listens on `us`; from then on callbacks come
+ *
+ * Shape:  `sip`, `rtp` and `us` are `{host, port, token?}`; at most `maxcalls` calls.
+ * Units:  milliseconds; ports are TCP ports.
+ * Errors: wrong settings throw `TypeError`. An error in a callback is logged with its stack and the call's id; a call not yet
+ *         answered then ends with 500; nothing else is touched.
+ */
+"use strict";
+
+const CallTable = require("./calltable.js");
+const Callbacks = require("./callbacks.js");
+const Peer = require("./peer.js");
+const Routes = require("./routes.js");
+const codecs = require("./codecs.js");
+const originate = require("./originate.js");
+
+const MAXCALLS = 20_000;
+/** The SIP server may start after us: ask again each second. */
+const DIRECTORY_AGAIN_MS = 1000;
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
+
+class ProjectControl {
+  #codecs = ["pcma", "pcmu", "722", "ilbc", "2833"];
+  #moh = {};
+  #sessionid;
+  #keys = 0;
+  #server;
+  #running;
+  #tracked = new Set();
+
+  /** @param {object} host What it runs on, see host/index.js. */
+  constructor(host) {
+    const { us, sip, rtp } = host.defaults ?? {};
+    /** The SIP server's HTTP address. */
+    this.sip = address(sip, 9000);
+    /** The RTP server's HTTP address. */
+    this.rtp = address(rtp, 9002);
+    /** Where we listen and are reached. `token` is asked of all who call; `insecure: true` allows an open listener. */
+    this.us = address(us, 9001);
+    /** Gateways, the first is used. */
+    this.gateways = [];
+    /** Set by `POST /drain`: no new calls. */
+    this.draining = false;
+    /** Errors of scripts since start. */
+    this.errors = 0;
+    const hidden = { host, callbacks: new Callbacks(), started: host.now() };
+    for (const [name, value] of Object.entries(hidden)) Object.defineProperty(this, name, { value });
+    Object.defineProperty(this, "table", { value: new CallTable(this, MAXCALLS) });
+    Object.defineProperty(this, "sippeer", { value: new Peer(this, "sip") });
+    Object.defineProperty(this, "rtppeer", { value: new Peer(this, "rtp") });
+    // RFC 4566 §5.2: the id of a description should not come again; seconds since 1970 keep restarts apart.
+    this.#sessionid = Math.floor(host.now() / 1000) * 1000;
+  }
+
+  /** Codec words offered and accepted, the best first. */
+  get codecs() {
+    return this.#codecs;
+  }
+  set codecs(words) {
+    this.#codecs = codecs.check(words);
+  }
+  /** Music on hold: a sound soup, times in milliseconds. */
+  get moh() {
+    return this.#moh;
+  }
+  set moh(soup) {
+    this.#moh = soup;
+  }
+  /** The first gateway: `{from: {user, domain, authsecret}, to: {domain}, cid, codecs}`. Assigning adds one. */
+  get gw() {
+    return this.gateways[0];
+  }
+  set gw(gateway) {
+    this.gateways.push(gateway);
+  }
+  /** Most calls at once. */
+  get maxcalls() {
+    return this.table.max;
+  }
+  set maxcalls(max) {
+    if (!Number.isInteger(max) || max < 1) throw new TypeError("maxcalls must be a whole number above 0");
+    this.table.max = max;
+  }
+  /** The live calls by Call-ID. */
+  get calls() {
+    return Object.fromEntries(this.table.list().map((call) => [call.id, call]));
+  }
+  /** Our address as other servers call it. */
+  get url() {
+    const host = this.us.host.includes(":") ? `[${this.us.host}]` : this.us.host;
+    return this.us.port === 80 ? `http://${host}` : `http://${host}:${this.us.port}`;
+  }
+
+  /**
+   * Tells the SIP server the users of a domain, and that we control it; replaces what it knew. Asked again until it is there.
+   * @param {string} domain
+   * @param {Array<{username: string, secret?: string, ha1?: string}>} users
+   * @returns {Promise<boolean>} `true` when taken, `false` if the SIP server refuses it.
+   * @throws {TypeError} Wrong arguments.
+   */
+  directory(domain, users) {
+    if (typeof domain !== "string" || domain === "") throw new TypeError("directory needs a domain");
+    if (!Array.isArray(users)) throw new TypeError("directory needs an array of users");
+    return this.track(this.#directory(domain, users));
+  }
+
+  async #directory(domain, users) {
+    // With port 0 our address is known only once we listen, and `run` may come a line later.
+    await Promise.resolve();
+    if (this.us.port === 0) await this.#running;
+    for (let waited = false; ; waited = true) {
+      const reply = await this.sippeer.request("PUT", `/dir/${encodeURIComponent(domain)}`, { control: this.url, users });
+      if (!reply.unreachable) {
+        const taken = reply.code < 300;
+        this.host.log(taken ? "info" : "error", `directory ${domain}: ${taken ? `${users.length} users` : reply.message}`);
+        return taken;
+      }
+      if (!waited) this.host.log("warn", `directory ${domain}: ${reply.message}; trying on`);
+      if (this.#stopped) return false;
+      await this.sleep(DIRECTORY_AGAIN_MS);
+    }
+  }
+
+  #stopped = false;
+
+  /**
+   * Makes a call that belongs to no other.
+   * @param {object|string} request `{from?, to, maxforwards?, cid?, codecs?, forward?, headers?, autoanswer?, lateoffer?}`.
+   * @returns {object} The call, at once; set its `onnewcall`, `onanswer` … now.
+   * @throws {TypeError} `to` is missing.
+   */
+  newcall(request) {
+    return originate.single(this, request);
+  }
+
+  /**
+   * Connects two by script: calls `from`, and when that answers runs `onnewcall` as if it had dialled `to`.
+   * @param {{from: object|string, to: object|string, domain?: string, cid?: object}} request
+   * @returns {Promise<object>} The call to `from`, placed or with `error`.
+   * @throws {TypeError} `from` or `to` is missing.
+   */
+  async connect(request) {
+    const { from, to, domain, cid, callerid, codecs: words, headers, autoanswer } = request;
+    if (!from) throw new TypeError("from is missing");
+    if (!to) throw new TypeError("to is missing");
+    const dialled = typeof to === "object" ? to.user : String(to);
+    const number = dialled.split("@")[0];
+    const at = domain ?? from.domain ?? (typeof from === "string" ? from.split("@")[1] : undefined);
+    const shown = cid ?? callerid ?? { number, name: number };
+    const call = this.newcall({ to: from, from: { user: number, domain: at }, cid: shown, codecs: words, headers, autoanswer, domain: at });
+    if (!call.metadata.destination) call.metadata.destination = number;
+    call.onanswer = () => this.table.arrived(call);
+    return new Promise((resolve) => {
+      call.onnewcall = () => resolve(call);
+    });
+  }
+
+  /**
+   * Listens for the other servers; callbacks come from now on.
+   * @returns {Promise<void>} When it listens.
+   * @throws {Error} The address cannot be listened on, or is open to all without `us.token` or `us.insecure`.
+   */
+  run() {
+    this.#running ??= this.#run();
+    // A script that does not wait for it learns from the log.
+    this.#running.catch((error) => this.host.log("error", `control server does not run: ${error.message}`));
+    return this.#running;
+  }
+
+  async #run() {
+    const { host, port, listen = host, token, insecure } = this.us;
+    if (!LOOPBACK.test(listen) && !token && !insecure) {
+      throw new Error(`${listen} can be reached by others: set projectcontrol.us.token, or projectcontrol.us.insecure = true`);
+    }
+    this.host.guard?.((error, where) => this.#report(error, where));
+    const routes = new Routes(this);
+    this.#server = await this.host.listen({ host: listen, port }, (request) => routes.handle(request));
+    this.us.port = this.#server.port;
+    this.host.log("info", `project-control listens on ${listen} port ${this.us.port}`);
+  }
+
+  /**
+   * Stops listening. With `{hangup: true}` ends all calls first.
+   * @returns {Promise<void>} When nothing of ours is under way any more.
+   */
+  async stop({ hangup = false } = {}) {
+    this.draining = true;
+    if (hangup) await Promise.all(this.table.list().map((call) => call.hangup()));
+    this.#stopped = true;
+    await this.idle();
+    await this.#server?.close();
+    this.#server = undefined;
+  }
+
+  /** @returns {Promise<void>} When no request of ours is under way. */
+  async idle() {
+    while (this.#tracked.size > 0) await Promise.allSettled([...this.#tracked]);
+  }
+
+  /** Asks the SIP server something of your own. `callback` gets what the promise gives: `{code, message, json}`. */
+  sipserver(request, path, method = "PUT", callback) {
+    return this.#own(this.sippeer, request, path, method, callback);
+  }
+  /** Asks the RTP server something of your own. */
+  rtpserver(request, path, method = "PUT", callback) {
+    return this.#own(this.rtppeer, request, path, method, callback);
+  }
+
+  async #own(peer, request, path, method, callback) {
+    const reply = await peer.request(method, path, request, { once: method === "POST" });
+    if (callback) callback(reply);
+    return reply;
+  }
+
+  /** Event of a channel. @param {object} call Whose channel it is. @param {object} event */
+  channelevent(call, event) {
+    const { channel } = call.metadata;
+    if (!channel?.heard(event) || call.hungup) return;
+    const text = [event.action, event.event, event.reason].filter(Boolean).join(" ");
+    call.history = `Channel: ${text}`;
+    if (event.action === "telephone-event" && event.event !== undefined) call.progress.pressed(String(event.event));
+    if (event.action === "play") for (const callback of call.callbacks.list("onplay")) this.invoke(callback, call, "onplay", event);
+    if (event.action === "media" && event.event === "timeout") call.hangup({ reason: "no media" });
+    if (event.action === "close") call.hangup({ code: 503, reason: "channel lost" });
+  }
+
+  /**
+   * Runs a callback of a script.
+   * @param {Function} callback Gets the call, or what else it is about, as argument and as `this`.
+   * @param {object|undefined} call Ended with 500 if the callback fails and the call is unanswered.
+   * @param {string} where For the log.
+   */
+  invoke(callback, call, where, ...rest) {
+    const failed = (error) => {
+      this.#report(error, call ? `call ${call.id}: ${where}` : where);
+      if (call && !call.answered && !call.hungup) call.hangup({ code: 500 });
+    };
+    try {
+      const result = call ? callback.call(call, call, ...rest) : callback.apply(undefined, rest);
+      if (typeof result?.then === "function") result.then(undefined, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** Runs work of ours that must not stop the next. */
+  guarded(work, where) {
+    try {
+      work();
+    } catch (error) {
+      this.#report(error, where);
+    }
+  }
+
+  #report(error, where) {
+    this.errors += 1;
+    const text = error instanceof Error ? `${error.name}: ${error.message}\n${error.stack ?? ""}` : String(error);
+    this.host.log("error", `${where}: ${text}`);
+  }
+
+  /** Remembers work under way, for `idle`. @returns {Promise} The same. */
+  track(work) {
+    const tracked = work.then(
+      (value) => value,
+      (error) => this.#report(error, "internal"),
+    );
+    const entry = tracked.finally(() => this.#tracked.delete(entry));
+    this.#tracked.add(entry);
+    return tracked;
+  }
+
+  /** @returns {Promise<void>} After `ms`. */
+  sleep(ms) {
+    return new Promise((resolve) => this.host.timer(ms, resolve));
+  }
+
+  /** A number for `o=` of SDP. */
+  nextsession() {
+    this.#sessionid += 1;
+    return this.#sessionid;
+  }
+
+  /** A key that makes a repeated originate the same call. */
+  nextkey() {
+    this.#keys += 1;
+    return `${this.started.toString(36)}-${Math.random().toString(36).slice(2)}-${this.#keys}`;
+  }
+}
+
+for (const name of ["onnewcall", "onringing", "onanswer", "onhold", "onoffhold", "onhangup", "onreporting", "onreg", "ondereg"]) {
+  Object.defineProperty(ProjectControl.prototype, name, {
+    /** Adds a callback for all calls, or registrations. */
+    set(callback) {
+      this.callbacks.add(name, callback);
+    },
+    get() {
+      return this.callbacks.list(name);
+    },
+  });
+}
+
+/** `{host, port, token?}` of an URL, `host:port` or such an object. */
+function address(given, port) {
+  if (typeof given === "object" && given !== null) return { host: "127.0.0.1", port, ...given };
+  if (typeof given !== "string" || given === "") return { host: "127.0.0.1", port };
+  const match = given.match(/^(?:http:\/\/)?(\[[^\]]+\]|[^:/]+)(?::(\d+))?\/?$/);
+  if (!match) throw new TypeError(`"${given}" is not an address: http://host:port`);
+  return { host: match[1].replace(/^\[|\]$/g, ""), port: match[2] === undefined ? port : Number(match[2]) };
+}
+
+module.exports = ProjectControl;

@@ -1,0 +1,171 @@
+/**
+ * What others may ask of this control server over HTTP.
+ *
+ *   PUT  /dialog/{callid}            snapshot of a call            DELETE, PUT /reg/{domain}/{user}   a phone went, came
+ *   PUT  /channel/{uuid}             event of a channel            DELETE, POST /reg                  the same, told in the body
+ *   POST /invite                     call somebody, then `onnewcall`
+ *   GET  /calls, /calls/{callid}     GET /status /health /ready    POST /drain
+ *
+ * Shape:  events are answered at once and worked off after the answer is out, in the order they came.
+ * Errors: JSON `{error, detail}`: 400 bad body, 401 token, 404 no such thing, 405 with Allow, 503 full or draining.
+ */
+"use strict";
+
+const Registration = require("./registration.js");
+const VERSION = require("./version.js");
+
+const OK = { status: 200 };
+
+class Routes {
+  #control;
+  #table;
+
+  /** @param {object} control The `projectcontrol` object. */
+  constructor(control) {
+    this.#control = control;
+    this.#table = new Map([
+      ["dialog", { PUT: (request, [callid]) => this.#dialog(request, callid) }],
+      ["channel", { PUT: (request, [uuid]) => this.#channel(request, uuid) }],
+      ["reg", { PUT: this.#reg("onreg"), POST: this.#reg("onreg"), DELETE: this.#reg("ondereg") }],
+      ["invite", { POST: (request) => this.#invite(request) }],
+      ["calls", { GET: (_, [callid]) => this.#calls(callid) }],
+      ["status", { GET: () => json(200, this.#status()) }],
+      ["health", { GET: () => json(200, { status: "ok" }) }],
+      ["ready", { GET: () => (control.draining ? failed(503, "draining", "takes no new calls") : json(200, { status: "ready" })) }],
+      ["drain", { POST: () => this.#drain() }],
+    ]);
+  }
+
+  /**
+   * @param {{method: string, path: string, headers: object, body: string}} request
+   * @returns {Promise<{status: number, headers?: object, body?: string}>}
+   */
+  async handle(request) {
+    const { token } = this.#control.us;
+    if (token && !equal(request.headers.authorization ?? "", `Bearer ${token}`)) return failed(401, "unauthorised", "the bearer token is missing or wrong");
+    let parts;
+    try {
+      parts = request.path.split("?")[0].split("/").filter(Boolean).map(decodeURIComponent);
+    } catch {
+      return failed(400, "bad_path", "the path is not valid percent encoding");
+    }
+    const route = this.#table.get(parts[0]);
+    if (!route) return failed(404, "not_found", `nothing at /${parts[0] ?? ""}`);
+    const handler = route[request.method === "HEAD" ? "GET" : request.method];
+    if (!handler) return failed(405, "method_not_allowed", `${request.method} is not for /${parts[0]}`, { allow: Object.keys(route).join(", ") });
+    try {
+      return await handler(request, parts.slice(1));
+    } catch (error) {
+      if (error instanceof BadBody || error instanceof TypeError) return failed(400, "bad_body", error.message);
+      this.#control.host.log("error", `${request.method} ${request.path}: ${error.stack ?? error}`);
+      return failed(500, "internal", "an error of ours; it is in the log");
+    }
+  }
+
+  #dialog(request, callid) {
+    const info = parse(request.body);
+    info.callid ??= callid;
+    if (typeof info.callid !== "string") throw new BadBody("callid must be a string");
+    const { table, draining, host } = this.#control;
+    if (!table.get(info.callid) && ((draining && !info.originator && !info.hangup) || !table.admits(info.callid))) {
+      return failed(503, draining ? "draining" : "full", "takes no new calls", { "retry-after": "5" });
+    }
+    host.defer(() => this.#control.guarded(() => table.snapshot(info), `snapshot of ${info.callid}`));
+    return OK;
+  }
+
+  #channel(request, uuid) {
+    const event = parse(request.body);
+    const call = this.#control.table.channels.get(uuid ?? event.uuid);
+    if (!call) return failed(404, "no_such_channel", `no call has channel ${uuid}`);
+    this.#control.host.defer(() => this.#control.guarded(() => this.#control.channelevent(call, event), `event of channel ${uuid}`));
+    return OK;
+  }
+
+  #reg(name) {
+    return (request, [domain, user]) => {
+      const body = parse(request.body);
+      // The SIP server of old wrote `user@domain`.
+      const [name_, at] = String(user ?? body.user ?? "").split("@");
+      const registration = new Registration({ ...body, domain: domain ?? body.domain ?? at, user: name_ });
+      if (!registration.domain || !registration.user) throw new BadBody("domain and user must be given, in the path or the body");
+      this.#control.host.defer(() => {
+        for (const callback of this.#control.callbacks.list(name)) this.#control.invoke(callback, undefined, name, registration);
+      });
+      return OK;
+    };
+  }
+
+  async #invite(request) {
+    if (this.#control.draining) return failed(503, "draining", "takes no new calls", { "retry-after": "5" });
+    const wish = parse(request.body);
+    if (!Array.isArray(wish)) {
+      const call = await this.#control.connect(wish);
+      return call.haserror ? failed(call.error.code, "call_failed", call.error.message) : json(200, { callid: call.info.callid });
+    }
+    const calls = await Promise.all(wish.map((one) => this.#control.connect(one)));
+    return json(200, calls.map((call) => (call.haserror ? { error: "call_failed", code: call.error.code, detail: call.error.message } : { callid: call.info.callid })));
+  }
+
+  #calls(callid) {
+    const { table } = this.#control;
+    if (callid === undefined) return json(200, table.ids());
+    const call = table.get(callid);
+    if (!call) return failed(404, "no_such_call", `no call ${callid}`);
+    const { family, channel, history } = call.metadata;
+    // A transfer refers to the call that asked for it; JSON gets its id.
+    const refer = call.callinfo.refer && { ...call.callinfo.refer, referedby: call.callinfo.refer.referedby?.id };
+    const links = { parent: family.parent?.id, children: family.children.map((one) => one.id) };
+    return json(200, { callid, callinfo: { ...call.callinfo, refer }, family: links, channel, history });
+  }
+
+  #status() {
+    const { table, started, host, draining } = this.#control;
+    return {
+      program: "project-control",
+      version: VERSION,
+      host: host.name,
+      uptime: Math.floor((host.now() - started) / 1000),
+      draining,
+      calls: { active: table.size, counter: table.counter, max: table.max },
+      channels: { active: table.channels.size },
+      errors: this.#control.errors,
+    };
+  }
+
+  #drain() {
+    this.#control.draining = true;
+    return json(200, { draining: true, calls: this.#control.table.size });
+  }
+}
+
+class BadBody extends Error {}
+
+function parse(body) {
+  if (!body) return {};
+  let value;
+  try {
+    value = JSON.parse(body);
+  } catch (error) {
+    throw new BadBody(`the body is not JSON: ${error.message}`);
+  }
+  if (typeof value !== "object" || value === null) throw new BadBody("the body must be a JSON object");
+  return value;
+}
+
+function json(status, value) {
+  return { status, headers: { "content-type": "application/json" }, body: JSON.stringify(value) };
+}
+
+function failed(status, error, detail, headers = {}) {
+  return { status, headers: { "content-type": "application/json", ...headers }, body: JSON.stringify({ error, detail }) };
+}
+
+/** Compares in a time that tells nothing about where two texts differ. */
+function equal(given, wanted) {
+  let difference = given.length ^ wanted.length;
+  for (let i = 0; i < wanted.length; i += 1) difference |= given.charCodeAt(i % (given.length || 1)) ^ wanted.charCodeAt(i);
+  return difference === 0;
+}
+
+module.exports = Routes;

@@ -1,0 +1,182 @@
+/**
+ * Session descriptions as JSON: offers, answers, and what a description says of the far end.
+ *
+ *   words ──► offer ──► their answer ──► agreed payloads ──► target of the RTP channel
+ *   their offer + words ──► agreed payloads ──► answer
+ *
+ * Shape:  the JSON form of the API (`v o s c t m[]`); one audio line of ours. Payloads are agreed in the far end's order.
+ * Units:  clock in Hz, ptime in milliseconds.
+ * Errors: `CallError` 488 when there is nothing in common (RFC 3264 §6).
+ * Source: RFC 4566 (form), RFC 3264 (offer and answer).
+ */
+"use strict";
+
+const CallError = require("./callerror.js");
+const { DTMF, STATIC, lookup } = require("./codecs.js");
+
+/** What we may answer to each direction offered (RFC 3264 §6.1). */
+const MIRROR = { sendrecv: "sendrecv", sendonly: "recvonly", recvonly: "sendonly", inactive: "inactive" };
+const DYNAMIC_FIRST = 96;
+const DYNAMIC_LAST = 127;
+
+class Sdp {
+  /**
+   * An offer of ours.
+   * @param {{ip: string, port: number, codecs: string[], sessionid: number, sessionversion?: number, direction?: string}} our
+   * @returns {object} SDP as JSON.
+   */
+  static offer(our) {
+    const taken = new Set();
+    const codecs = [];
+    for (const entry of our.codecs.map(lookup)) {
+      if (codecs.some((other) => same(other, entry))) continue;
+      codecs.push({ ...entry, payload: free(entry.payload, taken) });
+    }
+    return Sdp.#session(our, [Sdp.#audio(our, codecs)]);
+  }
+
+  /**
+   * Our answer to their offer: as many media lines as theirs, all but the first usable audio refused (RFC 3264 §6).
+   * @param {object} them Their offer.
+   * @param {{ip: string, port: number, codecs: string[], sessionid: number, sessionversion?: number, direction?: string}} our
+   *   `direction` overrules the mirror of theirs, for hold.
+   * @returns {object} SDP as JSON.
+   * @throws {CallError} 488, nothing in common.
+   */
+  static answer(them, our) {
+    const media = Sdp.audio(them);
+    const agreed = Sdp.agree(them, our.codecs);
+    const direction = our.direction ?? MIRROR[Sdp.direction(them)] ?? "sendrecv";
+    const lines = them.m.map((line) =>
+      line === media
+        ? { ...Sdp.#audio({ ...our, direction }, agreed), proto: line.proto ?? "RTP/AVP" }
+        : { media: line.media, port: 0, proto: line.proto, payloads: line.payloads ?? [] },
+    );
+    return Sdp.#session(our, lines);
+  }
+
+  /**
+   * Payloads that both sides can, in their order, with their numbers.
+   * @param {object} them Their description.
+   * @param {string[]} codecs Our codec words.
+   * @returns {Array<{payload: number, encoding: string, clock: number, fmtp?: string}>}
+   * @throws {CallError} 488, no audio codec in common.
+   */
+  static agree(them, codecs) {
+    const media = Sdp.audio(them);
+    const ours = codecs.map(lookup);
+    const agreed = [];
+    for (const payload of media?.payloads ?? []) {
+      const theirs = describe(media, payload);
+      const match = theirs && ours.find((entry) => same(entry, theirs));
+      if (match && !agreed.some((one) => same(one, match))) agreed.push({ ...match, payload: Number(payload), fmtp: parameters(match, theirs) });
+    }
+    if (!agreed.some((entry) => entry.encoding !== DTMF)) throw new CallError(488, "no codec in common");
+    return agreed;
+  }
+
+  /**
+   * What the RTP server must know to send to them.
+   * @param {object} them Their description.
+   * @param {string[]} codecs Our codec words.
+   * @returns {{ip: string, port: number, audio: object}|null} `null` if they gave no place to send to (held by 0.0.0.0).
+   * @throws {CallError} 488, no audio codec in common.
+   */
+  static target(them, codecs) {
+    const agreed = Sdp.agree(them, codecs);
+    const media = Sdp.audio(them);
+    const place = first(media.c) ?? first(them.c) ?? them.o;
+    // RFC 3264 §8.4: the old way of hold; RFC 6157 §5.1 for its IPv6 form.
+    if (!place?.address || place.address === "0.0.0.0" || place.address === "::") return null;
+    const audio = { payloads: agreed.map((entry) => entry.payload), ...maps(agreed) };
+    if (media.ptime) audio.ptime = Number(media.ptime);
+    return { ip: place.address, port: Number(media.port), audio };
+  }
+
+  /**
+   * The first audio line that can be used: not refused (port 0), plain RTP.
+   * @param {object|undefined} sdp
+   * @returns {object|undefined}
+   */
+  static audio(sdp) {
+    const lines = Array.isArray(sdp?.m) ? sdp.m : [];
+    return lines.find((line) => line.media === "audio" && Number(line.port) > 0 && /^RTP\/AVPF?$/i.test(line.proto ?? "RTP/AVP"));
+  }
+
+  /** @returns {string} Direction of the audio line: its own, else the session's, else `sendrecv` (RFC 4566 §6). */
+  static direction(sdp) {
+    return Sdp.audio(sdp)?.direction ?? sdp?.a?.direction ?? sdp?.direction ?? "sendrecv";
+  }
+
+  /** @returns {boolean} Whether there is a media line at all: an absent or empty description is no offer. */
+  static present(sdp) {
+    return Array.isArray(sdp?.m) && sdp.m.length > 0;
+  }
+
+  /**
+   * The same description with another direction and the next version (RFC 3264 §8).
+   * @param {object} sdp Ours.
+   * @param {string} direction
+   * @returns {object} A copy.
+   */
+  static redirected(sdp, direction) {
+    const m = sdp.m.map((line) => (Number(line.port) > 0 ? { ...line, direction } : line));
+    return { ...sdp, o: { ...sdp.o, sessionversion: sdp.o.sessionversion + 1 }, m };
+  }
+
+  static #session(our, m) {
+    const place = { nettype: "IN", ipver: our.ip.includes(":") ? 6 : 4, address: our.ip };
+    const o = { username: "-", sessionid: our.sessionid, sessionversion: our.sessionversion ?? 0, ...place };
+    return { v: 0, o, s: " ", c: [place], t: { start: 0, stop: 0 }, m };
+  }
+
+  static #audio(our, codecs) {
+    const line = { media: "audio", port: our.port, proto: "RTP/AVP", payloads: codecs.map((entry) => entry.payload) };
+    const mode = codecs.find((entry) => entry.encoding !== DTMF);
+    // RFC 3952 §5: frames of 30 ms need a packet time that holds a whole number of them.
+    const ptime = mode?.fmtp === "mode=30" ? 30 : 20;
+    return { ...line, direction: our.direction ?? "sendrecv", ptime, ...maps(codecs) };
+  }
+}
+
+/** The encoding that a payload number of a line stands for. */
+function describe(media, payload) {
+  const map = media.rtpmap?.[String(payload)];
+  const fmtp = media.fmtp?.[String(payload)];
+  if (!map) return STATIC.has(Number(payload)) ? { ...STATIC.get(Number(payload)), fmtp } : undefined;
+  return { encoding: String(map.encoding), clock: Number(map.clock), fmtp };
+}
+
+function same(a, b) {
+  return a.encoding.toLowerCase() === b.encoding.toLowerCase() && a.clock === b.clock;
+}
+
+/** Parameters of an agreed payload. iLBC: 30 ms wins if either side asks for it, and is the default (RFC 3952 §5). */
+function parameters(ours, theirs) {
+  if (ours.encoding !== "iLBC") return ours.fmtp;
+  return theirs.fmtp?.replace(/\s/g, "") === "mode=20" && ours.fmtp === "mode=20" ? "mode=20" : "mode=30";
+}
+
+function maps(codecs) {
+  const rtpmap = {};
+  const fmtp = {};
+  for (const entry of codecs) {
+    rtpmap[entry.payload] = { encoding: entry.encoding, clock: entry.clock };
+    if (entry.fmtp) fmtp[entry.payload] = entry.fmtp;
+  }
+  return Object.keys(fmtp).length > 0 ? { rtpmap, fmtp } : { rtpmap };
+}
+
+/** The wanted payload number, or the next dynamic one that nobody has. */
+function free(wanted, taken) {
+  let payload = wanted;
+  if (taken.has(payload)) for (payload = DYNAMIC_FIRST; payload < DYNAMIC_LAST && taken.has(payload); payload += 1);
+  taken.add(payload);
+  return payload;
+}
+
+function first(list) {
+  return Array.isArray(list) ? list[0] : list;
+}
+
+module.exports = Sdp;

@@ -1,0 +1,166 @@
+/**
+ * The media of one call: its RTP channel and the offer and answer that belong to it.
+ *
+ *   outbound:  offer() ──► their answer: accept(them)         late: answer(them) goes out in the ACK
+ *   inbound:   answer(them) ──► sent in 183 or 200            late: offer() in the 200, their ACK: accept(them)
+ *   later:     reoffer(them, held) for each re-INVITE
+ *   end:       close(), whatever is under way
+ *
+ * Shape:  at most one channel, opened when first needed; the description once made is sent again in 183 and 200.
+ * Errors: `CallError` 503 no channel, 488 nothing in common, 487 the call ended meanwhile.
+ * Source: RFC 3264 (offer and answer), RFC 3261 §13.2.1 (where they go).
+ */
+"use strict";
+
+const CallError = require("./callerror.js");
+const Channel = require("./channel.js");
+const Sdp = require("./sdp.js");
+
+class Session {
+  #call;
+  #opening;
+  #closed = false;
+  #sessionid;
+  #codecs;
+  #offered = false;
+  #target = "";
+
+  /** @param {object} call The call it belongs to. */
+  constructor(call) {
+    this.#call = call;
+    this.#sessionid = call.control.nextsession();
+    /** Our last description, `undefined` before the first. */
+    this.local = undefined;
+    /** Their last description that was applied, as text for comparison. */
+    this.remote = "";
+  }
+
+  /** @returns {Channel|undefined} The channel, once it is open. */
+  get channel() {
+    return this.#call.metadata.channel;
+  }
+
+  /** @returns {boolean} Whether we have sent an offer that waits for its answer. */
+  get offering() {
+    return this.#offered && this.remote === "";
+  }
+
+  /**
+   * The channel, opened at the first call of this.
+   * @param {string[]} [codecs] Codec words; later calls cannot change them.
+   * @param {string} [near] Channel it will be mixed with.
+   * @returns {Promise<Channel>}
+   */
+  open(codecs, near) {
+    this.#codecs ??= codecs ?? this.#call.control.codecs;
+    this.#opening ??= this.#open(near);
+    return this.#opening;
+  }
+
+  async #open(near) {
+    if (this.#closed) throw new CallError(487, "call ended before its channel was opened");
+    const { control } = this.#call;
+    const channel = await Channel.open(control, near);
+    if (this.#closed) {
+      // Nobody else knows of it: give it back here, or it is lost.
+      await channel.close();
+      throw new CallError(487, "call ended while its channel was opened");
+    }
+    channel.codecs = this.#codecs;
+    this.#call.metadata.channel = channel;
+    control.table.channels.set(channel.uuid, this.#call);
+    this.#call.history = `Channel ${channel.uuid} on port ${channel.port}`;
+    return channel;
+  }
+
+  /** @returns {Promise<object>} Our offer, the same each time. */
+  async offer(codecs, near) {
+    const channel = await this.open(codecs, near);
+    if (!this.local) {
+      this.#offered = true;
+      this.local = Sdp.offer(this.#our(channel));
+    }
+    return this.local;
+  }
+
+  /**
+   * Our answer to their offer, or our offer if they made none; the same each time. The far end is told to the RTP server.
+   * @param {object|undefined} them Their description.
+   * @returns {Promise<object>}
+   */
+  async answer(them, codecs, near) {
+    if (!Sdp.present(them)) return this.offer(codecs, near);
+    // Refuse before a channel is taken.
+    if (!this.local) Sdp.agree(them, (this.#codecs ??= codecs ?? this.#call.control.codecs));
+    const channel = await this.open(codecs, near);
+    if (!this.local) {
+      this.local = Sdp.answer(them, this.#our(channel));
+      await this.#aim(them);
+    }
+    return this.local;
+  }
+
+  /**
+   * Applies their answer to our offer.
+   * @param {object|undefined} them Their description; absent or already applied does nothing.
+   */
+  async accept(them) {
+    if (Sdp.present(them) && this.channel && JSON.stringify(them) !== this.remote) await this.#aim(them);
+  }
+
+  /** @returns {boolean} Whether this description differs from the one applied last. */
+  changed(them) {
+    return Sdp.present(them) && JSON.stringify(them) !== this.remote;
+  }
+
+  /**
+   * Our answer to a re-INVITE.
+   * @param {object|undefined} them Their new offer; absent asks for ours.
+   * @param {boolean} held They hold us: the answer is `inactive`.
+   * @returns {Promise<object>}
+   */
+  async reoffer(them, held) {
+    const channel = await this.open();
+    const direction = held ? "inactive" : undefined;
+    const sessionversion = this.local?.o.sessionversion ?? 0;
+    const our = { ...this.#our(channel), direction, sessionversion };
+    const next = Sdp.present(them) ? Sdp.answer(them, our) : Sdp.offer(our);
+    // RFC 3264 §8: the version goes up only if something else changed.
+    if (JSON.stringify(next) !== JSON.stringify(this.local)) next.o.sessionversion += this.local ? 1 : 0;
+    this.local = next;
+    if (Sdp.present(them)) await this.#aim(them);
+    return next;
+  }
+
+  /**
+   * Ends it: the channel goes back, also one that is only now being opened.
+   * @returns {Promise<object|null>} Final statistics of the channel.
+   */
+  async close() {
+    this.#closed = true;
+    try {
+      const channel = await this.#opening;
+      return channel ? await channel.close() : null;
+    } catch {
+      return null;
+    } finally {
+      if (this.channel) this.#call.control.table.channels.delete(this.channel.uuid);
+    }
+  }
+
+  async #aim(them) {
+    const target = Sdp.target(them, this.#codecs);
+    this.remote = JSON.stringify(them);
+    const text = JSON.stringify(target);
+    if (!target || text === this.#target) return;
+    this.#target = text;
+    const reply = await this.channel.target(target);
+    if (reply.code >= 400 && !this.#closed) throw new CallError(reply.code === 422 ? 488 : 500, `RTP server refused the far end: ${reply.message}`);
+  }
+
+  #our(channel) {
+    return { ip: channel.ip, port: channel.port, codecs: this.#codecs, sessionid: this.#sessionid };
+  }
+}
+
+module.exports = Session;

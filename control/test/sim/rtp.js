@@ -1,0 +1,79 @@
+/**
+ * An RTP server as control sees it: channels that are opened, aimed, mixed and closed.
+ *
+ * Shape:  `channels` holds `{uuid, port, target, mix, playing}` of each open channel; `most` can be made to run out.
+ */
+"use strict";
+
+const Server = require("./server.js");
+
+class Rtp extends Server {
+  #numbers = 0;
+
+  constructor(host) {
+    super(host);
+    this.channels = new Map();
+    this.most = 1000;
+    this.opened = 0;
+  }
+
+  /** Tells control an event of a channel. */
+  async event(uuid, event) {
+    const channel = this.channels.get(uuid);
+    channel.seq += 1;
+    const body = JSON.stringify({ seq: channel.seq, uuid, ...event });
+    return this.host.request({ host: "127.0.0.1", port: this.controlport, method: "PUT", path: `/channel/${uuid}`, headers: {}, body, timeoutms: 5000 });
+  }
+
+  /** Whether these two channels hear each other. */
+  mixed(a, b) {
+    const group = this.channels.get(a)?.mix;
+    return group !== undefined && group === this.channels.get(b)?.mix;
+  }
+
+  reply({ method, path, body }) {
+    const [, kind, uuid, verb, second] = path.split("/");
+    if (kind !== "channel") return { status: 404 };
+    if (method === "POST" && !uuid) return this.#open(body);
+    const channel = this.channels.get(uuid);
+    if (!channel) return { status: 404, json: { error: "channel_not_open", detail: uuid } };
+    if (method === "DELETE" && !verb) {
+      this.channels.delete(uuid);
+      return { json: { in: { count: 0 }, out: { count: 0 } } };
+    }
+    switch (verb) {
+      case undefined:
+        channel.target = body;
+        return {};
+      case "mix": {
+        const other = this.channels.get(second);
+        if (!other) return { status: 404, json: { error: "channel_not_open", detail: second } };
+        channel.mix = other.mix ??= Symbol(second);
+        return {};
+      }
+      case "unmix":
+        channel.mix = undefined;
+        return {};
+      case "play":
+        channel.playing = method === "PUT" ? body : undefined;
+        return { json: { play: 1 } };
+      case "echo":
+        channel.echo = true;
+        return {};
+      default:
+        return {};
+    }
+  }
+
+  #open(body) {
+    if (this.channels.size >= this.most) return { status: 503, json: { error: "pool_empty", detail: "no free channel" } };
+    this.#numbers += 1;
+    this.opened += 1;
+    const uuid = `channel-${this.#numbers}`;
+    const port = 10000 + this.#numbers * 2;
+    this.channels.set(uuid, { uuid, port, near: body?.near, control: body?.control, seq: 0 });
+    return { json: { uuid, channel: uuid, ip: "127.0.0.1", port, channels: { active: this.channels.size, available: this.most - this.channels.size } } };
+  }
+}
+
+module.exports = Rtp;

@@ -1,0 +1,91 @@
+/**
+ * A control server with a simulated SIP and RTP server of its own, all on free ports.
+ *
+ * Shape:  `run(host, scenario)` builds one, runs the scenario, and checks that nothing is left over: no call, no channel.
+ */
+"use strict";
+
+const ProjectControl = require("../../projectcontrol.js");
+const Rtp = require("./rtp.js");
+const Sip = require("./sip.js");
+const check = require("./check.js");
+
+const QUIET_MS = 2000;
+
+class World {
+  constructor(host) {
+    this.host = host;
+    this.check = check;
+    /** Lines of the log at level error. */
+    this.errors = [];
+    this.control = new ProjectControl({ ...host, guard: undefined, defaults: {}, log: (level, text) => level === "error" && this.errors.push(text) });
+  }
+
+  async start() {
+    this.sip = await new Sip(this.host).start();
+    this.rtp = await new Rtp(this.host).start();
+    Object.assign(this.control.sip, { port: this.sip.port });
+    Object.assign(this.control.rtp, { port: this.rtp.port });
+    Object.assign(this.control.us, { port: 0 });
+    await this.control.run();
+    this.sip.controlport = this.rtp.controlport = this.control.us.port;
+    return this;
+  }
+
+  /** Asks our control server something. */
+  async ask(method, path, body) {
+    const text = typeof body === "string" ? body : body === undefined ? undefined : JSON.stringify(body);
+    const sent = { host: "127.0.0.1", port: this.control.us.port, method, path, headers: { "content-type": "application/json" }, body: text, timeoutms: 5000 };
+    const { status, body: answer } = await this.host.request(sent);
+    return { status, json: answer ? JSON.parse(answer) : undefined };
+  }
+
+  /** Waits until a condition holds that is not about requests. */
+  async until(condition, what) {
+    const end = this.host.now() + 5000;
+    while (!condition()) {
+      if (this.host.now() > end) throw new Error(`waited in vain for ${what}`);
+      await this.turn();
+    }
+  }
+
+  /** Lets everything that is ready run. */
+  turn() {
+    return new Promise((resolve) => this.host.timer(1, resolve));
+  }
+
+  /** The call object behind a Call-ID. */
+  call(callid) {
+    return this.control.table.get(callid);
+  }
+
+  /** Ends what is left, and checks that nothing stays. */
+  async finish() {
+    for (const callid of [...this.sip.calls.keys()]) await this.sip.hangup(callid);
+    const end = this.host.now() + QUIET_MS;
+    const left = () => this.control.table.size + this.control.table.channels.size + this.rtp.channels.size > 0;
+    while (left() && this.host.now() < end) await this.turn();
+    check.equal(this.control.table.ids(), [], "calls left over");
+    check.equal([...this.rtp.channels.keys()], [], "channels left over");
+    check.equal(this.control.table.channels.size, 0, "channels remembered");
+  }
+
+  async stop() {
+    await this.control.stop();
+    await this.sip.stop();
+    await this.rtp.stop();
+  }
+}
+
+async function run(host, scenario) {
+  const world = await new World(host).start();
+  try {
+    await scenario(world);
+    await world.finish();
+    if (!world.expectserrors) check.equal(world.errors, [], "errors logged");
+  } finally {
+    await world.stop();
+  }
+}
+
+module.exports = { run, World };
