@@ -1,0 +1,45 @@
+//! Commands on directory, registrations and counters.
+//!
+//! Shape:  answers at once from memory; nothing here goes to the network.
+//! Errors: [`CommandError`] as docs/openapi.yaml says: 404 unknown, 400 unusable, 503 full.
+
+use super::Endpoint;
+use crate::api::{Command, CommandError, Reply};
+use crate::directory::domain_name;
+
+impl Endpoint {
+    pub(super) fn directory_command(&mut self, command: Command) -> Result<Reply, CommandError> {
+        match command {
+            Command::DirReplace { domain, control, users } => {
+                self.directory.replace(&domain, control, users)?;
+                Ok(Reply::Created)
+            }
+            Command::DirUpdate { domain, control, users } => {
+                self.directory.update(&domain, control, users)?;
+                Ok(Reply::Done)
+            }
+            Command::DirUser { domain, user } => {
+                let new = self.directory.set_user(&domain, user)?;
+                Ok(if new { Reply::Created } else { Reply::Done })
+            }
+            Command::DirGet { domain: None, .. } => Ok(Reply::Domains(self.directory.domains().map(str::to_owned).collect())),
+            Command::DirGet { domain: Some(domain), user: None } => Ok(Reply::Domain(self.directory.view(&domain)?)),
+            Command::DirGet { domain: Some(domain), user: Some(user) } => {
+                let known = self.directory.domain(&domain).ok_or_else(|| CommandError::NotFound(domain.clone()))?;
+                known.secret(&user).ok_or_else(|| CommandError::NotFound(user.clone()))?;
+                Ok(Reply::User { domain: domain_name(&domain).into_owned(), username: user })
+            }
+            Command::DirDelete { domain, user: None } => {
+                self.directory.remove_domain(&domain)?;
+                Ok(Reply::Done)
+            }
+            Command::DirDelete { domain, user: Some(user) } => {
+                self.directory.remove_user(&domain, &user)?;
+                Ok(Reply::Done)
+            }
+            Command::RegGet { .. } | Command::Originate(_) | Command::Act { .. } | Command::DialogGet { .. } | Command::Status => {
+                Err(CommandError::Bad("not a command of the directory".into()))
+            }
+        }
+    }
+}
