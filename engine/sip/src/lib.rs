@@ -6,6 +6,7 @@ pub mod auth;
 pub mod directory;
 pub mod endpoint;
 pub mod flow;
+pub mod message;
 pub mod sdp;
 pub mod timer;
 pub mod token;

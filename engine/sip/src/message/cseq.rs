@@ -1,0 +1,66 @@
+//! CSeq: number and method of a request.
+//!
+//! Shape:  [`CSeq`] borrows the method.
+//! Units:  a plain counter of 32 bits. We send below 2^31 (RFC 3261 §8.1.1.5) and take all of it.
+//! Errors: [`Problem::Syntax`] and [`Problem::Range`].
+//! Source: RFC 3261 §20.16, RFC 4475 §3.1.2.4.
+
+use std::fmt;
+
+use super::Method;
+use super::error::Problem;
+use super::lex::{Cursor, number};
+
+/// Number and method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CSeq<'a> {
+    /// Position of the request in its dialog.
+    pub number: u32,
+    /// Method of the request.
+    pub method: Method<'a>,
+}
+
+impl<'a> CSeq<'a> {
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// `Range` for a number above 32 bits, else `Syntax`.
+    pub fn parse(text: &'a str) -> Result<Self, Problem> {
+        let mut cursor = Cursor::new(text);
+        cursor.skip_lws();
+        let digits = cursor.take_while(|byte| byte.is_ascii_digit());
+        let after = cursor;
+        cursor.skip_lws();
+        if digits.is_empty() || after.rest().len() == cursor.rest().len() {
+            return Err(Problem::Syntax);
+        }
+        let number = number(digits).ok_or(Problem::Range)?;
+        let method = cursor.token().and_then(Method::parse).ok_or(Problem::Syntax)?;
+        cursor.skip_lws();
+        if cursor.is_at_end() { Ok(Self { number, method }) } else { Err(Problem::Syntax) }
+    }
+}
+
+impl fmt::Display for CSeq<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.number, self.method)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_and_folds_are_read_over() {
+        assert_eq!(CSeq::parse("0009\r\n  INVITE"), Ok(CSeq { number: 9, method: Method::Invite }));
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        assert_eq!(CSeq::parse("36893488147419103232 REGISTER"), Err(Problem::Range));
+        for text in ["", "1", "1INVITE", "INVITE", "-1 INVITE", "1 INVITE x", "1 IN/VITE"] {
+            assert_eq!(CSeq::parse(text), Err(Problem::Syntax), "{text}");
+        }
+    }
+}

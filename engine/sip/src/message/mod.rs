@@ -1,0 +1,310 @@
+//! SIP messages: parsed in place, written into the caller's buffer.
+//!
+//! ```text
+//!   bytes ─► scan (line ends, header table) ─► start line ─► validate ─► Message { essential, headers, body }   borrowed
+//!                                                              └► ParseError::{Garbage, Rejected}
+//!   Writer ─► bytes              Framer: where a message ends in a stream
+//! ```
+//! Shape:  nothing is copied; typed values are read when asked for, the five headers of every message once, by `parse`.
+//! Units:  bytes for sizes, seconds for expiries.
+//! Errors: [`ParseError`] for messages, [`HeaderError`] for one value, [`WriteError`] for output.
+//! Bounds: [`MESSAGE_BYTES_MAX`], [`HEADERS_MAX`], [`URI_BYTES_MAX`]; a parsed message allocates nothing.
+//! Not here: transactions, dialogs, what a request means; SDP is `sdp`.
+//! Source: RFC 3261 §7, §8.1.1, §18.3, §19, §20, §25; RFC 4475 as the test of it.
+
+mod address;
+mod auth;
+mod cseq;
+mod error;
+mod framing;
+mod headers;
+mod host;
+mod lex;
+mod media_type;
+mod method;
+mod name;
+mod params;
+mod replaces;
+mod scan;
+mod start_line;
+mod status;
+mod uri;
+mod validate;
+mod values;
+mod via;
+mod write;
+
+use std::borrow::Cow;
+
+pub use address::{Contact, ContactAddress, DisplayName, EXPIRES_IF_MALFORMED_S, NameAddr};
+pub use auth::{AuthParams, Challenge, Credentials, DigestCredentials};
+pub use cseq::CSeq;
+pub use error::{Fault, HeaderError, ParseError, Problem, Rejected};
+pub use framing::{Frame, FrameError, Framer};
+pub use headers::{Header, Headers};
+pub use host::Host;
+pub use media_type::MediaType;
+pub use method::Method;
+pub use name::HeaderName;
+pub use params::{Param, ParamValue, Params};
+pub use replaces::Replaces;
+pub use status::StatusCode;
+pub use uri::{
+    Escaped, OtherUri, SipUri, TelUri, Uri, UriError, UriHeaders, UriParams, escape_header, escape_param, escape_password, escape_user,
+    unescape,
+};
+pub use validate::Essential;
+pub use values::Values;
+pub use via::{MAGIC_COOKIE, Rport, Transport, Via};
+pub use write::{Quoted, WriteError, Writer, write};
+
+use scan::scan;
+use start_line::StartLine;
+
+/// Most bytes of a message: what 16-bit offsets reach, and above the 65 507 a UDP datagram can hold.
+pub const MESSAGE_BYTES_MAX: usize = u16::MAX as usize;
+
+/// Most header lines of a message: 70 Via (Max-Forwards starts at 70, RFC 3261 §8.1.1.6), as many other lines as the
+/// longest usual INVITE has (40), and some.
+pub const HEADERS_MAX: usize = 128;
+
+/// Most bytes of a URI that is looked into; a longer Request-URI is answered 414.
+pub const URI_BYTES_MAX: usize = 2048;
+
+/// A message of either kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message<'a> {
+    /// A request.
+    Request(Request<'a>),
+    /// A response.
+    Response(Response<'a>),
+}
+
+/// A request with all that RFC 3261 §8.1.1 demands, but Max-Forwards, which RFC 2543 did not.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    method: Method<'a>,
+    uri: Uri<'a>,
+    essential: Essential<'a>,
+    headers: Headers<'a>,
+    body: &'a [u8],
+}
+
+/// A response.
+#[derive(Debug, Clone)]
+pub struct Response<'a> {
+    status: StatusCode,
+    reason: &'a str,
+    essential: Essential<'a>,
+    headers: Headers<'a>,
+    body: &'a [u8],
+}
+
+/// Reads one datagram, or one message that a [`Framer`] cut.
+///
+/// # Errors
+/// [`ParseError::Rejected`] for a request that is wrong and can be answered, [`ParseError::Garbage`] for the rest.
+pub fn parse(bytes: &[u8]) -> Result<Message<'_>, ParseError<'_>> {
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        return Err(ParseError::Garbage(Fault::MessageTooLarge));
+    }
+    let scan = scan(bytes);
+    let (head, rest) = bytes.split_at_checked(scan.body_start).unwrap_or((bytes, &[]));
+    let Ok(text) = std::str::from_utf8(head) else { return Err(refuse_not_utf8(head, scan)) };
+    let line = text.get(scan.start_line.clone()).unwrap_or_default();
+    match StartLine::parse(line) {
+        Err(_) if line.is_empty() => Err(ParseError::Garbage(Fault::Empty)),
+        Err(fault) => Err(ParseError::Garbage(fault)),
+        Ok(StartLine::Response { status, reason }) => {
+            let headers = Headers::new(text, scan.table);
+            match read(&headers, None, scan.fault, rest) {
+                Ok((essential, body)) => Ok(Message::Response(Response { status, reason, essential, headers, body })),
+                Err(fault) => Err(ParseError::Garbage(fault)),
+            }
+        }
+        Ok(StartLine::Request { method, rest: uri }) => {
+            let headers = Headers::new(text, scan.table);
+            let checked = uri.and_then(|uri| Ok((uri, read(&headers, Some(method), scan.fault, rest)?)));
+            match checked {
+                Ok((uri, (essential, body))) => Ok(Message::Request(Request { method, uri, essential, headers, body })),
+                Err(fault) => Err(refuse(fault, Cow::Borrowed(text), scan.start_line.start, method, headers.into_table())),
+            }
+        }
+    }
+}
+
+/// All that comes after the first line.
+fn read<'a>(
+    headers: &Headers<'a>,
+    method: Option<Method<'_>>,
+    fault: Option<Fault>,
+    rest: &'a [u8],
+) -> Result<(Essential<'a>, &'a [u8]), Fault> {
+    fault.map_or(Ok(()), Err)?;
+    validate::unambiguous(headers)?;
+    let essential = validate::essential(headers, method)?;
+    Ok((essential, validate::body(headers, rest)?))
+}
+
+/// A request that can be answered, or garbage.
+fn refuse<'a>(fault: Fault, head: Cow<'a, str>, start: usize, method: Method<'_>, table: headers::Table) -> ParseError<'a> {
+    // ACK is never answered (RFC 3261 §17.1.1.3), and without a Via there is no way back.
+    if method == Method::Ack || error::top_via(&head, &table).is_none() {
+        return ParseError::Garbage(fault);
+    }
+    let method = start..start + method.as_str().len();
+    ParseError::Rejected(Box::new(Rejected { fault, method, head, table }))
+}
+
+/// The same for a head that is not UTF-8: its bad bytes are read as `?`.
+fn refuse_not_utf8<'a>(head: &'a [u8], scan: scan::Scan) -> ParseError<'a> {
+    let text = utf8(head);
+    let start = scan.start_line.start;
+    let method = match StartLine::parse(text.get(scan.start_line).unwrap_or_default()) {
+        Ok(StartLine::Request { method, .. }) => method.as_str().len(),
+        Ok(StartLine::Response { .. }) | Err(_) => return ParseError::Garbage(Fault::NotUtf8),
+    };
+    let name = text.get(start..start + method).unwrap_or_default().to_owned();
+    refuse(Fault::NotUtf8, text, start, Method::Other(&name), scan.table)
+}
+
+/// Text of the same length, with `?` for each byte that is not UTF-8, so that offsets stay right.
+fn utf8(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    Cow::Owned(text)
+}
+
+impl<'a> Message<'a> {
+    /// The five headers of every message.
+    pub const fn essential(&self) -> &Essential<'a> {
+        match self {
+            Self::Request(request) => &request.essential,
+            Self::Response(response) => &response.essential,
+        }
+    }
+
+    /// All headers.
+    pub const fn headers(&self) -> &Headers<'a> {
+        match self {
+            Self::Request(request) => &request.headers,
+            Self::Response(response) => &response.headers,
+        }
+    }
+
+    /// The body.
+    pub const fn body(&self) -> &'a [u8] {
+        match self {
+            Self::Request(request) => request.body,
+            Self::Response(response) => response.body,
+        }
+    }
+
+    /// The request, if it is one.
+    pub const fn as_request(&self) -> Option<&Request<'a>> {
+        match self {
+            Self::Request(request) => Some(request),
+            Self::Response(_) => None,
+        }
+    }
+
+    /// The response, if it is one.
+    pub const fn as_response(&self) -> Option<&Response<'a>> {
+        match self {
+            Self::Response(response) => Some(response),
+            Self::Request(_) => None,
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Method of the request line.
+    pub const fn method(&self) -> Method<'a> {
+        self.method
+    }
+
+    /// Request-URI; of any scheme, without headers.
+    pub const fn uri(&self) -> &Uri<'a> {
+        &self.uri
+    }
+}
+
+impl<'a> Response<'a> {
+    /// Status.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Reason phrase as sent; may be empty.
+    pub const fn reason(&self) -> &'a str {
+        self.reason
+    }
+}
+
+/// Getters that both kinds have.
+macro_rules! getters {
+    ($($kind:ident)*) => {$(
+        impl<'a> $kind<'a> {
+            /// Topmost Via.
+            pub const fn via(&self) -> &Via<'a> {
+                &self.essential.via
+            }
+
+            /// From.
+            pub const fn from(&self) -> &NameAddr<'a> {
+                &self.essential.from
+            }
+
+            /// To.
+            pub const fn to(&self) -> &NameAddr<'a> {
+                &self.essential.to
+            }
+
+            /// Call-ID.
+            pub const fn call_id(&self) -> &'a str {
+                self.essential.call_id
+            }
+
+            /// CSeq.
+            pub const fn cseq(&self) -> &CSeq<'a> {
+                &self.essential.cseq
+            }
+
+            /// The five headers of every message.
+            pub const fn essential(&self) -> &Essential<'a> {
+                &self.essential
+            }
+
+            /// All headers.
+            pub const fn headers(&self) -> &Headers<'a> {
+                &self.headers
+            }
+
+            /// The body.
+            pub const fn body(&self) -> &'a [u8] {
+                self.body
+            }
+        }
+    )*};
+}
+getters!(Request Response);
+
+impl PartialEq for Request<'_> {
+    /// Same first line, headers and body; the way they were folded does not count.
+    fn eq(&self, other: &Self) -> bool {
+        self.method == other.method && self.uri.as_str() == other.uri.as_str() && self.headers == other.headers && self.body == other.body
+    }
+}
+
+impl PartialEq for Response<'_> {
+    /// Same first line, headers and body; the way they were folded does not count.
+    fn eq(&self, other: &Self) -> bool {
+        self.status == other.status && self.reason == other.reason && self.headers == other.headers && self.body == other.body
+    }
+}

@@ -1,0 +1,92 @@
+//! Request line and status line.
+//!
+//! ```text
+//!   INVITE sip:bob@biloxi.com SIP/2.0        SIP/2.0 200 OK
+//!   method └──────uri───────┘ version        version status reason
+//! ```
+//! Shape:  [`StartLine`] borrows; method and version are told apart from the URI by the first and the last space.
+//! Units:  none.
+//! Errors: `Garbage` faults for lines that are not SIP at all, faults to be answered for request lines that are nearly right.
+//! Source: RFC 3261 §7.1, §7.2, §25.1; RFC 4475 §3.1.2.7–3.1.2.10, §3.1.2.16, §3.1.2.19.
+
+use super::error::Fault;
+use super::lex::{is_lws, number};
+use super::uri::{Uri, UriError};
+use super::{Method, StatusCode, URI_BYTES_MAX};
+
+/// The first line, as far as it could be told apart.
+#[derive(Debug)]
+pub(super) enum StartLine<'a> {
+    Request {
+        method: Method<'a>,
+        /// Or what is wrong behind the method.
+        rest: Result<Uri<'a>, Fault>,
+    },
+    Response {
+        status: StatusCode,
+        reason: &'a str,
+    },
+}
+
+impl<'a> StartLine<'a> {
+    /// Reads the first line.
+    ///
+    /// # Errors
+    /// The line is not SIP, or a status line that is wrong.
+    pub(super) fn parse(line: &'a str) -> Result<Self, Fault> {
+        if let Some((version, rest)) = line.split_once(' ')
+            && is_sip(version)
+        {
+            return parse_status(version, rest);
+        }
+        // White space at the end is taken (RFC 4475 §3.1.2.10).
+        let line = line.trim_end_matches([' ', '\t']);
+        let (Some(first), Some(last)) = (memchr::memchr(b' ', line.as_bytes()), memchr::memrchr(b' ', line.as_bytes())) else {
+            return Err(Fault::StartLine);
+        };
+        let version = line.get(last + 1..).unwrap_or_default();
+        let method = line.get(..first).and_then(Method::parse).ok_or(Fault::StartLine)?;
+        if !is_sip(version) {
+            return Err(Fault::StartLine);
+        }
+        let uri = line.get(first + 1..last).unwrap_or_default();
+        Ok(Self::Request { method, rest: parse_request(version, uri) })
+    }
+}
+
+fn parse_request<'a>(version: &str, uri: &'a str) -> Result<Uri<'a>, Fault> {
+    if !is_version_2(version) {
+        return Err(Fault::Version);
+    }
+    if uri.len() > URI_BYTES_MAX {
+        return Err(Fault::UriTooLong);
+    }
+    if uri.bytes().any(is_lws) {
+        return Err(Fault::RequestUri(UriError::Character));
+    }
+    match Uri::parse(uri).map_err(Fault::RequestUri)? {
+        // A Request-URI has no headers (RFC 3261 §19.1.1); obeying them would let a link choose what we do.
+        Uri::Sip(sip) if !sip.headers().is_empty() => Err(Fault::RequestUri(UriError::Header)),
+        uri => Ok(uri),
+    }
+}
+
+fn parse_status<'a>(version: &str, rest: &'a str) -> Result<StartLine<'a>, Fault> {
+    if !is_version_2(version) {
+        return Err(Fault::Version);
+    }
+    // The space behind the status is left out by some when there is no reason.
+    let (digits, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    let code = if digits.len() == 3 { number(digits) } else { None };
+    let status = code.and_then(|code| u16::try_from(code).ok()).and_then(StatusCode::new).ok_or(Fault::Status)?;
+    Ok(StartLine::Response { status, reason })
+}
+
+/// Any version of SIP; the name is taken in any case (RFC 3261 §7.1).
+fn is_sip(version: &str) -> bool {
+    version.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("SIP/"))
+}
+
+fn is_version_2(version: &str) -> bool {
+    version.get(4..) == Some("2.0")
+}

@@ -1,0 +1,78 @@
+//! What every message has to have, read once and kept.
+//!
+//! ```text
+//!   Headers ─► Via, From, To, Call-ID, CSeq there and readable? none of the single ones twice and different?
+//!           ─► Essential, or the first Fault
+//! ```
+//! Shape:  [`Essential`] is plain data; a [`Request`](super::Request) or [`Response`](super::Response) always has one.
+//! Units:  none.
+//! Errors: [`Fault`].
+//! Headers that only some requests need (Contact, Expires, Max-Forwards …) are read when they are asked for.
+//! Source: RFC 3261 §8.1.1, §16.3, §18.3; RFC 4475 §3.1.2, §3.3.1, §3.3.8, §3.3.9.
+
+use super::cseq::CSeq;
+use super::error::{Fault, Problem};
+use super::headers::{Headers, of};
+use super::lex::{WORD, is};
+use super::name::HeaderName;
+use super::values::Values;
+use super::{Method, NameAddr, Via};
+
+/// The five headers of every message.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Essential<'a> {
+    /// The topmost Via.
+    pub via: Via<'a>,
+    /// From; its tag may be missing in requests of RFC 2543.
+    pub from: NameAddr<'a>,
+    /// To.
+    pub to: NameAddr<'a>,
+    /// Call-ID.
+    pub call_id: &'a str,
+    /// CSeq.
+    pub cseq: CSeq<'a>,
+}
+
+/// Reads the five headers; `method` is that of the request line.
+pub(super) fn essential<'a>(headers: &Headers<'a>, method: Option<Method<'_>>) -> Result<Essential<'a>, Fault> {
+    let single = |name| headers.header(name).ok_or(Fault::Missing(name));
+    let via = Values::new(single(HeaderName::Via)?).next().unwrap_or_default();
+    let via = Via::parse(via).map_err(of(HeaderName::Via))?;
+    let from = NameAddr::parse(single(HeaderName::From)?).map_err(of(HeaderName::From))?;
+    let to = NameAddr::parse(single(HeaderName::To)?).map_err(of(HeaderName::To))?;
+    let call_id = single(HeaderName::CallId)?;
+    if call_id.is_empty() || !call_id.bytes().all(|byte| is(byte, WORD)) {
+        return Err(of(HeaderName::CallId)(Problem::Syntax).into());
+    }
+    let cseq = CSeq::parse(single(HeaderName::CSeq)?).map_err(of(HeaderName::CSeq))?;
+    if method.is_some_and(|method| method != cseq.method) {
+        return Err(Fault::MethodMismatch);
+    }
+    Ok(Essential { via, from, to, call_id, cseq })
+}
+
+/// Fails if a header that stands once stands twice with different values. The same value twice is taken.
+pub(super) fn unambiguous(headers: &Headers<'_>) -> Result<(), Fault> {
+    if !headers.has_repeats() {
+        return Ok(());
+    }
+    let ambiguous = headers.iter().map(|header| header.name).find(|&name| name.is_single() && is_ambiguous(headers, name));
+    ambiguous.map_or(Ok(()), |name| Err(Fault::Repeated(name)))
+}
+
+/// Whether two lines of that name differ.
+pub(super) fn is_ambiguous(headers: &Headers<'_>, name: HeaderName) -> bool {
+    let mut values = headers.headers(name);
+    values.next().is_some_and(|first| values.any(|other| other != first))
+}
+
+/// The body of a datagram, or of a frame that a [`Framer`](super::Framer) cut (RFC 3261 §18.3).
+///
+/// Content-Length below what is there: the rest is dropped. Above: a fault. None: all of it.
+pub(super) fn body<'a>(headers: &Headers<'_>, rest: &'a [u8]) -> Result<&'a [u8], Fault> {
+    match headers.content_length()? {
+        Some(length) => rest.get(..length as usize).ok_or(Fault::BodyTooShort),
+        None => Ok(rest),
+    }
+}
