@@ -4,6 +4,7 @@ pub mod address;
 pub mod logs;
 pub mod mesh;
 pub mod net;
+pub mod node;
 pub mod os;
 pub mod program;
 pub mod settings;

@@ -1,0 +1,205 @@
+//! project-sip on the front shard: the endpoint with its sockets, its clock and its events.
+//!
+//! ```text
+//!   Listener ─▶ Endpoint::handle_datagram ─┐
+//!   clock    ─▶ Endpoint::handle_timeout  ─┼─▶ drain: Transmit ─▶ Listener, Event ─▶ control, Resolve ─▶ a blocking thread
+//!   HTTP     ─▶ Endpoint::command         ─┘
+//! ```
+//! Shape:  one endpoint, borrowed for the length of one call into it, never across an `await`.
+//! Units:  timers are run at most every 10 ms: the finest of RFC 3261 is 500 ms.
+//! Errors: binding only; what peers do wrong is the endpoint's to answer.
+//! Limits: lookups of names in flight, [`LOOKUPS_MAX`]; one more fails as if the name server were silent.
+
+use std::cell::{Cell, RefCell};
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rt::{Latch, Notify};
+use sip::api::{Command, CommandError, Event, Reply};
+use sip::endpoint::{Datagram, Endpoint, EndpointConfig, Output, ResolveError, ResolveId};
+use sip::flow::{ListenerId, Transport};
+
+use super::NodeError;
+use crate::net::{Handler, Listener};
+use crate::settings::config::SipConfig;
+
+/// Where events of calls and registrations go.
+pub type EventSink = Box<dyn Fn(Event)>;
+
+/// Lookups at once: each holds a thread of the executor's helper for as long as the resolver takes.
+const LOOKUPS_MAX: usize = 64;
+/// How often timers are looked at while some are due.
+const CLOCK: Duration = Duration::from_millis(10);
+/// RFC 3261 §19.1.2: the port of a SIP URI that names none.
+const SIP_PORT: u16 = 5060;
+/// How long live calls may take to say good-bye: under the 5 s that a shard has.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// The SIP server of this process.
+pub struct SipNode {
+    endpoint: RefCell<Endpoint>,
+    listeners: Vec<Rc<Listener>>,
+    events: EventSink,
+    due: Cell<Option<Instant>>,
+    due_changed: Notify,
+    lookups: Cell<usize>,
+    /// For lookups, which outlive the call that asked for them.
+    this: std::rc::Weak<Self>,
+}
+
+impl SipNode {
+    /// Binds the sockets.
+    ///
+    /// # Errors
+    /// The port is in use, or the address is not ours.
+    pub async fn bind(config: &SipConfig, events: EventSink) -> Result<Rc<Self>, NodeError> {
+        let mut listeners = Vec::with_capacity(config.listeners.len());
+        for (id, (bind, _)) in config.listeners.iter().enumerate() {
+            listeners.push(Rc::new(Listener::bind(id, *bind).await?));
+        }
+        let advertised = |listener: &Rc<Listener>, ip| SocketAddr::new(ip, listener.local_addr().port());
+        let endpoint = EndpointConfig {
+            listeners: listeners
+                .iter()
+                .zip(&config.listeners)
+                .map(|(listener, (_, ip))| sip::endpoint::Listener { advertised: advertised(listener, *ip), transport: Transport::Udp })
+                .collect(),
+            calls_max: config.calls_max,
+            ..EndpointConfig::default()
+        };
+        let endpoint = RefCell::new(Endpoint::new(endpoint, super::seed()?, Instant::now(), super::epoch_ms()));
+        Ok(Rc::new_cyclic(|this| Self {
+            endpoint,
+            listeners,
+            events,
+            due: Cell::new(None),
+            due_changed: Notify::new(),
+            lookups: Cell::new(0),
+            this: this.clone(),
+        }))
+    }
+
+    /// Addresses that it listens on.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.listeners.iter().map(|listener| listener.local_addr())
+    }
+
+    /// Serves until `stop` opens, then ends the live calls and returns.
+    pub async fn run(self: Rc<Self>, stop: &Latch) {
+        let closed = Latch::new();
+        for listener in &self.listeners {
+            let (node, listener, closed) = (Rc::clone(&self), Rc::clone(listener), closed.clone());
+            rt::spawn_local(async move { listener.run(&*node, &closed).await });
+        }
+        let clock = rt::spawn_local({
+            let (node, closed) = (Rc::clone(&self), closed.clone());
+            async move { node.clock(&closed).await }
+        });
+        stop.wait().await;
+        self.endpoint.borrow_mut().shutdown(Instant::now());
+        self.drain();
+        let deadline = Instant::now() + FAREWELL;
+        while !self.endpoint.borrow().is_idle() && Instant::now() < deadline {
+            rt::sleep(CLOCK).await;
+        }
+        closed.open();
+        self.due_changed.notify();
+        clock.await;
+    }
+
+    /// Does what the HTTP API asks.
+    ///
+    /// # Errors
+    /// The endpoint's.
+    pub fn command(&self, command: Command) -> Result<Reply, CommandError> {
+        let result = self.endpoint.borrow_mut().command(command, Instant::now());
+        self.drain();
+        result
+    }
+
+    /// The event of a new call reached nobody: the call ends with 503.
+    pub fn control_failed(&self, callid: &str) {
+        self.endpoint.borrow_mut().handle_control_failed(callid, Instant::now());
+        self.drain();
+    }
+
+    /// No new calls from now on.
+    pub fn start_draining(&self) {
+        self.endpoint.borrow_mut().drain();
+    }
+
+    async fn clock(&self, closed: &Latch) {
+        while !closed.is_open() {
+            match self.due.get() {
+                None => self.due_changed.notified().await,
+                Some(due) if due <= Instant::now() => {
+                    self.endpoint.borrow_mut().handle_timeout(Instant::now());
+                    self.drain();
+                    rt::sleep(CLOCK).await;
+                }
+                Some(due) => {
+                    rt::select(rt::sleep_until(due), self.due_changed.notified()).await;
+                }
+            }
+        }
+    }
+
+    fn drain(&self) {
+        loop {
+            // The borrow ends before the output is acted on: an event may come back as a command.
+            let output = self.endpoint.borrow_mut().poll_output();
+            match output {
+                Output::Transmit { listener: ListenerId(id), to, bytes } => {
+                    if let Some(listener) = self.listeners.get(usize::from(id)) {
+                        listener.queue(to, &bytes);
+                    }
+                }
+                Output::Event(event) => (self.events)(event),
+                Output::Resolve { id, host, port } => self.resolve(id, host, port),
+                Output::Wait(due) => {
+                    let before = self.due.replace(due);
+                    if due.is_some_and(|due| before.is_none_or(|before| due < before)) {
+                        self.due_changed.notify();
+                    }
+                    break;
+                }
+            }
+        }
+        for listener in &self.listeners {
+            listener.flush();
+        }
+    }
+
+    fn resolve(&self, id: ResolveId, host: String, port: Option<u16>) {
+        let Some(node) = self.this.upgrade() else { return };
+        self.lookups.set(self.lookups.get() + 1);
+        rt::spawn_local(async move {
+            let found = if node.lookups.get() > LOOKUPS_MAX {
+                Err(ResolveError::Failed)
+            } else {
+                rt::spawn_blocking(move || lookup(&host, port.unwrap_or(SIP_PORT))).await
+            };
+            node.lookups.set(node.lookups.get() - 1);
+            node.endpoint.borrow_mut().handle_resolved(id, found, Instant::now());
+            node.drain();
+        });
+    }
+}
+
+impl Handler for SipNode {
+    fn handle_datagram(&self, listener: usize, from: SocketAddr, bytes: &[u8]) {
+        let Ok(id) = u16::try_from(listener) else { return };
+        self.endpoint.borrow_mut().handle_datagram(Datagram { listener: ListenerId(id), from, bytes }, Instant::now());
+    }
+
+    fn flush(&self) {
+        self.drain();
+    }
+}
+
+/// Addresses of a host by the system's resolver. Departs from RFC 3263 §4: no NAPTR and no SRV, which need a resolver of our own.
+fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
+    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(|_| ResolveError::NotFound)?.collect();
+    if addresses.is_empty() { Err(ResolveError::NotFound) } else { Ok(addresses) }
+}
