@@ -8,7 +8,7 @@
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::transaction::MAGIC_COOKIE;
+use crate::message::MAGIC_COOKIE;
 
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// 20 letters × 5 bits = 100 bits behind the cookie.

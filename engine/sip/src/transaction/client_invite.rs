@@ -19,6 +19,7 @@ use super::derive::{self, NotAnInvite};
 use super::output::{Disposition, Event, Output, Pending, Step};
 use super::timing::{Backoff, Timing};
 use crate::flow::Reliability;
+use crate::message::StatusCode;
 
 /// INVITE client transaction.
 #[derive(Debug)]
@@ -86,8 +87,8 @@ impl ClientInvite {
     }
 
     /// Takes a response of this transaction: its status, and the value of its To header for the ACK.
-    pub fn handle_response(&mut self, status: u16, to: &[u8], now: Instant) -> Disposition {
-        match (&mut self.state, status) {
+    pub fn handle_response(&mut self, status: StatusCode, to: &str, now: Instant) -> Disposition {
+        match (&mut self.state, status.code()) {
             (State::Calling { invite, cancel, .. }, ..200) => {
                 let cancel = if *cancel == Cancel::Wanted { Cancel::Ready } else { *cancel };
                 self.state = State::Proceeding { invite: std::mem::take(invite), cancel };

@@ -16,6 +16,7 @@ use std::time::Instant;
 use super::output::{Disposition, Event, Output, Pending, Step};
 use super::timing::{Backoff, Timing};
 use crate::flow::Reliability;
+use crate::message::StatusCode;
 
 /// Non-INVITE client transaction.
 #[derive(Debug)]
@@ -69,8 +70,8 @@ impl ClientNonInvite {
     }
 
     /// Takes a response of this transaction by its status.
-    pub fn handle_response(&mut self, status: u16, now: Instant) -> Disposition {
-        match (std::mem::replace(&mut self.state, State::Terminated), status) {
+    pub fn handle_response(&mut self, status: StatusCode, now: Instant) -> Disposition {
+        match (std::mem::replace(&mut self.state, State::Terminated), status.code()) {
             (State::Trying(mut repeating) | State::Proceeding(mut repeating), ..200) => {
                 // RFC 3261 §17.1.2.2: the next E runs as it was set, those after it at T2.
                 if let Some(timer_e) = &mut repeating.timer_e {

@@ -36,14 +36,14 @@ pub(super) fn check(invite: &[u8]) -> Result<(), NotAnInvite> {
 }
 
 /// ACK for a 3xx–6xx whose To header has the value `to`.
-pub(super) fn ack(invite: &[u8], to: &[u8]) -> Box<[u8]> {
+pub(super) fn ack(invite: &[u8], to: &str) -> Box<[u8]> {
     build(invite, b"ACK", |out, parts| {
         if to.is_empty() {
             push_line(out, parts.to);
         } else {
             out.extend_from_slice(b"To: ");
             // A folded value stays one header, whatever stands in it.
-            out.extend(to.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
+            out.extend(to.bytes().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
             out.extend_from_slice(b"\r\n");
         }
         // RFC 3261 §22.1: a server may not challenge an ACK, but it may look at the credentials of its INVITE.
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn the_ack_is_that_of_the_example() {
         // RFC 3261 §17.1.1.3
-        let ack = ack(INVITE.as_bytes(), b"Bob <sip:bob@biloxi.com>;tag=99sa0xk");
+        let ack = ack(INVITE.as_bytes(), "Bob <sip:bob@biloxi.com>;tag=99sa0xk");
         assert_eq!(
             text(&ack),
             "ACK sip:bob@biloxi.com SIP/2.0\r\n\
@@ -180,7 +180,7 @@ mod tests {
             "Call-ID",
             "Route: <sip:p1;lr>\r\nRoute: <sip:p2;lr>,\r\n <sip:p3;lr>\r\nProxy-Authorization: Digest username=\"a\"\r\nCall-ID",
         );
-        let ack = ack(invite.as_bytes(), b"");
+        let ack = ack(invite.as_bytes(), "");
         let ack = text(&ack);
         assert!(ack.contains("Route: <sip:p1;lr>\r\nRoute: <sip:p2;lr>,\r\n <sip:p3;lr>\r\n"), "{ack}");
         assert!(ack.contains("Proxy-Authorization: Digest username=\"a\"\r\n"));
@@ -195,12 +195,12 @@ mod tests {
         let invite =
             "INVITE sip:b SIP/2.0\r\nv:SIP/2.0/UDP a;branch=z9hG4bK1\r\nF : <sip:a>;tag=1\r\nt: <sip:b>\r\nI: x\r\ncseq: 1 INVITE\r\n\r\n";
         assert_eq!(check(invite.as_bytes()), Ok(()));
-        assert!(text(&ack(invite.as_bytes(), b"")).contains("\r\nF : <sip:a>;tag=1\r\n"));
+        assert!(text(&ack(invite.as_bytes(), "")).contains("\r\nF : <sip:a>;tag=1\r\n"));
     }
 
     #[test]
     fn an_injected_line_end_in_to_stays_inside_the_header() {
-        let ack = ack(INVITE.as_bytes(), b"<sip:b>;tag=1\r\nEvil: 1");
+        let ack = ack(INVITE.as_bytes(), "<sip:b>;tag=1\r\nEvil: 1");
         assert!(text(&ack).contains("To: <sip:b>;tag=1  Evil: 1\r\n"));
     }
 

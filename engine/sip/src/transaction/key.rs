@@ -12,51 +12,67 @@
 //! Source: the sections above; §7.3.1 (parameters and hosts compare without case; method, Call-ID and URI with it).
 
 use super::siphash::SipHash;
+use crate::message::{HeaderName, Host, MAGIC_COOKIE, Method, Request, Response, StatusCode, Via};
 
-/// What begins a branch that is unique by itself (RFC 3261 §8.1.1.7).
-pub const MAGIC_COOKIE: &str = "z9hG4bK";
-
-/// Top Via of a message, as far as it names a transaction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TopVia<'a> {
-    /// Host of sent-by as written.
-    pub host: &'a [u8],
-    /// Port of sent-by; `None` if not written.
-    pub port: Option<u16>,
-    /// Branch parameter.
-    pub branch: Option<&'a [u8]>,
-}
-
-/// The fields of a request that name its transaction.
+/// The fields of a request that name its transaction; `RequestHead::from(&request)`.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestHead<'a> {
     /// Method of the start line.
-    pub method: &'a [u8],
+    pub method: Method<'a>,
     /// Request-URI as written.
-    pub uri: &'a [u8],
-    /// Top Via.
-    pub via: TopVia<'a>,
+    pub uri: &'a str,
+    /// Host of the top Via's sent-by.
+    pub host: Host<'a>,
+    /// Port of the top Via's sent-by; `None` if not written.
+    pub port: Option<u16>,
+    /// Branch of the top Via.
+    pub branch: Option<&'a str>,
     /// Tag of From; old peers may have none.
-    pub from_tag: Option<&'a [u8]>,
+    pub from_tag: Option<&'a str>,
     /// Tag of To.
-    pub to_tag: Option<&'a [u8]>,
+    pub to_tag: Option<&'a str>,
     /// Call-ID.
-    pub call_id: &'a [u8],
+    pub call_id: &'a str,
     /// Number of CSeq.
     pub cseq: u32,
 }
 
-/// The fields of a response that name its transaction, and what the transaction needs of it.
+/// The fields of a response that name its transaction, and what the transaction needs of it; `ResponseHead::from(&response)`.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseHead<'a> {
     /// Status code.
-    pub status: u16,
+    pub status: StatusCode,
     /// Branch of the top Via.
-    pub branch: Option<&'a [u8]>,
+    pub branch: Option<&'a str>,
     /// Method of CSeq.
-    pub method: &'a [u8],
-    /// Whole value of To: the ACK of a failure repeats it.
-    pub to: &'a [u8],
+    pub method: Method<'a>,
+    /// Whole value of To as it came: the ACK of a failure repeats it.
+    pub to: &'a str,
+}
+
+impl<'a> From<&Request<'a>> for RequestHead<'a> {
+    fn from(request: &Request<'a>) -> Self {
+        let &Via { host, port, branch, .. } = request.via();
+        let (from_tag, to_tag) = (request.from().tag, request.to().tag);
+        Self {
+            method: request.method(),
+            uri: request.uri().as_str(),
+            host,
+            port,
+            branch,
+            from_tag,
+            to_tag,
+            call_id: request.call_id(),
+            cseq: request.cseq().number,
+        }
+    }
+}
+
+impl<'a> From<&Response<'a>> for ResponseHead<'a> {
+    fn from(response: &Response<'a>) -> Self {
+        let to = response.headers().header(HeaderName::To).unwrap_or_default();
+        Self { status: response.status(), branch: response.via().branch, method: response.cseq().method, to }
+    }
 }
 
 /// Identity of a transaction.
@@ -87,13 +103,13 @@ impl KeyMaker {
 
     /// Key of a client transaction: our branch and the method. Branches of ours always begin with the cookie.
     #[must_use]
-    pub fn client(&self, branch: &[u8], method: &[u8]) -> Key {
-        if method == b"CANCEL" {
-            return self.cancel_of(self.client(branch, b"INVITE"));
+    pub fn client(&self, branch: &str, method: Method<'_>) -> Key {
+        if method == Method::Cancel {
+            return self.cancel_of(self.client(branch, Method::Invite));
         }
         let mut hash = self.begin(Kind::Client);
         fold(&mut hash, branch);
-        exact(&mut hash, method);
+        exact(&mut hash, method.as_str().as_bytes());
         Key(hash.finish())
     }
 
@@ -108,30 +124,29 @@ impl KeyMaker {
     /// Key of the server transaction of a request. An ACK gets that of its INVITE.
     #[must_use]
     pub fn server(&self, request: &RequestHead<'_>) -> Key {
-        self.server_as(request, if request.method == b"ACK" { b"INVITE" } else { request.method })
+        self.server_as(request, if request.method == Method::Ack { Method::Invite } else { request.method })
     }
 
     /// Key of the INVITE that a CANCEL wants to end (RFC 3261 §9.2).
     #[must_use]
     pub fn cancelled(&self, cancel: &RequestHead<'_>) -> Key {
-        self.server_as(cancel, b"INVITE")
+        self.server_as(cancel, Method::Invite)
     }
 
-    fn server_as(&self, request: &RequestHead<'_>, method: &[u8]) -> Key {
-        let via = &request.via;
-        let unique = via.branch.filter(|branch| has_cookie(branch));
-        let mut hash = self.begin(if unique.is_some() { Kind::Server } else { Kind::ServerOld });
-        fold(&mut hash, via.branch.unwrap_or_default());
-        fold(&mut hash, via.host);
-        exact(&mut hash, &via.port.unwrap_or(0).to_be_bytes());
-        exact(&mut hash, method);
-        if unique.is_none() {
-            exact(&mut hash, request.uri);
+    fn server_as(&self, request: &RequestHead<'_>, method: Method<'_>) -> Key {
+        let unique = request.branch.is_some_and(has_cookie);
+        let mut hash = self.begin(if unique { Kind::Server } else { Kind::ServerOld });
+        fold(&mut hash, request.branch.unwrap_or_default());
+        host(&mut hash, &request.host);
+        exact(&mut hash, &request.port.unwrap_or(0).to_be_bytes());
+        exact(&mut hash, method.as_str().as_bytes());
+        if !unique {
+            exact(&mut hash, request.uri.as_bytes());
             fold(&mut hash, request.from_tag.unwrap_or_default());
-            exact(&mut hash, request.call_id);
+            exact(&mut hash, request.call_id.as_bytes());
             exact(&mut hash, &request.cseq.to_be_bytes());
             // The ACK has the To tag of our response, its INVITE and CANCEL had none: CSeq number and method separate enough.
-            if method != b"INVITE" && request.method != b"CANCEL" {
+            if method != Method::Invite && method != Method::Cancel {
                 fold(&mut hash, request.to_tag.unwrap_or_default());
             }
         }
@@ -145,10 +160,18 @@ impl KeyMaker {
     }
 }
 
-/// Whether a branch is unique by itself.
-fn has_cookie(branch: &[u8]) -> bool {
-    branch.get(..MAGIC_COOKIE.len()).is_some_and(|head| head.eq_ignore_ascii_case(MAGIC_COOKIE.as_bytes()))
-        && branch.len() > MAGIC_COOKIE.len()
+/// Whether a branch is unique by itself (RFC 3261 §8.1.1.7).
+fn has_cookie(branch: &str) -> bool {
+    let cookie = branch.as_bytes().get(..MAGIC_COOKIE.len());
+    branch.len() > MAGIC_COOKIE.len() && cookie.is_some_and(|cookie| cookie.eq_ignore_ascii_case(MAGIC_COOKIE.as_bytes()))
+}
+
+fn host(hash: &mut SipHash, host: &Host<'_>) {
+    match host {
+        Host::Name(name) => fold(hash, name),
+        Host::Ip(std::net::IpAddr::V4(address)) => exact(hash, &address.octets()),
+        Host::Ip(std::net::IpAddr::V6(address)) => exact(hash, &address.octets()),
+    }
 }
 
 /// Length first, so that neighbours cannot lend each other bytes.
@@ -157,9 +180,9 @@ fn exact(hash: &mut SipHash, field: &[u8]) {
     hash.bytes(field);
 }
 
-fn fold(hash: &mut SipHash, field: &[u8]) {
+fn fold(hash: &mut SipHash, field: &str) {
     hash.bytes(&(field.len() as u32).to_be_bytes());
-    for byte in field {
+    for byte in field.bytes() {
         hash.byte(byte.to_ascii_lowercase());
     }
 }
@@ -172,33 +195,35 @@ mod tests {
 
     fn invite() -> RequestHead<'static> {
         RequestHead {
-            method: b"INVITE",
-            uri: b"sip:bob@example.com",
-            via: TopVia { host: b"192.0.2.1", port: Some(5060), branch: Some(b"z9hG4bKabc") },
-            from_tag: Some(b"f1"),
+            method: Method::Invite,
+            uri: "sip:bob@example.com",
+            host: Host::Name("a.example.com"),
+            port: Some(5060),
+            branch: Some("z9hG4bKabc"),
+            from_tag: Some("f1"),
             to_tag: None,
-            call_id: b"c1",
+            call_id: "c1",
             cseq: 1,
         }
     }
 
     fn old() -> RequestHead<'static> {
-        RequestHead { via: TopVia { branch: Some(b"1"), ..invite().via }, ..invite() }
+        RequestHead { branch: Some("1"), ..invite() }
     }
 
     #[test]
     fn an_ack_has_the_key_of_its_invite() {
         // RFC 3261 §17.2.3: only branch, sent-by and method count when there is a cookie.
-        let ack = RequestHead { method: b"ACK", to_tag: Some(b"t1"), uri: b"sip:other", cseq: 7, ..invite() };
+        let ack = RequestHead { method: Method::Ack, to_tag: Some("t1"), uri: "sip:other", cseq: 7, ..invite() };
         assert_eq!(MAKER.server(&ack), MAKER.server(&invite()));
-        let ack = RequestHead { method: b"ACK", to_tag: Some(b"t1"), ..old() };
+        let ack = RequestHead { method: Method::Ack, to_tag: Some("t1"), ..old() };
         assert_eq!(MAKER.server(&ack), MAKER.server(&old()));
     }
 
     #[test]
     fn a_cancel_has_its_own_key_and_finds_its_invite() {
         for invite in [invite(), old()] {
-            let cancel = RequestHead { method: b"CANCEL", ..invite };
+            let cancel = RequestHead { method: Method::Cancel, ..invite };
             assert_ne!(MAKER.server(&cancel), MAKER.server(&invite));
             assert_eq!(MAKER.cancelled(&cancel), MAKER.server(&invite));
         }
@@ -207,28 +232,29 @@ mod tests {
     #[test]
     fn sent_by_separates_equal_branches() {
         // RFC 3261 §17.2.3: another client may have chosen the same branch.
-        for via in [TopVia { host: b"192.0.2.2", ..invite().via }, TopVia { port: None, ..invite().via }] {
-            assert_ne!(MAKER.server(&RequestHead { via, ..invite() }), MAKER.server(&invite()));
+        let others = [RequestHead { host: Host::Name("b.example.com"), ..invite() }, RequestHead { port: None, ..invite() }];
+        for other in others {
+            assert_ne!(MAKER.server(&other), MAKER.server(&invite()));
         }
     }
 
     #[test]
     fn branch_and_host_compare_without_case_and_the_method_with_it() {
-        let via = TopVia { branch: Some(b"Z9HG4BKABC"), ..invite().via };
-        assert_eq!(MAKER.server(&RequestHead { via, ..invite() }), MAKER.server(&invite()));
-        assert_ne!(MAKER.server(&RequestHead { method: b"invite", ..invite() }), MAKER.server(&invite()));
+        let other = RequestHead { branch: Some("Z9HG4BKABC"), host: Host::Name("A.Example.com"), ..invite() };
+        assert_eq!(MAKER.server(&other), MAKER.server(&invite()));
+        assert_ne!(MAKER.server(&RequestHead { method: Method::Other("invite"), ..invite() }), MAKER.server(&invite()));
     }
 
     #[test]
     fn every_field_separates_requests_of_old_peers() {
-        let base = RequestHead { method: b"BYE", to_tag: Some(b"t"), ..old() };
+        let base = RequestHead { method: Method::Bye, to_tag: Some("t"), ..old() };
         let others = [
-            RequestHead { uri: b"sip:x", ..base },
+            RequestHead { uri: "sip:x", ..base },
             RequestHead { from_tag: None, ..base },
             RequestHead { to_tag: None, ..base },
-            RequestHead { call_id: b"C1", ..base },
+            RequestHead { call_id: "C1", ..base },
             RequestHead { cseq: 2, ..base },
-            RequestHead { via: TopVia { branch: None, ..base.via }, ..base },
+            RequestHead { branch: None, ..base },
         ];
         for other in others {
             assert_ne!(MAKER.server(&other), MAKER.server(&base), "{other:?}");
@@ -237,14 +263,14 @@ mod tests {
 
     #[test]
     fn the_cookie_alone_is_no_unique_branch() {
-        let via = TopVia { branch: Some(b"z9hG4bK"), ..invite().via };
-        let (a, b) = (RequestHead { via, ..invite() }, RequestHead { via, call_id: b"c2", ..invite() });
+        let a = RequestHead { branch: Some("z9hG4bK"), ..invite() };
+        let b = RequestHead { call_id: "c2", ..a };
         assert_ne!(MAKER.server(&a), MAKER.server(&b));
     }
 
     #[test]
     fn client_and_server_keys_never_meet() {
-        assert_ne!(MAKER.client(b"z9hG4bKabc", b"INVITE"), MAKER.server(&invite()));
-        assert_ne!(MAKER.client(b"z9hG4bKabc", b"INVITE"), MAKER.client(b"z9hG4bKabc", b"CANCEL"));
+        assert_ne!(MAKER.client("z9hG4bKabc", Method::Invite), MAKER.server(&invite()));
+        assert_ne!(MAKER.client("z9hG4bKabc", Method::Invite), MAKER.client("z9hG4bKabc", Method::Cancel));
     }
 }

@@ -30,6 +30,7 @@ use super::server_non_invite::ServerNonInvite;
 use super::slot::{Machine, Slot, TransactionId};
 use super::timing::Timing;
 use crate::flow::Flow;
+use crate::message::{Method, StatusCode};
 use crate::timer::Wheel;
 use crate::token::{Branch, Tokens};
 
@@ -184,13 +185,13 @@ impl<U: Copy> Layer<U> {
     /// Takes a request of the network.
     pub fn handle_request(&mut self, request: &RequestHead<'_>, now: Instant) -> Incoming<U> {
         let key = self.keys.server(request);
-        let ack = request.method == b"ACK";
+        let ack = request.method == Method::Ack;
         let Some(&index) = self.index.get(&key) else {
             return if ack {
                 Incoming::Ack { invite: None }
             } else {
-                let request_ = NewRequest { key, invite: request.method == b"INVITE" };
-                Incoming::New { request: request_, cancels: self.cancels(request) }
+                let new = NewRequest { key, invite: request.method == Method::Invite };
+                Incoming::New { request: new, cancels: self.cancels(request) }
             };
         };
         let Some(slot) = self.slots.get_mut(index as usize) else { return Incoming::Repeat };
@@ -273,7 +274,7 @@ impl<U: Copy> Layer<U> {
     }
 
     /// Sends a response. False if it is not sent: the transaction is over, or has its final response.
-    pub fn respond(&mut self, id: TransactionId, status: u16, response: Vec<u8>, now: Instant) -> bool {
+    pub fn respond(&mut self, id: TransactionId, status: StatusCode, response: Vec<u8>, now: Instant) -> bool {
         let Some(slot) = self.slot(id) else { return false };
         let sent = match &mut slot.machine {
             Machine::InviteServer(machine) => machine.respond(status, response, now),
@@ -305,7 +306,7 @@ impl<U: Copy> Layer<U> {
     /// [`StartError::Full`] at the limit; [`StartError::NotAnInvite`] for an INVITE that lacks what its ACK must repeat.
     pub fn request(
         &mut self,
-        method: &str,
+        method: Method<'_>,
         branch: &Branch,
         request: Vec<u8>,
         flow: Flow,
@@ -316,12 +317,12 @@ impl<U: Copy> Layer<U> {
             return Err(StartError::Full { live: self.slots.len(), max: self.limits.transactions, bytes: self.bytes });
         }
         let reliability = flow.transport.reliability();
-        let machine = if method == "INVITE" {
+        let machine = if method == Method::Invite {
             Machine::InviteClient(ClientInvite::new(request, reliability, self.timing, now)?)
         } else {
             Machine::Client(ClientNonInvite::new(request, reliability, self.timing, now))
         };
-        let key = self.keys.client(branch.as_str().as_bytes(), method.as_bytes());
+        let key = self.keys.client(branch.as_str(), method);
         Ok(self.insert(machine, key, flow, user, false))
     }
 
@@ -403,7 +404,7 @@ impl<U: Copy> Layer<U> {
     }
 
     fn cancels(&self, request: &RequestHead<'_>) -> Cancels<U> {
-        if request.method != b"CANCEL" {
+        if request.method != Method::Cancel {
             return Cancels::NotACancel;
         }
         let index = self.index.get(&self.keys.cancelled(request)).copied();
@@ -439,7 +440,10 @@ impl<U: Copy> Layer<U> {
 
     fn remove(&mut self, index: u32) {
         let Some(slot) = self.slots.try_remove(index as usize) else { return };
-        self.index.remove(&slot.key);
+        // A caller that used one branch twice has hidden this slot behind a later one: leave that one its entry.
+        if self.index.get(&slot.key) == Some(&index) {
+            self.index.remove(&slot.key);
+        }
         self.bytes -= slot.bytes as usize;
         if let Some((timer, _)) = slot.timer {
             self.wheel.cancel(timer);

@@ -26,10 +26,13 @@ mod timing;
 pub use client_invite::{ClientInvite, ClientInviteState};
 pub use client_non_invite::{ClientNonInvite, ClientNonInviteState};
 pub use derive::NotAnInvite;
-pub use key::{Key, KeyMaker, MAGIC_COOKIE, RequestHead, ResponseHead, TopVia};
+pub use key::{Key, KeyMaker, RequestHead, ResponseHead};
 pub use layer::{AcceptError, Cancels, Incoming, Layer, LayerOutput, Limits, Matched, NewRequest, StartError};
 pub use output::{Disposition, Event, Output};
 pub use server_invite::{ServerInvite, ServerInviteState};
 pub use server_non_invite::{ServerNonInvite, ServerNonInviteState};
 pub use slot::TransactionId;
 pub use timing::{Backoff, T1, T2, T4, Timing};
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ use std::time::Instant;
 use super::output::{Disposition, Event, Output, Pending, Step};
 use super::timing::{Backoff, Timing};
 use crate::flow::Reliability;
+use crate::message::StatusCode;
 
 /// INVITE server transaction.
 #[derive(Debug)]
@@ -112,9 +113,9 @@ impl ServerInvite {
     }
 
     /// Sends a response of the core. False if it is too late for this one: another final response went before.
-    pub fn respond(&mut self, status: u16, response: Vec<u8>, now: Instant) -> bool {
+    pub fn respond(&mut self, status: StatusCode, response: Vec<u8>, now: Instant) -> bool {
         let response = response.into_boxed_slice();
-        match (&mut self.state, status) {
+        match (&mut self.state, status.code()) {
             (State::Proceeding { provisional }, ..200) => *provisional = Some(response),
             (State::Proceeding { .. }, 200..300) => {
                 // RFC 6026 §8.11: L is 64 × T1 over every transport.

@@ -15,6 +15,7 @@ use std::time::Instant;
 use super::output::{Disposition, Event, Output, Pending, Step};
 use super::timing::Timing;
 use crate::flow::Reliability;
+use crate::message::StatusCode;
 
 /// Non-INVITE server transaction.
 #[derive(Debug)]
@@ -82,11 +83,11 @@ impl ServerNonInvite {
     }
 
     /// Sends a response of the core. False if a final response went before: this one is not sent.
-    pub fn respond(&mut self, status: u16, response: Vec<u8>, now: Instant) -> bool {
+    pub fn respond(&mut self, status: StatusCode, response: Vec<u8>, now: Instant) -> bool {
         match self.state {
             State::Trying | State::Proceeding { .. } => {
                 let response = response.into_boxed_slice();
-                self.state = match status {
+                self.state = match status.code() {
                     ..200 => State::Proceeding { provisional: response },
                     _ => State::Completed { response, timer_j: now + self.timing.timer_j(self.reliability) },
                 };
