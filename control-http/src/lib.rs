@@ -11,4 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod json;
+pub mod resolve;
+pub mod routes;
+pub mod server;
 pub mod wire;

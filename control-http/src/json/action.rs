@@ -8,10 +8,12 @@
 //! Not here: what state the call must be in, and what `busy` means (`sip`).
 //! Source: `docs/openapi.yaml`, `/dialog/{action}`.
 
+use serde_json::{Map, Value};
 use sip::api::Action;
 use sip::sdp::Sdp;
 
 use super::originate::headers;
+use super::sdp::{BadSdp, from_json};
 use super::{JsonError, Object};
 
 /// The words that act on a dialog.
@@ -44,13 +46,18 @@ pub fn action(word: &str, body: &Object<'_>) -> Result<Option<Action>, JsonError
     Ok(Some(action))
 }
 
-/// The session description under `sdp`, if there.
+/// The session description under `sdp`, if there. `{}` is none, as in a snapshot.
 pub(super) fn sdp(body: &Object<'_>) -> Result<Option<Sdp>, JsonError> {
-    body.object("sdp").map(|object| object.map(|_| Sdp::default()))
+    let empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+    let Some(value) = body.get("sdp").filter(|value| !empty(value)) else { return Ok(None) };
+    let place = |error: BadSdp| {
+        let dot = if error.key.is_empty() || error.key.starts_with('[') { "" } else { "." };
+        JsonError::BadField(format!("{}{dot}{}: {}", body.path("sdp"), error.key, error.problem))
+    };
+    from_json(value).map(Some).map_err(place)
 }
 
 fn required_sdp(body: &Object<'_>) -> Result<Sdp, JsonError> {
-    body.required("sdp")?;
     sdp(body)?.ok_or_else(|| body.error("sdp", "is missing"))
 }
 

@@ -11,6 +11,7 @@
 //! Source: `docs/openapi.yaml`, RFC 8259.
 
 mod action;
+mod channel;
 mod control;
 mod dir;
 mod object;
@@ -20,8 +21,10 @@ pub mod sdp;
 mod snapshot;
 
 pub use action::{ACTIONS, action};
+pub use channel::{TargetBody, channel, channel_event, closed, direction, load, open, opened, target};
 pub use control::control_url;
 pub use dir::{DomainBody, domain_body, domain_view, secret, user_view};
+pub(crate) use dir::{USERNAME_RULE, is_username};
 pub use object::{JsonError, Object, parse};
 pub use originate::{ORIGINATE_MAX, originate, originate_all};
 pub use reg::{registration, registrations};

@@ -89,6 +89,6 @@ fn epochs(epochs: Epochs, unit_ms: u64) -> Value {
     })
 }
 
-fn description(_sdp: Option<&Sdp>) -> Value {
-    json!({})
+fn description(sdp: Option<&Sdp>) -> Value {
+    sdp.map_or_else(|| Value::Object(Map::new()), super::sdp::to_json)
 }

@@ -1,0 +1,100 @@
+//! `/channel`: the channels of project-rtp.
+//!
+//! ```text
+//!   POST /, /channel                                                  open
+//!   PUT /channel/{uuid}, /channel/target/{uuid}, /channel/{uuid}/target   far end
+//!   PUT /channel/{a}/mix/{b}, /channel/{uuid}/unmix|echo|direction
+//!   GET, DELETE /channel/{uuid}
+//! ```
+//! Shape:  three generations of paths for the far end, all the same.
+//! Errors: [`Refusal`]: 400 names the field, 404 an unknown channel, 409, 422 understood but impossible, 503.
+//! Source: `docs/openapi.yaml`, `/channel`.
+
+use rtp::api::{ChannelId, Command, Reply};
+use serde_json::json as value;
+
+use super::{Refusal, RtpBackend, done, json};
+use crate::json::{Object, channel, closed, direction, open, opened, parse, target};
+use crate::resolve::Resolver;
+use crate::wire::{Method, Response};
+
+/// Routes what follows `/channel`.
+pub(super) async fn route<B: RtpBackend>(
+    backend: &B,
+    resolver: &Resolver,
+    method: Method,
+    path: &[&str],
+    body: &[u8],
+) -> Result<Response, Refusal> {
+    match (path, method) {
+        ([], Method::Get) => look(backend, Command::List).await,
+        ([], Method::Post) => {
+            let parsed = parse(body)?;
+            match backend.call(Command::Open(open(&Object::root(&parsed)?)?)).await? {
+                Reply::Opened(channel) => Ok(json(200, &opened(&channel))),
+                _ => Err(Refusal::Mismatch),
+            }
+        }
+        ([], _) => Err(Refusal::NotAllowed("GET, POST")),
+        ([uuid] | ["target", uuid] | [uuid, "target"], Method::Put) => set_target(backend, resolver, id(uuid)?, body).await,
+        ([_, "target"] | ["target", _], _) => Err(Refusal::NotAllowed("PUT")),
+        ([uuid], Method::Get) => look(backend, Command::Get { channel: id(uuid)? }).await,
+        ([uuid], Method::Delete) => {
+            let channel = id(uuid)?;
+            match backend.call(Command::Close { channel }).await? {
+                Reply::Closed { stats, channels } => Ok(json(200, &closed(&channel.to_string(), &stats, channels))),
+                _ => Err(Refusal::Mismatch),
+            }
+        }
+        ([_], _) => Err(Refusal::NotAllowed("GET, PUT, DELETE")),
+        ([a, "mix", b], Method::Put) => run(backend, Command::Mix { a: id(a)?, b: id(b)? }).await,
+        ([uuid, "unmix"], Method::Put) => run(backend, Command::Unmix { channel: id(uuid)? }).await,
+        ([uuid, "echo"], Method::Put) => run(backend, Command::Echo { channel: id(uuid)? }).await,
+        ([uuid, "direction"], Method::Put) => {
+            let parsed = parse(body)?;
+            let direction = direction(&Object::root(&parsed)?)?;
+            run(backend, Command::Direction { channel: id(uuid)?, direction }).await
+        }
+        ([_, "mix", _] | [_, "unmix" | "echo" | "direction"], _) => Err(Refusal::NotAllowed("PUT")),
+        _ => Err(Refusal::NoRoute),
+    }
+}
+
+async fn set_target<B: RtpBackend>(backend: &B, resolver: &Resolver, channel: ChannelId, body: &[u8]) -> Result<Response, Refusal> {
+    let parsed = parse(body)?;
+    let mut read = target(&Object::root(&parsed)?)?;
+    if read.secure {
+        // Plain media in place of encrypted ones would be worse than none.
+        return Err(Refusal::Impossible("encrypted media (dtls, crypto) are not spoken here"));
+    }
+    let found = resolver.lookup(&read.host, read.target.port).await;
+    let address = found.ok().and_then(|addresses| addresses.first().copied());
+    let Some(address) = address else {
+        return Err(Refusal::Unresolved(format!("{} names a host that cannot be resolved: {}", read.host_path, read.host)));
+    };
+    read.target.ip = address.ip();
+    run(backend, Command::Target { channel, target: read.target }).await
+}
+
+async fn look<B: RtpBackend>(backend: &B, command: Command) -> Result<Response, Refusal> {
+    match backend.call(command).await? {
+        Reply::Channels(views) => {
+            let channels: Vec<_> = views.iter().map(channel).collect();
+            Ok(json(200, &value!({"count": channels.len(), "channels": channels})))
+        }
+        Reply::Channel(view) => Ok(json(200, &channel(&view))),
+        _ => Err(Refusal::Mismatch),
+    }
+}
+
+async fn run<B: RtpBackend>(backend: &B, command: Command) -> Result<Response, Refusal> {
+    match backend.call(command).await? {
+        Reply::Done => Ok(done(200)),
+        _ => Err(Refusal::Mismatch),
+    }
+}
+
+/// What is not a uuid names no channel of ours.
+fn id(uuid: &str) -> Result<ChannelId, Refusal> {
+    uuid.parse().map_err(|_| Refusal::NotFound(format!("{uuid} is not a channel")))
+}

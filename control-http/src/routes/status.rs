@@ -1,0 +1,145 @@
+//! `/status`, `/metrics`, `/health`, `/ready`, `/drain`: what every program says of itself.
+//!
+//! ```text
+//!   Program::status + core counters + server counters ──► one JSON object ──► /status
+//!                                                                        └──► each number in it ──► /metrics
+//! ```
+//! Shape:  metrics are made from the status object, so that both always agree: `{"sip":{"dialogs":3}}` is
+//!         `mediaswitch_sip_dialogs 3`; an array of objects is labelled by the first key of each
+//!         (`{"cores":[{"core":0,"channels":5}]}` is `mediaswitch_cores_channels{core="0"} 5`). Texts at the top
+//!         become labels of `mediaswitch_info`. Names that end in `_total` are counters, all else gauges.
+//! Errors: [`Refusal`]: 503 from `/ready` and `/health`, 404, 405.
+//! Source: `docs/openapi.yaml`; the Prometheus text format 0.0.4.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json as value};
+
+use super::{Program, Refusal, json};
+use crate::server::ServerStats;
+use crate::wire::{Method, Response};
+
+/// Routes the one segment `word`; `report` asks the core for its numbers.
+pub(super) async fn route<P: Program>(
+    program: &P,
+    server: &ServerStats,
+    method: Method,
+    word: &str,
+    report: impl AsyncFnOnce() -> Option<(&'static str, Vec<(&'static str, u64)>)>,
+) -> Result<Response, Refusal> {
+    let allowed = match word {
+        "status" | "metrics" | "health" | "ready" => Method::Get,
+        "drain" => Method::Post,
+        _ => return Err(Refusal::NoRoute),
+    };
+    if method != allowed {
+        return Err(Refusal::NotAllowed(allowed.word()));
+    }
+    match word {
+        "health" => match program.health() {
+            Ok(()) => Ok(json(200, &value!({"healthy": true}))),
+            Err(detail) => Err(Refusal::Unhealthy(detail)),
+        },
+        "ready" => match program.ready() {
+            Ok(()) => Ok(json(200, &value!({"ready": true}))),
+            Err(detail) => Err(Refusal::NotReady(detail)),
+        },
+        "drain" => {
+            program.drain();
+            Ok(json(200, &value!({"draining": true})))
+        }
+        _ => {
+            let mut status = program.status();
+            if let Some((core, numbers)) = report().await {
+                let numbers: Map<String, Value> = numbers.into_iter().map(|(name, number)| (name.to_owned(), number.into())).collect();
+                status.insert(core.into(), numbers.into());
+            }
+            status.insert("http".into(), server.report().into());
+            if word == "status" {
+                return Ok(json(200, &Value::Object(status)));
+            }
+            Ok(Response::with_body(200, "text/plain; version=0.0.4; charset=utf-8", metrics(&status)))
+        }
+    }
+}
+
+/// The numbers of a status object in the Prometheus text format.
+pub(crate) fn metrics(status: &Map<String, Value>) -> String {
+    let mut families = Families::default();
+    let mut info = String::new();
+    for (key, value) in status {
+        match value {
+            Value::String(text) => push_label(&mut info, key, text),
+            other => families.collect(&format!("{PREFIX}_{}", name(key)), "", other),
+        }
+    }
+    let mut out = String::new();
+    // Writing to a String cannot fail, here and below.
+    let _ = write!(out, "# TYPE {PREFIX}_info gauge\n{PREFIX}_info{{{info}}} 1\n");
+    for (family, samples) in families.0 {
+        let kind = if family.ends_with("_total") { "counter" } else { "gauge" };
+        let _ = writeln!(out, "# TYPE {family} {kind}");
+        for (labels, sample) in samples {
+            let _ = if labels.is_empty() { writeln!(out, "{family} {sample}") } else { writeln!(out, "{family}{{{labels}}} {sample}") };
+        }
+    }
+    out
+}
+
+/// Samples by family name: the format wants all samples of a family in one place.
+#[derive(Debug, Default)]
+struct Families(BTreeMap<String, Vec<(String, String)>>);
+
+impl Families {
+    fn collect(&mut self, family: &str, labels: &str, value: &Value) {
+        match value {
+            Value::Number(number) => self.push(family, labels, number.to_string()),
+            Value::Bool(flag) => self.push(family, labels, u8::from(*flag).to_string()),
+            Value::Object(map) => {
+                for (key, value) in map {
+                    self.collect(&format!("{family}_{}", name(key)), labels, value);
+                }
+            }
+            Value::Array(items) => {
+                for item in items.iter().filter_map(Value::as_object) {
+                    let Some((key, first)) = item.iter().next() else { continue };
+                    let mut labels = labels.to_owned();
+                    push_label(&mut labels, key, &first.as_str().map_or_else(|| first.to_string(), str::to_owned));
+                    for (key, value) in item.iter().skip(1) {
+                        self.collect(&format!("{family}_{}", name(key)), &labels, value);
+                    }
+                }
+            }
+            // Texts and nulls have no number; texts at the top are labels of the info metric.
+            Value::String(_) | Value::Null => {}
+        }
+    }
+
+    fn push(&mut self, family: &str, labels: &str, sample: String) {
+        self.0.entry(family.to_owned()).or_default().push((labels.to_owned(), sample));
+    }
+}
+
+fn push_label(labels: &mut String, key: &str, text: &str) {
+    if !labels.is_empty() {
+        labels.push(',');
+    }
+    let _ = write!(labels, "{}=\"", name(key));
+    for c in text.chars() {
+        match c {
+            '\\' => labels.push_str("\\\\"),
+            '"' => labels.push_str("\\\""),
+            '\n' => labels.push_str("\\n"),
+            c => labels.push(c),
+        }
+    }
+    labels.push('"');
+}
+
+/// A key as a part of a metric name.
+fn name(key: &str) -> String {
+    key.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}
+
+const PREFIX: &str = "mediaswitch";
