@@ -3,6 +3,7 @@
 //! Shape:  [`sip::SipNode`], [`rtp::RtpNode`], [`control`] each serve one program; `program` puts them together.
 //! Errors: [`NodeError`] while starting; afterwards every service answers for itself.
 
+pub mod rtp;
 pub mod sip;
 
 use std::io::Read as _;

@@ -1,0 +1,233 @@
+//! project-rtp on the front shard: commands to the media shard that owns the channel, answers and events back.
+//!
+//! ```text
+//!   HTTP ─▶ RtpNode::command ─▶ mesh ─▶ media shard        events of all shards ─▶ control
+//!             which shard? near's │ the one with most headroom │ the channel's
+//! ```
+//! Shape:  one [`Caller`] per media shard; where each channel lives is known here, learned from the answers.
+//! Units:  those of `rtp::api`.
+//! Errors: a full queue or a shard that is gone is `Unavailable` (503), at once.
+//! Limits: one map entry per open channel, so at most the port pairs of the range.
+//! Not here: moving a channel to another shard. Two channels of different shards cannot be mixed; `near` at `open` puts them together.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use rt::Latch;
+use rtp::api::{ChannelCounts, ChannelId, CloseReason, Command, CommandError, Event, EventAction, Load, Opened, Reply};
+
+use crate::mesh::{Caller, CallerEnd};
+
+/// What a media shard answers.
+pub type Answer = Result<Reply, CommandError>;
+/// The front shard's end of the mesh to one media shard.
+pub type MediaCaller = Caller<Command, Answer, Event>;
+/// Where events of channels go.
+pub type EventSink = Rc<dyn Fn(Event)>;
+
+const BUSY: CommandError = CommandError::Unavailable("the media shard has too many commands in flight; try again");
+const GONE: CommandError = CommandError::Unavailable("the media shard is stopping");
+
+/// The media server of this process.
+pub struct RtpNode {
+    shards: Vec<MediaCaller>,
+    state: RefCell<State>,
+}
+
+/// What the answers said last.
+struct State {
+    homes: HashMap<ChannelId, usize>,
+    channels: Vec<ChannelCounts>,
+    loads: Vec<Load>,
+    draining: bool,
+}
+
+impl RtpNode {
+    /// Takes the ends of the mesh, in the order of the media shards, each with `available` port pairs.
+    pub fn new(ends: Vec<CallerEnd<Command, Answer, Event>>, available: u64) -> Rc<Self> {
+        let count = ends.len();
+        let idle = Load { headroom: 1.0, accepting: true, ..Load::default() };
+        Rc::new(Self {
+            shards: ends.into_iter().map(Caller::new).collect(),
+            state: RefCell::new(State {
+                homes: HashMap::new(),
+                channels: vec![ChannelCounts { active: 0, available }; count],
+                loads: vec![idle; count],
+                draining: false,
+            }),
+        })
+    }
+
+    /// Carries answers and events until `stop` opens.
+    pub async fn run(self: Rc<Self>, events: &EventSink, stop: &Latch) {
+        let mut tasks = Vec::with_capacity(self.shards.len());
+        for shard in &self.shards {
+            let (node, shard, events, stop) = (Rc::clone(&self), shard.clone(), Rc::clone(events), stop.clone());
+            tasks.push(rt::spawn_local(async move {
+                shard
+                    .run(&stop, |event| {
+                        node.heed(&event);
+                        events(event);
+                    })
+                    .await;
+            }));
+        }
+        for task in tasks {
+            task.await;
+        }
+    }
+
+    /// No new channels from now on.
+    pub fn start_draining(&self) {
+        self.state.borrow_mut().draining = true;
+    }
+
+    /// Does what the HTTP API asks.
+    ///
+    /// # Errors
+    /// The media machine's, and `Unavailable`.
+    pub async fn command(&self, command: Command) -> Answer {
+        match &command {
+            Command::Open(_) => self.open(command).await,
+            Command::List => {
+                let mut channels = Vec::new();
+                for shard in 0..self.shards.len() {
+                    if let Reply::Channels(of_shard) = self.ask(shard, command.clone()).await? {
+                        channels.extend(of_shard);
+                    }
+                }
+                Ok(Reply::Channels(channels))
+            }
+            Command::Status => self.status().await,
+            Command::Mix { a, b } => {
+                let (home_a, home_b) = (self.home(*a)?, self.home(*b)?);
+                if home_a != home_b {
+                    return Err(CommandError::Impossible(format!(
+                        "channels {a} and {b} live on different cores; open the second with \"near\": the uuid of the first"
+                    )));
+                }
+                self.ask(home_a, command).await
+            }
+            Command::Target { channel, .. }
+            | Command::Unmix { channel }
+            | Command::Echo { channel }
+            | Command::Direction { channel, .. }
+            | Command::Close { channel }
+            | Command::Get { channel } => {
+                let channel = *channel;
+                let home = self.home(channel)?;
+                let answer = self.ask(home, command).await;
+                if matches!(answer, Ok(Reply::Closed { .. }) | Err(CommandError::NotFound(_))) {
+                    self.state.borrow_mut().homes.remove(&channel);
+                }
+                answer
+            }
+        }
+    }
+
+    /// Load of the process: every core, and the best headroom.
+    pub fn load(&self) -> Load {
+        let state = self.state.borrow();
+        let mut whole = Load { accepting: !state.draining && state.loads.iter().any(|load| load.accepting), ..Load::default() };
+        for load in &state.loads {
+            whole.cores.extend_from_slice(&load.cores);
+            whole.headroom = whole.headroom.max(load.headroom);
+            whole.transcodes += load.transcodes;
+        }
+        whole
+    }
+
+    /// The pool of the process.
+    pub fn channels(&self) -> ChannelCounts {
+        let state = self.state.borrow();
+        state.channels.iter().fold(ChannelCounts::default(), |sum, of_shard| ChannelCounts {
+            active: sum.active + of_shard.active,
+            available: sum.available + of_shard.available,
+        })
+    }
+
+    async fn open(&self, command: Command) -> Answer {
+        if self.state.borrow().draining {
+            return Err(CommandError::Unavailable("draining: no new channels"));
+        }
+        let shard = match command.channel() {
+            Some(near) => self.home(near)?,
+            None => self.roomiest(),
+        };
+        match self.ask(shard, command).await? {
+            Reply::Opened(opened) => {
+                self.state.borrow_mut().homes.insert(opened.channel, shard);
+                Ok(Reply::Opened(Box::new(Opened { channels: self.channels(), load: self.load(), ..*opened })))
+            }
+            other => Ok(other),
+        }
+    }
+
+    async fn status(&self) -> Answer {
+        let mut sums: Vec<(&'static str, u64)> = Vec::new();
+        for shard in 0..self.shards.len() {
+            let Reply::Status(of_shard) = self.ask(shard, Command::Status).await? else { continue };
+            for (name, value) in of_shard {
+                match sums.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, sum)) => *sum += value,
+                    None => sums.push((name, value)),
+                }
+            }
+        }
+        Ok(Reply::Status(sums))
+    }
+
+    async fn ask(&self, shard: usize, command: Command) -> Answer {
+        let caller = self.shards.get(shard).ok_or(GONE)?;
+        let answer = caller.ask(command).await.map_err(|error| match error {
+            crate::mesh::AskError::Full(_) => BUSY,
+            crate::mesh::AskError::Gone => GONE,
+        })??;
+        self.learn(shard, &answer);
+        Ok(match answer {
+            Reply::Closed { stats, .. } => Reply::Closed { stats, channels: self.channels() },
+            other => other,
+        })
+    }
+
+    fn learn(&self, shard: usize, answer: &Reply) {
+        let mut state = self.state.borrow_mut();
+        let counts = match answer {
+            Reply::Opened(opened) => {
+                if let Some(load) = state.loads.get_mut(shard) {
+                    load.clone_from(&opened.load);
+                }
+                opened.channels
+            }
+            Reply::Closed { channels, .. } => *channels,
+            Reply::Done | Reply::Channels(_) | Reply::Channel(_) | Reply::Status(_) => return,
+        };
+        if let Some(known) = state.channels.get_mut(shard) {
+            *known = counts;
+        }
+    }
+
+    /// A channel that ended is no longer known here, whoever ended it.
+    fn heed(&self, event: &Event) {
+        if let EventAction::Close { reason: CloseReason::Requested | CloseReason::Idle | CloseReason::Shutdown, .. } = event.action {
+            self.state.borrow_mut().homes.remove(&event.channel);
+        }
+    }
+
+    fn home(&self, channel: ChannelId) -> Result<usize, CommandError> {
+        self.state.borrow().homes.get(&channel).copied().ok_or(CommandError::NotFound(channel))
+    }
+
+    /// Most headroom; among equals the fewest channels.
+    fn roomiest(&self) -> usize {
+        let state = self.state.borrow();
+        let room = |shard: &usize| {
+            let headroom = state.loads.get(*shard).map_or(0.0, |load| load.headroom);
+            let active = state.channels.get(*shard).map_or(u64::MAX, |channels| channels.active);
+            // Headroom in hundredths, so that noise does not decide.
+            ((headroom * 100.0) as i64, std::cmp::Reverse(active))
+        };
+        (0..self.shards.len()).max_by_key(room).unwrap_or(0)
+    }
+}
