@@ -7,5 +7,6 @@ pub mod net;
 pub mod node;
 pub mod os;
 pub mod program;
+pub mod ring;
 pub mod settings;
 pub mod shard;

@@ -1,0 +1,475 @@
+//! The ring itself: sockets opened, armed and closed, requests submitted. The work of a slot is in `slot`.
+//!
+//! Shape:  everything is sized at the start; `open` and `close` are the only calls that talk to the kernel outside a slot.
+//! Units:  see `setup`.
+//! Errors: [`OpenError`] by variant; a closed socket's id is refused in silence (`false`), for calls cross on their way.
+//! Owns:   fields are dropped in order: the ring before the memory it was told about. If the kernel still holds a receive
+//!         then, the memory is leaked instead of freed.
+
+use super::{
+    buffers::{BufferGroup, Held},
+    counters::Counters,
+    ports::{PortError, PortPool},
+    setup::{self, RingConfig, SetupError},
+    sockets::{Open, PacketSize, SocketId, Sockets},
+    token::{Kind, Token},
+};
+use crate::os::address::{NAME_LEN, RawAddress};
+use io_uring::{IoUring, opcode, squeue, types};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    os::fd::{AsRawFd, OwnedFd},
+    time::Instant,
+};
+
+/// RTP and RTCP of one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pair {
+    /// Socket of the even port.
+    pub rtp: SocketId,
+    /// Socket of the odd port above it.
+    pub rtcp: SocketId,
+    /// The even port.
+    pub port: u16,
+}
+
+/// Why a channel has no sockets.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No port is free.
+    #[error(transparent)]
+    Ports(#[from] PortError),
+    /// Many ports in a row are in use by others.
+    #[error("{tried} RTP ports in a row are in use by another program; keep the range out of net.ipv4.ip_local_port_range")]
+    PortsTaken {
+        /// How many.
+        tried: usize,
+    },
+    /// More channels than the ring was made for.
+    #[error("the ring has no place for another channel")]
+    NoPlace,
+    /// A wildcard address: replies would leave from whatever address the route has.
+    #[error("{0} is not the address of an interface")]
+    Wildcard(IpAddr),
+    /// The kernel refused a socket.
+    #[error("RTP socket on {ip}: {source}")]
+    Socket {
+        /// Where.
+        ip: IpAddr,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+/// One completion, copied out of the queue.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Completion {
+    pub user_data: u64,
+    pub result: i32,
+    pub flags: u32,
+}
+
+/// All RTP and RTCP sockets of a shard.
+pub struct MediaRing {
+    ring: IoUring,
+    pub(super) groups: [BufferGroup; 2],
+    /// What every receive asks for: the peer's address, no control data. Read by the kernel when a receive is submitted.
+    header: Box<libc::msghdr>,
+    /// Destinations of the sends that are not submitted yet: as many as submissions, so it cannot run out before them.
+    names: Box<[RawAddress]>,
+    names_used: usize,
+    /// Bytes of copied sends that are not submitted yet.
+    arena: Box<[u8]>,
+    arena_used: usize,
+    pub(super) sockets: Sockets,
+    /// Sockets per pair, by half the even port.
+    pair_uses: Box<[u8]>,
+    ports: PortPool,
+    pub(super) arrivals: Vec<Completion>,
+    pub(super) cursor: usize,
+    pub(super) held: [Vec<Held>; 2],
+    pub(super) rearm: Vec<SocketId>,
+    /// The other half of `rearm`, so that neither is allocated anew.
+    pub(super) rearming: Vec<SocketId>,
+    pub(super) release: Vec<SocketId>,
+    pub(super) counters: Counters,
+    config: RingConfig,
+}
+
+impl MediaRing {
+    /// Makes the ring on the calling thread, which is the only one that may use it.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn new(config: RingConfig, ports: PortPool) -> Result<Self, SetupError> {
+        let (ring, groups) = setup::build(&config)?;
+        // SAFETY: all zero is a valid msghdr: no name, no buffers, no control data.
+        let mut header: Box<libc::msghdr> = Box::new(unsafe { std::mem::zeroed() });
+        header.msg_namelen = NAME_LEN as libc::socklen_t;
+        let submissions = ring.params().sq_entries() as usize;
+        let completions = ring.params().cq_entries() as usize;
+        Ok(Self {
+            ring,
+            groups,
+            header,
+            names: vec![RawAddress::EMPTY; submissions].into(),
+            names_used: 0,
+            arena: vec![0; ARENA].into(),
+            arena_used: 0,
+            sockets: Sockets::new(config.files),
+            pair_uses: vec![0; 1 << 15].into(),
+            ports,
+            arrivals: Vec::with_capacity(completions),
+            cursor: 0,
+            held: [Vec::with_capacity(config.small_buffers.into()), Vec::with_capacity(config.large_buffers.into())],
+            rearm: Vec::with_capacity(config.files as usize),
+            rearming: Vec::with_capacity(config.files as usize),
+            release: Vec::with_capacity(config.files as usize),
+            counters: Counters::default(),
+            config,
+        })
+    }
+
+    /// Opens the sockets of a channel on `ip`, which must be the address of an interface, and arms them.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing stays behind then.
+    pub fn open(&mut self, ip: IpAddr, size: PacketSize, now: Instant) -> Result<Pair, OpenError> {
+        if ip.is_unspecified() {
+            return Err(OpenError::Wildcard(ip));
+        }
+        for _ in 0..PORTS_TRIED {
+            let port = self.ports.take(now)?;
+            match self.bind_pair(ip, port) {
+                Ok((rtp, rtcp)) => return self.install(ip, port, rtp, rtcp, size, now),
+                Err(error) => {
+                    self.ports.give_back(port, now);
+                    if error.kind() != io::ErrorKind::AddrInUse {
+                        return Err(OpenError::Socket { ip, source: error });
+                    }
+                }
+            }
+        }
+        Err(OpenError::PortsTaken { tried: PORTS_TRIED })
+    }
+
+    fn install(&mut self, ip: IpAddr, port: u16, rtp: OwnedFd, rtcp: OwnedFd, size: PacketSize, now: Instant) -> Result<Pair, OpenError> {
+        let rtp = match self.install_one(ip, port, rtp, size) {
+            Ok(id) => id,
+            Err(error) => {
+                self.ports.give_back(port, now);
+                return Err(error);
+            }
+        };
+        match self.install_one(ip, port, rtcp, PacketSize::Small) {
+            Ok(rtcp) => Ok(Pair { rtp, rtcp, port }),
+            Err(error) => {
+                // The port comes back when this one has been released.
+                self.close_socket(rtp);
+                Err(error)
+            }
+        }
+    }
+
+    fn install_one(&mut self, ip: IpAddr, pair: u16, fd: OwnedFd, size: PacketSize) -> Result<SocketId, OpenError> {
+        let place = self.sockets.next_place().ok_or(OpenError::NoPlace)?;
+        self.ring.submitter().register_files_update(place, &[fd.as_raw_fd()]).map_err(|source| OpenError::Socket { ip, source })?;
+        let open = Open::new(fd, ip.is_ipv4(), pair, size);
+        let id = self.sockets.insert(open).ok_or(OpenError::NoPlace)?;
+        if let Some(uses) = self.pair_uses.get_mut(usize::from(pair / 2)) {
+            *uses += 1;
+        }
+        self.arm(id);
+        Ok(id)
+    }
+
+    fn bind_pair(&self, ip: IpAddr, port: u16) -> io::Result<(OwnedFd, OwnedFd)> {
+        Ok((self.bind(ip, port)?, self.bind(ip, port + 1)?))
+    }
+
+    fn bind(&self, ip: IpAddr, port: u16) -> io::Result<OwnedFd> {
+        let address = SocketAddr::new(ip, port);
+        // In blocking mode: the ring would answer EAGAIN instead of waiting.
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_recv_buffer_size(self.config.receive_buffer)?;
+        if let Some(bytes) = self.config.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        // A host that forbids marking still carries calls.
+        let class = u32::from(self.config.traffic_class);
+        let _ = if ip.is_ipv4() { socket.set_tos_v4(class) } else { socket.set_tclass_v6(class) };
+        if ip.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        Ok(socket.into())
+    }
+
+    /// Closes both sockets of a channel. They are gone, and the port rests, one slot later.
+    pub fn close(&mut self, pair: Pair) {
+        self.close_socket(pair.rtp);
+        self.close_socket(pair.rtcp);
+    }
+
+    fn close_socket(&mut self, id: SocketId) -> bool {
+        let was_armed = self.sockets.change(id, |open| {
+            let first = !open.closing;
+            open.closing = true;
+            (first, open.armed)
+        });
+        match was_armed {
+            Some((true, armed)) => {
+                // Released once its receive has ended; asked again then if the ring could not take the cancel.
+                if !armed || !self.cancel(id) {
+                    self.release.push(id);
+                }
+                true
+            }
+            Some((false, _)) | None => false,
+        }
+    }
+
+    /// Changes how long a socket's packets may be. Packets meanwhile wait in the socket.
+    pub fn set_packet_size(&mut self, id: SocketId, size: PacketSize) {
+        let armed = self.sockets.change(id, |open| {
+            let changed = open.size != size;
+            // The receive that is armed names the old group until it ends.
+            (changed && open.armed && !open.closing).then_some(open.size)
+        });
+        if let Some(Some(old)) = armed {
+            self.cancel_receive(id, old);
+        }
+        self.sockets.change(id, |open| open.size = size);
+    }
+
+    /// Packets and losses so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Sockets, those that are closing included.
+    pub fn sockets(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Free and configured port pairs.
+    pub fn ports(&self) -> (usize, usize) {
+        (self.ports.free(), self.ports.pairs())
+    }
+
+    /// Queues the receive of a socket. Left for the next slot if the ring cannot take it.
+    pub(super) fn arm(&mut self, id: SocketId) {
+        let Some(size) = self.sockets.get(id).filter(|open| !open.armed && !open.closing).map(|open| open.size) else { return };
+        let header = &raw const *self.header;
+        let entry = opcode::RecvMsgMulti::new(types::Fixed(id.place), header, u16::from(size.group())).build().user_data(token(
+            Kind::Receive,
+            size.group(),
+            id,
+        ));
+        if self.push(&entry) {
+            self.sockets.change(id, |open| open.armed = true);
+        } else {
+            self.rearm.push(id);
+        }
+    }
+
+    fn cancel(&mut self, id: SocketId) -> bool {
+        self.sockets.get(id).map(|open| open.size).is_some_and(|size| self.cancel_receive(id, size))
+    }
+
+    fn cancel_receive(&mut self, id: SocketId, size: PacketSize) -> bool {
+        let entry = opcode::AsyncCancel::new(token(Kind::Receive, size.group(), id))
+            .build()
+            .user_data(token(Kind::Cancel, 0, id))
+            .flags(squeue::Flags::SKIP_SUCCESS);
+        self.push(&entry)
+    }
+
+    /// Queues a send of `len` bytes at `bytes`. False if it could not be queued; that is counted.
+    ///
+    /// # Safety
+    /// The bytes stay where they are, allocated, until [`MediaRing::submit`] or [`MediaRing::enter`] has returned.
+    pub(super) unsafe fn send_at(&mut self, id: SocketId, to: SocketAddr, bytes: *const u8, len: usize) -> bool {
+        let Some(open) = self.sockets.get(id).filter(|open| !open.closing) else {
+            self.counters.stale += 1;
+            return false;
+        };
+        if open.ipv4 != to.is_ipv4() {
+            self.counters.tx_refused += 1;
+            return false;
+        }
+        if self.names_used >= self.names.len() {
+            self.submit();
+        }
+        let Some(name) = self.names.get_mut(self.names_used) else {
+            self.counters.tx_dropped += 1;
+            return false;
+        };
+        *name = to.into();
+        let entry = opcode::Send::new(types::Fixed(id.place), bytes, len as u32)
+            .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+            .dest_addr(name.as_ptr())
+            .dest_addr_len(name.len())
+            .build()
+            .user_data(token(Kind::Send, 0, id))
+            .flags(squeue::Flags::SKIP_SUCCESS);
+        self.names_used += 1;
+        if self.push(&entry) {
+            self.counters.sent += 1;
+            true
+        } else {
+            self.counters.tx_dropped += 1;
+            false
+        }
+    }
+
+    /// Queues a send of a copy of `bytes`.
+    pub(super) fn send_copy(&mut self, id: SocketId, to: SocketAddr, bytes: &[u8]) -> bool {
+        if self.arena_used + bytes.len() > self.arena.len() {
+            self.submit();
+        }
+        let Some(place) = self.arena.get_mut(self.arena_used..self.arena_used + bytes.len()) else {
+            self.counters.tx_dropped += 1;
+            return false;
+        };
+        place.copy_from_slice(bytes);
+        let copy = place.as_ptr();
+        self.arena_used += bytes.len();
+        // SAFETY: the arena lives as long as the ring, and its used part is not written again before a submit.
+        unsafe { self.send_at(id, to, copy, bytes.len()) }
+    }
+
+    /// Puts a request into the submission queue, submitting what is there if it is full.
+    fn push(&mut self, entry: &squeue::Entry) -> bool {
+        if self.ring.submission().is_full() {
+            self.submit();
+        }
+        // SAFETY: `header` lives as long as the ring; a destination is not written again, and the bytes of a send stay
+        // (see `send_at`), until `submit` has passed them on. `MSG_DONTWAIT` ends a send inside that call.
+        unsafe { self.ring.submission().push(entry) }.is_ok()
+    }
+
+    /// Hands all queued requests to the kernel. Sends are over when it returns.
+    pub(super) fn submit(&mut self) {
+        for _ in 0..SUBMIT_TRIES {
+            if self.ring.submission().is_empty() {
+                break;
+            }
+            if self.ring.submit().is_err() {
+                self.counters.submit_errors += 1;
+                // EBUSY: completions wait for room. They are kept for the next slot.
+                self.collect();
+            }
+        }
+        if self.ring.submission().is_empty() {
+            self.names_used = 0;
+            self.arena_used = 0;
+        }
+    }
+
+    /// Step 1: runs what the kernel has put off for this thread, without waiting.
+    pub(super) fn enter(&mut self) {
+        // `want` is the whole queue, not 0: since Linux 6.13 an enter runs at most max(20, want) deferred completions.
+        let want = self.ring.params().cq_entries() as usize;
+        let now = types::Timespec::new();
+        let args = types::SubmitArgs::new().timespec(&now);
+        match self.ring.submitter().submit_with_args(want, &args) {
+            Ok(_) => {}
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ETIME | libc::EINTR)) => {}
+            Err(_) => self.counters.submit_errors += 1,
+        }
+        if self.ring.submission().is_empty() {
+            self.names_used = 0;
+            self.arena_used = 0;
+        }
+    }
+
+    /// Step 2: copies the completions out and gives their places back. At most one queue full, by the capacity of the list.
+    pub(super) fn collect(&mut self) {
+        let room = self.arrivals.capacity() - self.arrivals.len();
+        for entry in self.ring.completion().take(room) {
+            self.arrivals.push(Completion { user_data: entry.user_data(), result: entry.result(), flags: entry.flags() });
+        }
+    }
+
+    /// Closes the sockets whose receives have ended.
+    pub(super) fn release_closed(&mut self, now: Instant) {
+        for _ in 0..self.release.len() {
+            let Some(id) = self.release.pop() else { break };
+            if self.sockets.get(id).is_some_and(|open| open.armed) {
+                if !self.cancel(id) {
+                    self.release.insert(0, id);
+                }
+                continue;
+            }
+            // Only the table's reference keeps the socket alive beside its descriptor. The place exists, so it is not refused.
+            let _ = self.ring.submitter().register_files_update(id.place, &[-1]);
+            let Some(open) = self.sockets.remove(id) else { continue };
+            let pair = open.pair;
+            drop(open);
+            let Some(uses) = self.pair_uses.get_mut(usize::from(pair / 2)) else { continue };
+            *uses = uses.saturating_sub(1);
+            if *uses == 0 {
+                self.ports.give_back(pair, now);
+            }
+        }
+    }
+
+    /// Cancels every receive and drains until all have ended, then closes all sockets. True when nothing is left.
+    ///
+    /// Takes 7 ms for 1000 sockets; at most 1 s.
+    pub fn shutdown(&mut self) -> bool {
+        let all: Vec<SocketId> = self.sockets.ids().collect();
+        for id in all {
+            self.close_socket(id);
+        }
+        for round in 0..SHUTDOWN_ROUNDS {
+            let mut slot = self.slot(Instant::now());
+            while slot.next_packet().is_some() {}
+            slot.finish();
+            if self.sockets.len() == 0 {
+                break;
+            }
+            if round > 0 {
+                std::thread::sleep(SHUTDOWN_PAUSE);
+            }
+        }
+        if self.sockets.len() == 0 {
+            // Nothing is registered any more; the kernel would also free the table by itself, only later.
+            let _ = self.ring.submitter().unregister_files();
+        }
+        self.sockets.len() == 0
+    }
+}
+
+impl Drop for MediaRing {
+    fn drop(&mut self) {
+        self.shutdown();
+        if self.sockets.armed() > 0 {
+            for group in &mut self.groups {
+                group.leak();
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for MediaRing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MediaRing").field("sockets", &self.sockets.len()).field("counters", &self.counters).finish_non_exhaustive()
+    }
+}
+
+const fn token(kind: Kind, group: u8, id: SocketId) -> u64 {
+    Token { kind, group, place: id.place, generation: id.generation }.encode()
+}
+
+/// Copied sends between two submits: 1000 packets of 256 bytes, and four of the longest.
+const ARENA: usize = 256 << 10;
+/// Ports tried for one channel before giving up.
+const PORTS_TRIED: usize = 32;
+/// The kernel takes a whole queue at once unless completions overflow; each try drains them.
+const SUBMIT_TRIES: usize = 4;
+const SHUTDOWN_ROUNDS: usize = 1000;
+const SHUTDOWN_PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
