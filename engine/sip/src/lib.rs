@@ -7,6 +7,7 @@ pub mod directory;
 pub mod endpoint;
 pub mod flow;
 pub mod message;
+pub mod registrar;
 pub mod sdp;
 pub mod timer;
 pub mod token;

@@ -5,13 +5,14 @@
 
 use super::Endpoint;
 use crate::api::{Command, CommandError, Reply};
-use crate::directory::domain_name;
+use crate::directory::{Removed, domain_name};
 
 impl Endpoint {
     pub(super) fn directory_command(&mut self, command: Command) -> Result<Reply, CommandError> {
         match command {
             Command::DirReplace { domain, control, users } => {
-                self.directory.replace(&domain, control, users)?;
+                let removed = self.directory.replace(&domain, control, users)?;
+                self.end_registrations(&removed);
                 Ok(Reply::Created)
             }
             Command::DirUpdate { domain, control, users } => {
@@ -30,15 +31,26 @@ impl Endpoint {
                 Ok(Reply::User { domain: domain_name(&domain).into_owned(), username: user })
             }
             Command::DirDelete { domain, user: None } => {
-                self.directory.remove_domain(&domain)?;
+                let removed = self.directory.remove_domain(&domain)?;
+                self.end_registrations(&removed);
                 Ok(Reply::Done)
             }
             Command::DirDelete { domain, user: Some(user) } => {
                 self.directory.remove_user(&domain, &user)?;
+                self.registrar.remove_user(&user, &domain_name(&domain));
                 Ok(Reply::Done)
             }
             Command::RegGet { .. } | Command::Originate(_) | Command::Act { .. } | Command::DialogGet { .. } | Command::Status => {
                 Err(CommandError::Bad("not a command of the directory".into()))
+            }
+        }
+    }
+
+    /// Users that are no more are registered no more, and nobody is told: control did it itself.
+    fn end_registrations(&mut self, removed: &Removed) {
+        for (domain, users) in removed {
+            for user in users {
+                self.registrar.remove_user(user, domain);
             }
         }
     }

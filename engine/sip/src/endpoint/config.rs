@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::auth::AuthConfig;
 use crate::directory::DirectoryConfig;
 use crate::flow::Transport;
+use crate::registrar::RegistrarConfig;
 use crate::transaction::{Limits, Timing};
 
 /// A socket of the driver. Its place in [`EndpointConfig::listeners`] is its [`ListenerId`](crate::flow::ListenerId).
@@ -44,6 +45,8 @@ pub struct EndpointConfig {
     pub auth: AuthConfig,
     /// Directory.
     pub directory: DirectoryConfig,
+    /// Registrar.
+    pub registrar: RegistrarConfig,
     /// Transactions.
     pub limits: Limits,
     /// Timers of RFC 3261.
@@ -63,6 +66,7 @@ impl Default for EndpointConfig {
             idempotency_kept: Duration::from_secs(300),
             auth: AuthConfig::default(),
             directory: DirectoryConfig::default(),
+            registrar: RegistrarConfig::default(),
             limits: Limits::default(),
             timing: Timing::default(),
         }

@@ -1,0 +1,98 @@
+//! From datagram to whoever deals with it.
+//!
+//! ```text
+//!   bytes ─► parse ─► response ─► ping | transaction
+//!                  └► request  ─► transaction: repeat | ACK | new ─► screen ─► method
+//!                  └► broken   ─► answer without state, or drop and count
+//! ```
+//! Shape:  one pass, no state of its own.
+//! Errors: none; see [`Stats`](super::stats::Stats) for what is dropped.
+//! Source: RFC 3261 §8.2, §18.1.2 (responses), §18.3 (broken messages).
+
+use std::time::Instant;
+
+use super::source::Source;
+use super::{Datagram, Endpoint, ping, screen};
+use crate::flow::Transport;
+use crate::message::{Fault, HeaderName, Message, Method, ParseError, Rejected, Request, Response, StatusCode, Writer, parse};
+use crate::transaction::{Cancels, Incoming, Matched, NewRequest, RequestHead, ResponseHead};
+
+impl Endpoint {
+    pub(super) fn dispatch(&mut self, datagram: Datagram<'_>, now: Instant) {
+        self.stats.received += 1;
+        let transport = self.config.listeners.get(usize::from(datagram.listener.0)).map_or(Transport::Udp, |listener| listener.transport);
+        match parse(datagram.bytes) {
+            Ok(Message::Request(request)) => {
+                let source = Source::new(datagram.listener, transport, datagram.from, request.via());
+                self.handle_request(&request, &source, now);
+            }
+            Ok(Message::Response(response)) => self.handle_response(&response, now),
+            Err(ParseError::Rejected(rejected)) => self.reject(&rejected, datagram, transport),
+            Err(ParseError::Garbage(Fault::Empty)) => self.stats.keepalives += 1,
+            Err(ParseError::Garbage(_)) => self.stats.garbage += 1,
+        }
+    }
+
+    /// Answers a request that cannot be read, as far as it can be told whom and what to answer.
+    fn reject(&mut self, rejected: &Rejected<'_>, datagram: Datagram<'_>, transport: Transport) {
+        self.stats.rejected += 1;
+        let Some(via) = rejected.via() else { return };
+        let source = Source::new(datagram.listener, transport, datagram.from, &via);
+        let headers = rejected.headers();
+        let mut out = Vec::with_capacity(512);
+        // Without a To tag: no dialog comes of it, and the sender may not have sent a To that could carry one.
+        let written = Writer::response(&mut out, rejected.status(), rejected.fault())
+            .answer(&headers, Some(source.from), None)
+            .header(HeaderName::Server, &self.config.agent)
+            .end();
+        self.stats.unwritable += u64::from(written.is_err());
+        self.transmit(source.reply, written.is_ok().then_some(out));
+    }
+
+    fn handle_response(&mut self, response: &Response<'_>, now: Instant) {
+        let via = response.via();
+        if let Some(id) = via.branch.and_then(ping::pinged) {
+            return self.registrar.handle_pong(id);
+        }
+        match self.layer.handle_response(&ResponseHead::from(response), now) {
+            Matched::Deliver(..) | Matched::Absorbed => {}
+            Matched::Unmatched => self.stats.strays += 1,
+        }
+    }
+
+    fn handle_request(&mut self, request: &Request<'_>, source: &Source, now: Instant) {
+        match self.layer.handle_request(&RequestHead::from(request), now) {
+            Incoming::Repeat => {}
+            Incoming::Ack { .. } => self.stats.acks_lost += 1,
+            Incoming::New { request: new, cancels } => self.handle_new(request, source, new, cancels, now),
+        }
+    }
+
+    fn handle_new(&mut self, request: &Request<'_>, source: &Source, new: NewRequest, cancels: Cancels<super::Owner>, now: Instant) {
+        match cancels {
+            Cancels::NotACancel => {}
+            Cancels::Nothing | Cancels::Invite(..) => {
+                return self.answer_stateless(request, source, StatusCode::CALL_DOES_NOT_EXIST, &[]);
+            }
+        }
+        if let Err(refused) = screen::screen(request) {
+            return self.answer_stateless(request, source, refused.status(), &refused.explain());
+        }
+        match request.method() {
+            Method::Register => self.register(request, source, new, now),
+            Method::Options => self.answer_stateless(request, source, StatusCode::OK, CAPABILITIES),
+            _ => self.answer_stateless(request, source, StatusCode::CALL_DOES_NOT_EXIST, &[]),
+        }
+    }
+
+    /// 503 without state, when a table is full or the server is about to stop.
+    pub(super) fn shed(&mut self, request: &Request<'_>, source: &Source) {
+        self.stats.shed += 1;
+        let later: (&str, &dyn std::fmt::Display) = (HeaderName::RetryAfter.as_str(), &super::RETRY_AFTER_S);
+        self.answer_stateless(request, source, StatusCode::SERVICE_UNAVAILABLE, &[later]);
+    }
+}
+
+/// What we can do, for the 200 to OPTIONS (RFC 3261 §11.2).
+const CAPABILITIES: super::reply::Extra<'static> =
+    &[(HeaderName::Allow.as_str(), &screen::ALLOW), (HeaderName::Accept.as_str(), &screen::ACCEPT)];

@@ -1,0 +1,46 @@
+//! OPTIONS to registered phones: is somebody there, and is the way through the NAT still open?
+//!
+//! ```text
+//!   registrar Ping ─► OPTIONS, branch z9hG4bKping.<slot>.<stamp> ─► any response with that branch ─► handle_pong
+//! ```
+//! Shape:  no transaction: the branch says whose answer it is, and carries the random stamp of the binding.
+//! Units:  slot and stamp in hex.
+//! Errors: none; a lost OPTIONS counts as lost, seven in a row end the binding (`registrar`).
+//! Departs from RFC 3261 §17.1.2: sent once and not repeated. The next one comes after 30 s; repeating would cost eleven
+//!         datagrams for every phone that is gone, and a transaction for every one that is there.
+
+use super::Endpoint;
+use crate::message::{HeaderName, Method, Writer};
+use crate::registrar::{BindingId, Ping};
+
+const BRANCH_HEAD: &str = "z9hG4bKping.";
+
+impl Endpoint {
+    pub(super) fn send_ping(&mut self, ping: &Ping) {
+        let Some(host) = self.advertised(ping.flow) else { return };
+        let (tag, call_id) = (self.tokens.tag(), self.tokens.text(20));
+        let mut out = Vec::with_capacity(512);
+        let branch = format_args!("{BRANCH_HEAD}{:x}.{:x}", ping.id.slot, ping.id.stamp);
+        let via = format_args!("SIP/2.0/{} {host};rport;branch={branch}", ping.flow.transport.via());
+        let written = Writer::request(&mut out, Method::Options, &ping.contact)
+            .header(HeaderName::Via, via)
+            .header(HeaderName::MaxForwards, 70)
+            .header(HeaderName::From, format_args!("<sip:ping@{host}>;tag={tag}"))
+            .header(HeaderName::To, format_args!("<{}>", ping.contact))
+            .header(HeaderName::CallId, call_id)
+            .header(HeaderName::CSeq, "1 OPTIONS")
+            .header(HeaderName::Contact, format_args!("<sip:{host}>"))
+            .header(HeaderName::UserAgent, &self.config.agent)
+            .end();
+        let bytes = written.is_ok().then_some(out);
+        self.stats.unwritable += u64::from(bytes.is_none());
+        self.transmit(ping.flow, bytes);
+    }
+}
+
+/// Whose OPTIONS a response belongs to, if its branch is one of those.
+pub(super) fn pinged(branch: &str) -> Option<BindingId> {
+    let (slot, stamp) = branch.strip_prefix(BRANCH_HEAD)?.split_once('.')?;
+    let number = |text: &str| u32::from_str_radix(text, 16).ok();
+    Some(BindingId { slot: number(slot)?, stamp: number(stamp)? })
+}

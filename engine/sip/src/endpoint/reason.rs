@@ -1,0 +1,48 @@
+//! What a hang-up of control becomes: the words of the API, and the phrases of the statuses.
+//!
+//! ```text
+//!   code 486 │ "busy" │ nothing  ──►  (486, "Busy Here") │ (486, "Busy Here") │ (480, "Temporarily Unavailable")
+//! ```
+//! Shape:  a code wins over a word; a word that is not in the table is the phrase of the answer.
+//! Errors: a code that is no final failure is refused by [`final_response`].
+//! Source: docs/openapi.yaml (hangup); RFC 3261 §21.
+
+use crate::api::CommandError;
+use crate::message::StatusCode;
+
+/// The words of the API.
+const WORDS: [(&str, u16); 7] = [
+    ("busy", 486),
+    ("notfound", 404),
+    ("paymentrequired", 402),
+    ("declined", 603),
+    ("unavailable", 480),
+    ("forbidden", 403),
+    ("congestion", 503),
+];
+
+/// What a hang-up without reason means.
+const DEFAULT: u16 = 480;
+
+/// Status and phrase of the final response to a call that was not answered.
+pub(super) fn final_response(code: Option<u16>, reason: Option<&str>) -> Result<(u16, String), CommandError> {
+    let word = reason.and_then(|reason| WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(reason)));
+    let status = code.or(word.map(|(_, status)| *status)).unwrap_or(DEFAULT);
+    if !(300..700).contains(&status) {
+        return Err(CommandError::Bad(format!("code {status} is not a final failure")));
+    }
+    match reason {
+        Some(text) if word.is_none() && !text.is_empty() => {
+            if !super::extra::is_line(text) {
+                return Err(CommandError::Bad("the reason does not fit on a line".into()));
+            }
+            Ok((status, text.to_owned()))
+        }
+        Some(_) | None => Ok((status, phrase(status))),
+    }
+}
+
+/// The usual phrase of a status.
+fn phrase(status: u16) -> String {
+    StatusCode::new(status).map_or_else(String::new, |status| status.phrase().to_owned())
+}

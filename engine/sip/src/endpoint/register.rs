@@ -1,0 +1,182 @@
+//! REGISTER: proves the sender, hands the contacts to the registrar, answers with the bindings there are.
+//!
+//! ```text
+//!   To ─► domain known? 404   credentials? 401   user = AOR? 403 ─► registrar ─► 200 + Contact… | 400 423 500 503
+//! ```
+//! Shape:  up to the proof nothing is kept; after it the answer has a transaction, so that copies change nothing.
+//! Units:  seconds.
+//! Errors: each a final response.
+//! Source: RFC 3261 §10.3; steps are numbered as there.
+
+use std::fmt::Display;
+use std::time::Instant;
+
+use super::identify::Identity;
+use super::source::Source;
+use super::{Endpoint, Owner};
+use crate::api::{BindingView, Event, RegisteredUser, RegistrationsView};
+use crate::directory::domain_name;
+use crate::message::{Contact, HeaderError, HeaderName, Request, StatusCode, Uri};
+use crate::registrar::{Binding, ContactUpdate, Contacts, Register, RegisterError, RegistrarEvent};
+use crate::transaction::NewRequest;
+
+/// What the Contact headers say.
+enum Wish {
+    Fetch,
+    Star,
+    List(Vec<(String, Option<u32>)>),
+}
+
+impl Endpoint {
+    pub(super) fn register(&mut self, request: &Request<'_>, source: &Source, new: NewRequest, now: Instant) {
+        // Step 5: an AOR is a SIP URI with a user.
+        let Uri::Sip(aor) = &request.to().uri else {
+            return self.answer_stateless(request, source, StatusCode::BAD_REQUEST, &[]);
+        };
+        let Some(user) = aor.user() else {
+            return self.answer_stateless(request, source, StatusCode::NOT_FOUND, &[]);
+        };
+        let host = aor.host().to_string();
+        let domain = domain_name(&host).into_owned();
+        if self.directory.domain(&domain).is_none() {
+            return self.answer_stateless(request, source, StatusCode::NOT_FOUND, &[]);
+        }
+        // Step 3: nobody, de-registration included, without a proof.
+        let proven = match self.identify(request, &domain, now) {
+            Identity::Proven(proven) => proven,
+            Identity::Unknown { stale } => return self.challenge(request, source, &domain, stale, now),
+        };
+        let Ok(transaction) = self.layer.accept(new, source.reply, Owner::Nobody) else {
+            return self.shed(request, source);
+        };
+        // Step 4.
+        if proven != user {
+            return self.answer_once(request, source, transaction, StatusCode::FORBIDDEN, &[], now);
+        }
+        let outcome = match wish(request) {
+            Ok(wish) => self.apply(request, source, &user, &domain, &wish, now).map_err(|error| (error.status(), Some(error))),
+            Err(_) => Err((400, None)),
+        };
+        match outcome {
+            Ok(()) => {
+                let shown = |b: &Binding| format!("<{}>;expires={}", b.contact(), b.expires_in_s(now));
+                let bindings: Vec<String> = self.registrar.bindings(&user, &domain).map(shown).collect();
+                let list: Vec<(&str, &dyn Display)> =
+                    bindings.iter().map(|binding| (HeaderName::Contact.as_str(), binding as &dyn Display)).collect();
+                self.answer_once(request, source, transaction, StatusCode::OK, &list, now);
+            }
+            Err((code, error)) => {
+                let explain: Option<(&str, &dyn Display)> = match &error {
+                    Some(RegisterError::TooBrief { min_s }) => Some((HeaderName::MinExpires.as_str(), min_s)),
+                    Some(RegisterError::Full { .. }) => Some((HeaderName::RetryAfter.as_str(), &super::RETRY_AFTER_S)),
+                    Some(
+                        RegisterError::StarNeedsZero
+                        | RegisterError::TooManyContacts { .. }
+                        | RegisterError::ContactTooLong { .. }
+                        | RegisterError::OutOfOrder,
+                    )
+                    | None => None,
+                };
+                let status = StatusCode::new(code).unwrap_or(StatusCode::SERVER_INTERNAL_ERROR);
+                self.answer_once(request, source, transaction, status, explain.as_slice(), now);
+            }
+        }
+    }
+
+    /// Steps 6 and 7.
+    fn apply(
+        &mut self,
+        request: &Request<'_>,
+        source: &Source,
+        user: &str,
+        domain: &str,
+        wish: &Wish,
+        now: Instant,
+    ) -> Result<(), RegisterError> {
+        let headers = request.headers();
+        let updates: Vec<ContactUpdate<'_>> = match wish {
+            Wish::List(list) => list.iter().map(|(uri, expires_s)| ContactUpdate { uri, expires_s: *expires_s }).collect(),
+            Wish::Fetch | Wish::Star => Vec::new(),
+        };
+        let contacts = match wish {
+            Wish::Fetch => Contacts::Fetch,
+            Wish::Star => Contacts::Star,
+            Wish::List(_) => Contacts::List(&updates),
+        };
+        let register = Register {
+            user,
+            domain,
+            call_id: request.call_id(),
+            cseq: request.cseq().number,
+            contacts,
+            expires_s: headers.expires(),
+            agent: headers.header(HeaderName::UserAgent),
+            flow: source.flow,
+        };
+        self.registrar.register(&register, &mut self.rng, now)
+    }
+
+    /// Tells the control server of the domain, if it has one.
+    pub(super) fn tell_registration(&mut self, event: RegistrarEvent) {
+        let binding = event.binding;
+        let Some(control) = self.directory.domain(binding.domain()).and_then(|domain| domain.control().cloned()) else { return };
+        self.outputs.push_back(super::Output::Event(Event::Registration {
+            control,
+            registered: event.registered,
+            domain: binding.domain().to_owned(),
+            user: binding.user().to_owned(),
+            remote: binding.flow().peer,
+            agent: binding.agent().map(str::to_owned),
+            transport: binding.flow().transport.word(),
+            expires: binding.expires_s(),
+        }));
+    }
+
+    /// `GET /reg/{domain}[/{user}]`; an unknown user is an empty list.
+    pub(super) fn registrations(&self, domain: &str, user: Option<&str>, now: Instant) -> Option<RegistrationsView> {
+        let name = domain_name(domain);
+        let known = self.directory.domain(&name)?;
+        let view = |username: &str| RegisteredUser {
+            username: username.to_owned(),
+            contacts: self.registrar.bindings(username, &name).map(|binding| self.binding_view(binding, now)).collect(),
+        };
+        let users: Vec<RegisteredUser> = known.users().filter(|username| user.is_none_or(|user| user == *username)).map(view).collect();
+        Some(RegistrationsView {
+            count: known.users_len() as u64,
+            registered: users.iter().filter(|user| !user.contacts.is_empty()).count() as u64,
+            domain: name.into_owned(),
+            users,
+        })
+    }
+
+    fn binding_view(&self, binding: &Binding, now: Instant) -> BindingView {
+        BindingView {
+            contact: binding.contact().to_owned(),
+            remote: binding.flow().peer,
+            agent: binding.agent().map(str::to_owned),
+            transport: binding.flow().transport.word(),
+            expires: binding.expires_s(),
+            expiresin: binding.expires_in_s(now),
+            outstandingping: u32::from(binding.pings_outstanding()),
+            registered: self.clock.epoch_ms(binding.registered_at()) / 1000,
+        }
+    }
+}
+
+fn wish(request: &Request<'_>) -> Result<Wish, HeaderError> {
+    let mut list = Vec::new();
+    let mut star = false;
+    for contact in request.headers().contacts() {
+        match contact? {
+            Contact::Star => star = true,
+            Contact::Address(contact) => list.push((contact.address.uri.as_str().to_owned(), contact.expires)),
+        }
+    }
+    Ok(match (star, list.is_empty()) {
+        (true, true) => Wish::Star,
+        (false, true) => Wish::Fetch,
+        (false, false) => Wish::List(list),
+        // RFC 3261 §10.2.2: the star stands alone.
+        (true, false) => return Err(HeaderError { name: HeaderName::Contact, problem: crate::message::Problem::Star }),
+    })
+}

@@ -1,0 +1,155 @@
+//! Responses: with and without a transaction.
+//!
+//! ```text
+//!   Request ─► stateless (no memory, same To tag for every copy)      Request ─► Pending ─► respond later, any number of times
+//! ```
+//! Shape:  [`Pending`] keeps the few headers that a response copies, about 500 bytes; not the body.
+//! Errors: a response that cannot be written is counted and not sent; a peer cannot make that happen, for what it sent
+//!         was read as headers before.
+//! Source: RFC 3261 §8.2.6, §8.2.7 (stateless UAS), §12.1.1 (Record-Route is copied).
+
+use std::fmt::Display;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::Endpoint;
+use super::source::Source;
+use crate::flow::Flow;
+use crate::message::{HeaderName, Message, Request, StatusCode, WriteError, Writer, parse};
+use crate::transaction::TransactionId;
+
+/// Headers, by name and value, that are special about one message.
+pub(super) type Extra<'e> = &'e [(&'e str, &'e dyn Display)];
+
+/// Appends them.
+pub(super) fn with<'w>(writer: Writer<'w>, extra: Extra<'_>) -> Writer<'w> {
+    extra.iter().fold(writer, |writer, (name, value)| writer.extension(name, value))
+}
+
+/// A request that is answered later.
+#[derive(Debug, Clone)]
+pub(super) struct Pending {
+    /// Its transaction.
+    pub transaction: TransactionId,
+    /// A request with nothing but what its responses copy.
+    head: Box<[u8]>,
+    from: SocketAddr,
+    /// Our To tag.
+    pub tag: Box<str>,
+}
+
+impl Pending {
+    pub fn new(request: &Request<'_>, source: &Source, transaction: TransactionId, tag: &str) -> Result<Self, WriteError> {
+        let mut head = Vec::new();
+        let headers = request.headers();
+        let mut writer = Writer::request(&mut head, request.method(), request.uri());
+        for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq, HeaderName::RecordRoute] {
+            writer = writer.copy(headers, name);
+        }
+        writer.end()?;
+        Ok(Self { transaction, head: head.into(), from: source.from, tag: tag.into() })
+    }
+
+    /// One of its responses. `dialog`: copies Record-Route, as the answers that make a dialog do (RFC 3261 §12.1.1).
+    pub fn write(
+        &self,
+        status: StatusCode,
+        reason: &str,
+        dialog: bool,
+        agent: &str,
+        extra: Extra<'_>,
+        body: Option<(&str, &str)>,
+    ) -> Result<Vec<u8>, WriteError> {
+        // The bytes are our own, and were written from a request that had been read.
+        let Ok(Message::Request(request)) = parse(&self.head) else { return Err(WriteError::Format) };
+        let headers = request.headers();
+        let mut out = Vec::with_capacity(1024);
+        let mut writer =
+            Writer::response(&mut out, status, reason).answer(headers, Some(self.from), Some(&self.tag)).header(HeaderName::Server, agent);
+        if dialog {
+            writer = writer.copy(headers, HeaderName::RecordRoute);
+        }
+        let writer = with(writer, extra);
+        match body {
+            Some((content_type, body)) => writer.body(content_type, body.as_bytes())?,
+            None => writer.end()?,
+        };
+        Ok(out)
+    }
+}
+
+impl Endpoint {
+    /// Answers and forgets. Every copy of the request gets the same To tag (RFC 3261 §8.2.7).
+    pub(super) fn answer_stateless(&mut self, request: &Request<'_>, source: &Source, status: StatusCode, extra: Extra<'_>) {
+        self.stats.stateless += 1;
+        let tag = self.stateless_tag(request);
+        let bytes = self.response(request, source, status, &tag, extra);
+        self.transmit(source.reply, bytes);
+    }
+
+    /// Answers through a transaction, so that copies of the request get this answer and do nothing.
+    pub(super) fn answer_once(
+        &mut self,
+        request: &Request<'_>,
+        source: &Source,
+        transaction: TransactionId,
+        status: StatusCode,
+        extra: Extra<'_>,
+        now: Instant,
+    ) {
+        let tag = self.stateless_tag(request);
+        if let Some(bytes) = self.response(request, source, status, &tag, extra) {
+            self.layer.respond(transaction, status, bytes, now);
+        }
+    }
+
+    /// Answers a request that is kept; false if it was too late.
+    pub(super) fn answer_pending(
+        &mut self,
+        pending: &Pending,
+        status: StatusCode,
+        reason: &str,
+        extra: Extra<'_>,
+        body: Option<(&str, &str)>,
+        now: Instant,
+    ) -> bool {
+        // 2xx and the provisional answers of an INVITE make the dialog.
+        let dialog = status.code() > 100 && status.code() < 300;
+        match pending.write(status, reason, dialog, &self.config.agent, extra, body) {
+            Ok(bytes) => self.layer.respond(pending.transaction, status, bytes, now),
+            Err(_) => {
+                self.stats.unwritable += 1;
+                false
+            }
+        }
+    }
+
+    fn response(&mut self, request: &Request<'_>, source: &Source, status: StatusCode, tag: &str, extra: Extra<'_>) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(512);
+        let writer = Writer::response(&mut out, status, status.phrase()).answer(request.headers(), Some(source.from), Some(tag));
+        let writer = with(writer.header(HeaderName::Server, &self.config.agent), extra);
+        match writer.end() {
+            Ok(_) => Some(out),
+            Err(_) => {
+                self.stats.unwritable += 1;
+                None
+            }
+        }
+    }
+
+    /// Queues bytes for a hop.
+    pub(super) fn transmit(&mut self, flow: Flow, bytes: Option<Vec<u8>>) {
+        if let Some(bytes) = bytes {
+            self.outputs.push_back(super::Output::Transmit { listener: flow.listener, to: flow.peer, bytes });
+        }
+    }
+
+    /// A To tag that follows from the request and a secret.
+    pub(super) fn stateless_tag(&self, request: &Request<'_>) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.tag_secret.hash(&mut hasher);
+        (request.via().branch, request.call_id(), request.from().tag, request.cseq().number).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+}

@@ -1,0 +1,72 @@
+//! What the endpoint counts.
+//!
+//! Shape:  counters since start; gauges are asked of their tables when shown.
+//! Errors: none. Everything that is dropped without an answer has a counter here.
+
+use super::Endpoint;
+
+/// Counters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Stats {
+    /// Datagrams received.
+    pub received: u64,
+    /// Keep-alives: nothing but line ends.
+    pub keepalives: u64,
+    /// Neither request nor response.
+    pub garbage: u64,
+    /// Requests answered because they could not be read.
+    pub rejected: u64,
+    /// Responses that nobody asked for.
+    pub strays: u64,
+    /// Requests answered without state.
+    pub stateless: u64,
+    /// ACKs that belong to nothing.
+    pub acks_lost: u64,
+    /// Messages of ours that could not be written.
+    pub unwritable: u64,
+    /// Requests refused because a table was full.
+    pub shed: u64,
+    /// Calls ever made or received.
+    pub calls: u64,
+    /// Calls answered.
+    pub answered: u64,
+}
+
+impl Endpoint {
+    /// Everything `GET /status` shows of the SIP core.
+    pub(super) fn status(&self) -> Vec<(&'static str, u64)> {
+        let (domains, users) = self.directory.len();
+        let (auth, registrar, stats) = (self.auth.stats(), self.registrar.stats(), &self.stats);
+        vec![
+            ("callsmax", self.config.calls_max as u64),
+            ("callstotal", stats.calls),
+            ("callsanswered", stats.answered),
+            ("transactions", self.layer.len() as u64),
+            ("transactionbytes", self.layer.bytes() as u64),
+            ("domains", domains as u64),
+            ("users", users as u64),
+            ("registrations", registrar.bindings),
+            ("registeredusers", registrar.aors),
+            ("registrationsmade", registrar.made),
+            ("registrationsrefreshed", registrar.refreshed),
+            ("registrationsexpired", registrar.expired),
+            ("registrationslost", registrar.lost),
+            ("pings", registrar.pings),
+            ("challenges", auth.challenged),
+            ("authaccepted", auth.accepted),
+            ("authstale", auth.stale),
+            ("authrefused", auth.refused),
+            ("nonces", auth.nonces),
+            ("received", stats.received),
+            ("keepalives", stats.keepalives),
+            ("garbage", stats.garbage),
+            ("rejected", stats.rejected),
+            ("strays", stats.strays),
+            ("stateless", stats.stateless),
+            ("lostacks", stats.acks_lost),
+            ("unwritable", stats.unwritable),
+            ("shed", stats.shed),
+            ("draining", u64::from(self.draining)),
+        ]
+    }
+}
