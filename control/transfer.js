@@ -51,12 +51,19 @@ async function attended(call, refer) {
     if (!released.hungup) released.hangup();
     return;
   }
+  if (!here.answered && !there.answered) {
+    notify(call, 481);
+    return;
+  }
   await Promise.all([here.unmix(), there.unmix()]);
-  for (const one of [here, there]) one.metadata.family.unlink();
+  part(call, here);
+  part(replaced, there);
   await Promise.all([here.session.channel?.stop(), there.session.channel?.stop()]);
-  there.link(here);
-  const mixed = await there.mix(here);
-  notify(call, mixed ? 200 : 500);
+  // One that still rings becomes the child: its answer is then handled as any child's.
+  const [upper, lower] = there.answered ? [there, here] : [here, there];
+  upper.link(lower);
+  const done = !lower.answered || (await upper.mix(lower));
+  notify(call, done ? 200 : 500);
   // RFC 5589 §7: the transferor's phone ends its calls on this news; those that do not are ended by us.
   for (const one of [call, replaced]) control.host.timer(LET_GO_MS, () => !one.hungup && one.hangup());
 }
@@ -64,8 +71,7 @@ async function attended(call, refer) {
 /** Runs call processing for a call that somebody has sent on. */
 async function again(moved, by, to) {
   await by.unmix();
-  moved.metadata.family.unlink();
-  by.metadata.family.unlink();
+  part(by, moved);
   await moved.session.channel?.stop();
   moved.clearcallbacks();
   moved.metadata.refer = { to, referedby: by };
@@ -74,6 +80,12 @@ async function again(moved, by, to) {
   moved.control.table.arrived(moved);
   moved.control.host.defer(() => tell(by, moved));
   by.control.host.timer(LET_GO_MS, () => !by.hungup && by.answered && by.others.length === 0 && by.hangup());
+}
+
+/** Parts the transferor from the one it sends on; calls that only ring for either of them have nobody to ring for any more. */
+function part(by, moved) {
+  (moved.metadata.family.parent === by ? moved : by).metadata.family.leave();
+  for (const one of [by, moved]) for (const child of one.metadata.family.children) if (!child.answered) child.hangup();
 }
 
 /** Tells the transferor how it went: with the first call made for the moved one, or at once if there is none. */
