@@ -10,8 +10,10 @@
 //! Source: `docs/openapi.yaml`.
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod json;
 pub mod resolve;
 pub mod routes;
 pub mod server;
+mod watch;
 pub mod wire;

@@ -3,7 +3,7 @@
 //! ```text
 //!   lookup(host, port) ──► literal? ─► cache? ─► getaddrinfo (helper thread) ──► [SocketAddr]
 //! ```
-//! Shape:  at most [`NAMES_MAX`] names kept, [`ADDRESSES_MAX`] addresses of each, [`LOOKUPS_MAX`] questions under way.
+//! Shape:  at most `NAMES_MAX` names kept, `ADDRESSES_MAX` addresses of each, `LOOKUPS_MAX` questions under way.
 //! Units:  an answer is kept for 30 s, a failure for 2 s: the system's resolver tells no TTL.
 //! Errors: [`ResolveError`].
 //! Not here: SRV and NAPTR, which SIP asks for itself.

@@ -18,9 +18,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rt::{AsyncRead, AsyncWriteExt, TcpStream};
 
 use super::stats::count;
-use super::watch::{End, Watched};
 use super::{Handler, Shared};
 use crate::routes::{refuse, wire_refusal};
+use crate::watch::{End, Watched};
 use crate::wire::{CONTINUE, HttpDate, Input, Method, Request, RequestReader, Response, Version, Waiting, Written};
 
 /// Serves the connection to its end.

@@ -15,7 +15,6 @@ mod policy;
 mod stats;
 #[cfg(test)]
 mod tests;
-pub(crate) mod watch;
 
 use std::future::Future;
 use std::rc::Rc;
@@ -28,9 +27,9 @@ use rt::{AsyncWriteExt, Latch, TcpListener, TcpStream};
 pub use policy::{ListenPolicy, PolicyError, Token};
 pub use stats::ServerStats;
 
+use crate::watch::Watch;
 use crate::wire::{Limits, Request, Response};
 use stats::count;
-use watch::Watch;
 
 /// What answers requests.
 pub trait Handler {

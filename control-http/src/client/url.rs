@@ -1,0 +1,117 @@
+//! Where a request goes: an `http` URL in its parts.
+//!
+//! ```text
+//!   "http://[::1]:9001/dialog/a%20b?x" ──► host "::1", port 9001, authority "[::1]:9001", target "/dialog/a%20b?x"
+//! ```
+//! Shape:  the target is kept as written; whoever builds it escapes it (`wire::Path::encode_segment`).
+//! Errors: [`BadUrl`].
+//! Source: RFC 3986 §3.2, RFC 9110 §4.2.1.
+
+/// Why a text is not a URL that we can ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("bad URL: {0}")]
+pub struct BadUrl(&'static str);
+
+/// An `http` URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    host: String,
+    port: u16,
+    authority: String,
+    target: String,
+}
+
+impl Url {
+    /// Reads `text`; without a port it is 80.
+    ///
+    /// # Errors
+    /// [`BadUrl`].
+    pub fn parse(text: &str) -> Result<Self, BadUrl> {
+        let scheme = text.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
+        let rest = scheme.and_then(|_| text.get(7..)).ok_or(BadUrl("only http:// is spoken"))?;
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (host, port) = match authority.strip_prefix('[') {
+            Some(bracketed) => {
+                let (host, tail) = bracketed.split_once(']').ok_or(BadUrl("an open bracket"))?;
+                host.parse::<std::net::Ipv6Addr>().map_err(|_| BadUrl("the IPv6 address"))?;
+                (host, if tail.is_empty() { None } else { Some(tail.strip_prefix(':').ok_or(BadUrl("the port"))?) })
+            }
+            None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+        };
+        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte)) {
+            return Err(BadUrl("the host"));
+        }
+        let port = match port {
+            None | Some("") => 80,
+            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => port.parse().map_err(|_| BadUrl("the port"))?,
+            Some(_) => return Err(BadUrl("the port")),
+        };
+        let target = target.split('#').next().unwrap_or_default();
+        if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(BadUrl("a character that must be escaped"));
+        }
+        let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+        Ok(Self { host: host.to_owned(), port, authority: authority.to_owned(), target })
+    }
+
+    /// Host name or address, without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Value of the Host header, and name of the origin in the pool.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Path and query.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Url;
+
+    #[test]
+    fn urls_come_apart() {
+        for (text, host, port, authority, target) in [
+            ("http://127.0.0.1:9001", "127.0.0.1", 9001, "127.0.0.1:9001", "/"),
+            ("HTTP://h/a/b?c=d#e", "h", 80, "h", "/a/b?c=d"),
+            ("http://h?x", "h", 80, "h", "/?x"),
+            ("http://[::1]:1/", "::1", 1, "[::1]:1", "/"),
+            ("http://[::1]", "::1", 80, "[::1]", "/"),
+        ] {
+            let url = Url::parse(text).unwrap();
+            assert_eq!((url.host(), url.port(), url.authority(), url.target()), (host, port, authority, target));
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for text in [
+            "",
+            "h:1",
+            "https://h",
+            "http://",
+            "http://:1",
+            "http://a b",
+            "http://u@h",
+            "http://h:x",
+            "http://h:65536",
+            "http://[::1",
+            "http://[x]",
+            "http://[::1]1",
+            "http://h/\r\n",
+            "http://h/é",
+        ] {
+            assert!(Url::parse(text).is_err(), "{text}");
+        }
+    }
+}
