@@ -3,7 +3,9 @@
 //! Shape:  [`sip::SipNode`], [`rtp::RtpNode`], [`control`] each serve one program; `program` puts them together.
 //! Errors: [`NodeError`] while starting; afterwards every service answers for itself.
 
+pub mod front;
 pub mod rtp;
+pub mod service;
 pub mod sip;
 
 use std::io::Read as _;
@@ -21,7 +23,7 @@ pub enum NodeError {
 }
 
 /// A seed that nobody can guess.
-fn seed() -> Result<[u8; 32], NodeError> {
+pub fn seed() -> Result<[u8; 32], NodeError> {
     let mut seed = [0; 32];
     let mut file = std::fs::File::open("/dev/urandom").map_err(NodeError::Random)?;
     file.read_exact(&mut seed).map_err(NodeError::Random)?;

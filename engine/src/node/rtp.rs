@@ -15,14 +15,32 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use rt::Latch;
-use rtp::api::{ChannelCounts, ChannelId, CloseReason, Command, CommandError, Event, EventAction, Load, Opened, Reply};
+use rtp::api::{ChannelCounts, ChannelId, Command, CommandError, Event, Load, Opened, Reply};
 
-use crate::mesh::{Caller, CallerEnd};
+use crate::mesh::{AskError, Caller, CallerEnd};
 
 /// What a media shard answers.
 pub type Answer = Result<Reply, CommandError>;
-/// The front shard's end of the mesh to one media shard.
-pub type MediaCaller = Caller<Command, Answer, Event>;
+/// The front shard's end of the mesh to one media shard, before it is on its thread.
+pub type MediaEnd = CallerEnd<Command, Answer, News>;
+
+/// What a media shard tells without being asked.
+#[derive(Debug)]
+pub enum News {
+    /// Something happened to a channel; for its control server.
+    Event(Event),
+    /// A channel is gone, whoever ended it.
+    Closed(ChannelId),
+    /// How the shard is doing; once a second while it has channels.
+    Load {
+        /// Its own load.
+        load: Load,
+        /// Its own pool.
+        channels: ChannelCounts,
+    },
+}
+
+type MediaCaller = Caller<Command, Answer, News>;
 /// Where events of channels go.
 pub type EventSink = Rc<dyn Fn(Event)>;
 
@@ -44,15 +62,15 @@ struct State {
 }
 
 impl RtpNode {
-    /// Takes the ends of the mesh, in the order of the media shards, each with `available` port pairs.
-    pub fn new(ends: Vec<CallerEnd<Command, Answer, Event>>, available: u64) -> Rc<Self> {
+    /// Takes the ends of the mesh, in the order of the media shards. Their pools are known with their first news.
+    pub fn new(ends: Vec<MediaEnd>) -> Rc<Self> {
         let count = ends.len();
         let idle = Load { headroom: 1.0, accepting: true, ..Load::default() };
         Rc::new(Self {
             shards: ends.into_iter().map(Caller::new).collect(),
             state: RefCell::new(State {
                 homes: HashMap::new(),
-                channels: vec![ChannelCounts { active: 0, available }; count],
+                channels: vec![ChannelCounts::default(); count],
                 loads: vec![idle; count],
                 draining: false,
             }),
@@ -63,12 +81,13 @@ impl RtpNode {
     pub async fn run(self: Rc<Self>, events: &EventSink, stop: &Latch) {
         let mut tasks = Vec::with_capacity(self.shards.len());
         for shard in &self.shards {
-            let (node, shard, events, stop) = (Rc::clone(&self), shard.clone(), Rc::clone(events), stop.clone());
+            let (node, shard, events, stop, number) = (Rc::clone(&self), shard.clone(), Rc::clone(events), stop.clone(), tasks.len());
             tasks.push(rt::spawn_local(async move {
                 shard
-                    .run(&stop, |event| {
-                        node.heed(&event);
-                        events(event);
+                    .run(&stop, |news| match news {
+                        News::Event(event) => events(event),
+                        News::Closed(channel) => node.forget(channel),
+                        News::Load { load, channels } => node.learn(number, Some(load), channels),
                     })
                     .await;
             }));
@@ -115,13 +134,8 @@ impl RtpNode {
             | Command::Direction { channel, .. }
             | Command::Close { channel }
             | Command::Get { channel } => {
-                let channel = *channel;
-                let home = self.home(channel)?;
-                let answer = self.ask(home, command).await;
-                if matches!(answer, Ok(Reply::Closed { .. }) | Err(CommandError::NotFound(_))) {
-                    self.state.borrow_mut().homes.remove(&channel);
-                }
-                answer
+                let home = self.home(*channel)?;
+                self.ask(home, command).await
             }
         }
     }
@@ -155,13 +169,7 @@ impl RtpNode {
             Some(near) => self.home(near)?,
             None => self.roomiest(),
         };
-        match self.ask(shard, command).await? {
-            Reply::Opened(opened) => {
-                self.state.borrow_mut().homes.insert(opened.channel, shard);
-                Ok(Reply::Opened(Box::new(Opened { channels: self.channels(), load: self.load(), ..*opened })))
-            }
-            other => Ok(other),
-        }
+        self.ask(shard, command).await
     }
 
     async fn status(&self) -> Answer {
@@ -181,38 +189,35 @@ impl RtpNode {
     async fn ask(&self, shard: usize, command: Command) -> Answer {
         let caller = self.shards.get(shard).ok_or(GONE)?;
         let answer = caller.ask(command).await.map_err(|error| match error {
-            crate::mesh::AskError::Full(_) => BUSY,
-            crate::mesh::AskError::Gone => GONE,
+            AskError::Full(_) => BUSY,
+            AskError::Gone => GONE,
         })??;
-        self.learn(shard, &answer);
         Ok(match answer {
-            Reply::Closed { stats, .. } => Reply::Closed { stats, channels: self.channels() },
-            other => other,
+            Reply::Opened(opened) => {
+                self.state.borrow_mut().homes.insert(opened.channel, shard);
+                self.learn(shard, Some(opened.load.clone()), opened.channels);
+                Reply::Opened(Box::new(Opened { channels: self.channels(), load: self.load(), ..*opened }))
+            }
+            Reply::Closed { stats, channels } => {
+                self.learn(shard, None, channels);
+                Reply::Closed { stats, channels: self.channels() }
+            }
+            Reply::Done | Reply::Channels(_) | Reply::Channel(_) | Reply::Status(_) => answer,
         })
     }
 
-    fn learn(&self, shard: usize, answer: &Reply) {
+    fn learn(&self, shard: usize, load: Option<Load>, channels: ChannelCounts) {
         let mut state = self.state.borrow_mut();
-        let counts = match answer {
-            Reply::Opened(opened) => {
-                if let Some(load) = state.loads.get_mut(shard) {
-                    load.clone_from(&opened.load);
-                }
-                opened.channels
-            }
-            Reply::Closed { channels, .. } => *channels,
-            Reply::Done | Reply::Channels(_) | Reply::Channel(_) | Reply::Status(_) => return,
-        };
+        if let (Some(known), Some(load)) = (state.loads.get_mut(shard), load) {
+            *known = load;
+        }
         if let Some(known) = state.channels.get_mut(shard) {
-            *known = counts;
+            *known = channels;
         }
     }
 
-    /// A channel that ended is no longer known here, whoever ended it.
-    fn heed(&self, event: &Event) {
-        if let EventAction::Close { reason: CloseReason::Requested | CloseReason::Idle | CloseReason::Shutdown, .. } = event.action {
-            self.state.borrow_mut().homes.remove(&event.channel);
-        }
+    fn forget(&self, channel: ChannelId) {
+        self.state.borrow_mut().homes.remove(&channel);
     }
 
     fn home(&self, channel: ChannelId) -> Result<usize, CommandError> {

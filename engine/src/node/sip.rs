@@ -8,13 +8,14 @@
 //! Shape:  one endpoint, borrowed for the length of one call into it, never across an `await`.
 //! Units:  timers are run at most every 10 ms: the finest of RFC 3261 is 500 ms.
 //! Errors: binding only; what peers do wrong is the endpoint's to answer.
-//! Limits: lookups of names in flight, [`LOOKUPS_MAX`]; one more fails as if the name server were silent.
+//! Departs from RFC 3263 §4: no NAPTR and no SRV, which the system's resolver does not know.
 
 use std::cell::{Cell, RefCell};
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use control_http::resolve::{self, Resolver};
 use rt::{Latch, Notify};
 use sip::api::{Command, CommandError, Event, Reply};
 use sip::endpoint::{Datagram, Endpoint, EndpointConfig, Output, ResolveError, ResolveId};
@@ -27,8 +28,6 @@ use crate::settings::config::SipConfig;
 /// Where events of calls and registrations go.
 pub type EventSink = Box<dyn Fn(Event)>;
 
-/// Lookups at once: each holds a thread of the executor's helper for as long as the resolver takes.
-const LOOKUPS_MAX: usize = 64;
 /// How often timers are looked at while some are due.
 const CLOCK: Duration = Duration::from_millis(10);
 /// RFC 3261 §19.1.2: the port of a SIP URI that names none.
@@ -43,7 +42,7 @@ pub struct SipNode {
     events: EventSink,
     due: Cell<Option<Instant>>,
     due_changed: Notify,
-    lookups: Cell<usize>,
+    resolver: Rc<Resolver>,
     /// For lookups, which outlive the call that asked for them.
     this: std::rc::Weak<Self>,
 }
@@ -53,7 +52,7 @@ impl SipNode {
     ///
     /// # Errors
     /// The port is in use, or the address is not ours.
-    pub async fn bind(config: &SipConfig, events: EventSink) -> Result<Rc<Self>, NodeError> {
+    pub async fn bind(config: &SipConfig, resolver: Rc<Resolver>, events: EventSink) -> Result<Rc<Self>, NodeError> {
         let mut listeners = Vec::with_capacity(config.listeners.len());
         for (id, (bind, _)) in config.listeners.iter().enumerate() {
             listeners.push(Rc::new(Listener::bind(id, *bind).await?));
@@ -75,7 +74,7 @@ impl SipNode {
             events,
             due: Cell::new(None),
             due_changed: Notify::new(),
-            lookups: Cell::new(0),
+            resolver,
             this: this.clone(),
         }))
     }
@@ -173,14 +172,11 @@ impl SipNode {
 
     fn resolve(&self, id: ResolveId, host: String, port: Option<u16>) {
         let Some(node) = self.this.upgrade() else { return };
-        self.lookups.set(self.lookups.get() + 1);
         rt::spawn_local(async move {
-            let found = if node.lookups.get() > LOOKUPS_MAX {
-                Err(ResolveError::Failed)
-            } else {
-                rt::spawn_blocking(move || lookup(&host, port.unwrap_or(SIP_PORT))).await
-            };
-            node.lookups.set(node.lookups.get() - 1);
+            let found = node.resolver.lookup(&host, port.unwrap_or(SIP_PORT)).await.map_err(|error| match error {
+                resolve::ResolveError::Unknown => ResolveError::NotFound,
+                resolve::ResolveError::Timeout | resolve::ResolveError::Busy => ResolveError::Failed,
+            });
             node.endpoint.borrow_mut().handle_resolved(id, found, Instant::now());
             node.drain();
         });
@@ -196,10 +192,4 @@ impl Handler for SipNode {
     fn flush(&self) {
         self.drain();
     }
-}
-
-/// Addresses of a host by the system's resolver. Departs from RFC 3263 §4: no NAPTR and no SRV, which need a resolver of our own.
-fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
-    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(|_| ResolveError::NotFound)?.collect();
-    if addresses.is_empty() { Err(ResolveError::NotFound) } else { Ok(addresses) }
 }

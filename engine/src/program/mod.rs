@@ -8,18 +8,23 @@
 //! Not here: shards, sockets, protocols.
 
 mod daemon;
+mod demo;
+pub mod switch;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::logs;
-use crate::settings::{Program, Settings};
+use crate::settings::{Program, Settings, SettingsError};
+use crate::shard;
 
 /// Exit code of wrong settings.
 pub const EXIT_USAGE: u8 = 2;
 
 /// The whole of a binary's `main`.
 pub fn main(program: Program) -> ExitCode {
+    shard::begin();
+    shard::exit_on_panic();
     match start(program) {
         Ok(code) => code,
         Err(failure) => {
@@ -63,8 +68,24 @@ fn start(program: Program) -> Result<ExitCode, Failure> {
 }
 
 fn run(settings: &Settings) -> Result<ExitCode, Failure> {
-    let _ = settings;
-    Ok(ExitCode::SUCCESS)
+    match (settings.program, settings.words.as_slice()) {
+        (Program::Mediaswitch, [word]) if word == "demo" => demo::run(settings),
+        (_, []) | (Program::Control, [_]) => {
+            let shards = switch::start(settings.program, &switch::Config::read(settings)?)?;
+            tracing::info!(
+                version = env!("CARGO_PKG_VERSION"),
+                cores = shards.started().len(),
+                backend = "io_uring",
+                "{} serves",
+                settings.program.name()
+            );
+            match shards.run_until_signal() {
+                0 => Ok(ExitCode::SUCCESS),
+                status => Ok(ExitCode::from(u8::try_from(status).unwrap_or(70))),
+            }
+        }
+        (_, words) => Err(Failure::usage(SettingsError::UnknownWord(words.join(" "), settings.program.name()))),
+    }
 }
 
 fn say(text: &str) -> Result<ExitCode, Failure> {

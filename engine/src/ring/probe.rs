@@ -89,7 +89,7 @@ pub enum ProbeError {
 
 impl ProbeError {
     /// Exit status: `EX_CONFIG` of sysexits.
-    pub const STATUS: i32 = 78;
+    pub const STATUS: u8 = 78;
 }
 
 /// Raises the limit of descriptors as far as it goes, and tries a ring.

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use control_http::server::{ListenPolicy, Token};
+
 use super::{Program, Settings, SettingsError};
 use crate::address::{self, PublicAddress};
 
@@ -19,10 +21,8 @@ use crate::address::{self, PublicAddress};
 pub struct ApiConfig {
     /// Address of the listeners.
     pub address: IpAddr,
-    /// Bearer token, if there is one.
-    pub token: Option<String>,
-    /// `--insecure-api`.
-    pub insecure: bool,
+    /// Who may use them.
+    pub policy: ListenPolicy,
 }
 
 /// project-sip.
@@ -80,11 +80,12 @@ impl ApiConfig {
     /// # Errors
     /// `Value`.
     pub fn read(settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(Self {
-            address: settings.require("api-address")?,
-            token: settings.get_with("api-token-file", read_token)?,
-            insecure: settings.is_set("insecure-api"),
-        })
+        let policy = ListenPolicy { token: settings.get_with("api-token-file", read_token)?, insecure: settings.is_set("insecure-api") };
+        let address = settings.get_with("api-address", |text| {
+            let ip: IpAddr = text.parse().map_err(|_| format!("{text} is no IP address"))?;
+            policy.check(SocketAddr::new(ip, 0)).map_err(|error| error.to_string()).map(|()| ip)
+        })?;
+        Ok(Self { address: address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), policy })
     }
 }
 
@@ -186,13 +187,9 @@ fn http(settings: &Settings, port: &'static str) -> Result<SocketAddr, SettingsE
     Ok(SocketAddr::new(settings.require("api-address")?, settings.require(port)?))
 }
 
-fn read_token(path: &str) -> Result<String, String> {
+fn read_token(path: &str) -> Result<Token, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let token = text.trim();
-    if token.len() < 16 || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("must hold one token of 16 or more printable characters, such as `openssl rand -hex 32` makes".to_owned());
-    }
-    Ok(token.to_owned())
+    Token::parse(&text).map_err(|error| error.to_string())
 }
 
 fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {

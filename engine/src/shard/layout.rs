@@ -10,32 +10,20 @@
 //! Units:  CPU numbers of the kernel, out of those that this process may use (`sched_getaffinity`), not a count of cores.
 //! Errors: [`LayoutError`] names the part of `--cores` that cannot be had.
 
+use crate::settings::Program;
 use std::{fmt, str::FromStr};
-
-/// The program that is laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Program {
-    /// `project-sip`.
-    Sip,
-    /// `project-rtp`.
-    Rtp,
-    /// `project-control`.
-    Control,
-    /// `mediaswitch`: all three.
-    All,
-}
 
 impl Program {
     const fn has_media(self) -> bool {
         match self {
-            Self::Rtp | Self::All => true,
+            Self::Rtp | Self::Mediaswitch => true,
             Self::Sip | Self::Control => false,
         }
     }
 
     const fn front_name(self) -> &'static str {
         match self {
-            Self::Sip | Self::All => "sip",
+            Self::Sip | Self::Mediaswitch => "sip",
             Self::Rtp => "http",
             Self::Control => "ctl",
         }
@@ -219,14 +207,14 @@ mod tests {
 
     #[test]
     fn one_cpu_carries_everything() {
-        assert_eq!(names(Program::All, &Cores::All, &[3]), [("sip-00".into(), 3, true, Some(0))]);
+        assert_eq!(names(Program::Mediaswitch, &Cores::All, &[3]), [("sip-00".into(), 3, true, Some(0))]);
         assert_eq!(names(Program::Rtp, &Cores::Count(1), &[3, 4]), [("rtp-00".into(), 3, true, Some(0))]);
     }
 
     #[test]
     fn two_cpus_part_signalling_from_media() {
         let expected = [("sip-00".into(), 0, true, None), ("rtp-00".into(), 1, false, Some(0))];
-        assert_eq!(names(Program::All, &Cores::All, &[0, 1]), expected);
+        assert_eq!(names(Program::Mediaswitch, &Cores::All, &[0, 1]), expected);
     }
 
     #[test]
@@ -259,10 +247,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_is_named() {
-        let text = Layout::new(Program::All, &Cores::Count(3), &[0, 1]).unwrap_err().to_string();
+        let text = Layout::new(Program::Mediaswitch, &Cores::Count(3), &[0, 1]).unwrap_err().to_string();
         assert_eq!(text, "cores = 3: this process may use 2 CPUs (0,1)");
-        let text = Layout::new(Program::All, &Cores::List(vec![0, 7]), &[0, 1]).unwrap_err().to_string();
+        let text = Layout::new(Program::Mediaswitch, &Cores::List(vec![0, 7]), &[0, 1]).unwrap_err().to_string();
         assert_eq!(text, "cores: CPU 7 is not among those this process may use (0,1)");
-        assert_eq!(Layout::new(Program::All, &Cores::All, &[]), Err(LayoutError::NoCpu));
+        assert_eq!(Layout::new(Program::Mediaswitch, &Cores::All, &[]), Err(LayoutError::NoCpu));
     }
 }

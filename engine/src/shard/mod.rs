@@ -17,7 +17,7 @@ mod panics;
 mod priority;
 mod start;
 
-pub use layout::{Cores, Layout, LayoutError, Program, ShardPlan, allowed_cpus};
+pub use layout::{Cores, Layout, LayoutError, ShardPlan, allowed_cpus};
 pub use panics::exit_on_panic;
 pub use priority::Priority;
 pub use start::{Body, BodyError, Context, Shards, StartError, Started, begin, start};

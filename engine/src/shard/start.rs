@@ -293,12 +293,13 @@ const FAILED: i32 = 70;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shard::{Cores, Program, allowed_cpus};
+    use crate::settings::Program;
+    use crate::shard::{Cores, allowed_cpus};
 
     fn layout() -> Layout {
         // One CPU is enough for two shards here: a test measures no time.
         let cpu = allowed_cpus()[0];
-        let mut layout = Layout::new(Program::All, &Cores::List(vec![cpu]), &[cpu]).unwrap();
+        let mut layout = Layout::new(Program::Mediaswitch, &Cores::List(vec![cpu]), &[cpu]).unwrap();
         layout.shards.push(ShardPlan { index: 1, cpu, name: "rtp-00".into(), front: false, media: None });
         layout
     }

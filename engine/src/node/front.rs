@@ -1,0 +1,162 @@
+//! The front shard: the HTTP side of every program that runs here, SIP, and the call script.
+//!
+//! ```text
+//!   start:  project-sip, project-rtp listen ─▶ project-control runs its script ─▶ ready
+//!   stop:   SIP says good-bye to live calls, with control and media still there ─▶ control ─▶ the rest
+//! ```
+//! Shape:  one task per server; all of them have ended when the body returns.
+//! Errors: [`NodeError`] of the first service that cannot start.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use control_http::resolve::Resolver;
+use control_http::routes::{RtpApi, RtpBackend, SipApi, SipBackend};
+use control_http::server::{Handler, ServerConfig, ServerStats, serve};
+use rt::{Latch, TcpListener};
+use serde_json::json;
+
+use super::NodeError;
+use super::rtp::{MediaEnd, RtpNode};
+use super::service::Service;
+use super::sip::SipNode;
+use crate::settings::config::{ApiConfig, RtpConfig, SipConfig};
+use crate::shard::{BodyError, Context, Layout};
+
+/// What a front shard is to serve.
+pub struct FrontPlan {
+    /// All shards, for `/status`.
+    pub layout: Layout,
+    /// Guard of the HTTP listeners.
+    pub api: ApiConfig,
+    /// project-sip, if it runs here.
+    pub sip: Option<SipConfig>,
+    /// project-rtp, if it runs here, with the ends of the mesh to the media shards.
+    pub rtp: Option<(RtpConfig, Vec<MediaEnd>)>,
+}
+
+/// What the services of a front shard share.
+struct Common {
+    layout: Layout,
+    api: ApiConfig,
+    resolver: Rc<Resolver>,
+    /// Opens when everything but SIP may end.
+    closed: Latch,
+}
+
+type Task = rt::JoinHandle<()>;
+
+/// Serves until the process is told to stop.
+///
+/// # Errors
+/// A service cannot start.
+pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
+    let common = Common { layout: plan.layout, api: plan.api, resolver: Rc::new(Resolver::default()), closed: Latch::new() };
+    let mut tasks = Vec::new();
+    if let Some((config, ends)) = plan.rtp {
+        tasks.extend(start_rtp(&common, &config, ends).await?);
+    }
+    let mut farewell = None;
+    if let Some(config) = plan.sip {
+        let (farewell_task, server) = start_sip(&common, &config, &context.stop).await?;
+        farewell = Some(farewell_task);
+        tasks.push(server);
+    }
+    context.ready();
+    context.stop.wait().await;
+    if let Some(farewell) = farewell {
+        farewell.await;
+    }
+    common.closed.open();
+    for task in tasks {
+        task.await;
+    }
+    Ok(())
+}
+
+/// The task that serves SIP until `stop` and then says good-bye, and its HTTP server.
+async fn start_sip(common: &Common, config: &SipConfig, stop: &Latch) -> Result<(Task, Task), NodeError> {
+    let node = SipNode::bind(config, Rc::clone(&common.resolver), Box::new(|_event| {})).await?;
+    let addresses: Vec<String> = node.addresses().map(|address| address.to_string()).collect();
+    tracing::info!(sip = addresses.join(" "), transport = "udp", "project-sip listens");
+    let service = Service::new(
+        "project-sip",
+        &common.layout,
+        {
+            let node = Rc::clone(&node);
+            move || node.start_draining()
+        },
+        move |status| {
+            status.insert("listeners".into(), json!(addresses));
+        },
+        || Ok(()),
+    );
+    let server =
+        listen(common, "project-sip", config.http, |stats| SipApi { backend: SipHttp(Rc::clone(&node)), program: service, server: stats })
+            .await?;
+    let stop = stop.clone();
+    Ok((rt::spawn_local(async move { node.run(&stop).await }), server))
+}
+
+async fn start_rtp(common: &Common, config: &RtpConfig, ends: Vec<MediaEnd>) -> Result<[Task; 2], NodeError> {
+    let node = RtpNode::new(ends);
+    tracing::info!(rtp = %config.bind, public = %config.public, ports = format!("{}-{}", config.ports.start(), config.ports.end()), "project-rtp is ready for channels");
+    let service = Service::new(
+        "project-rtp",
+        &common.layout,
+        {
+            let node = Rc::clone(&node);
+            move || node.start_draining()
+        },
+        {
+            let node = Rc::clone(&node);
+            move |status| {
+                let channels = node.channels();
+                status.insert("channels".into(), json!({"active": channels.active, "available": channels.available}));
+                status.insert("load".into(), control_http::json::load(&node.load()));
+            }
+        },
+        {
+            let node = Rc::clone(&node);
+            move || if node.load().accepting { Ok(()) } else { Err("no media shard has room".into()) }
+        },
+    );
+    let (backend, resolver) = (RtpHttp(Rc::clone(&node)), Rc::clone(&common.resolver));
+    let server = listen(common, "project-rtp", config.http, |stats| RtpApi { backend, program: service, server: stats, resolver }).await?;
+    let closed = common.closed.clone();
+    let events: super::rtp::EventSink = Rc::new(|_event| {});
+    Ok([server, rt::spawn_local(async move { node.run(&events, &closed).await })])
+}
+
+async fn listen<H: Handler + 'static>(
+    common: &Common,
+    program: &'static str,
+    address: SocketAddr,
+    handler: impl FnOnce(Rc<ServerStats>) -> H,
+) -> Result<Task, NodeError> {
+    let listener = TcpListener::bind(address).await?;
+    tracing::info!(http = %listener.local_addr(), "{program} listens");
+    let stats = Rc::new(ServerStats::default());
+    let config = ServerConfig { token: common.api.policy.token.clone(), ..ServerConfig::default() };
+    let handler = Rc::new(handler(Rc::clone(&stats)));
+    let closed = common.closed.clone();
+    Ok(rt::spawn_local(serve(listener, handler, config, stats, closed)))
+}
+
+/// The SIP node as the routes see it.
+struct SipHttp(Rc<SipNode>);
+
+impl SipBackend for SipHttp {
+    async fn call(&self, command: sip::api::Command) -> Result<sip::api::Reply, sip::api::CommandError> {
+        self.0.command(command)
+    }
+}
+
+/// The media node as the routes see it.
+struct RtpHttp(Rc<RtpNode>);
+
+impl RtpBackend for RtpHttp {
+    async fn call(&self, command: rtp::api::Command) -> Result<rtp::api::Reply, rtp::api::CommandError> {
+        self.0.command(command).await
+    }
+}
