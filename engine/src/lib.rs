@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod logs;
+pub mod media;
 pub mod mesh;
 pub mod net;
 pub mod node;
@@ -10,3 +11,4 @@ pub mod program;
 pub mod ring;
 pub mod settings;
 pub mod shard;
+pub mod tick;

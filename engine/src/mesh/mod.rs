@@ -13,7 +13,7 @@
 mod calls;
 mod queue;
 
-pub use calls::{AskError, Caller, CallerEnd, Server, pair};
+pub use calls::{AskError, CallId, Caller, CallerEnd, Server, pair};
 pub use queue::{Full, Receiver, Sender, link};
 
 /// Commands in flight from one shard to another, and answers back: one millisecond's worth at 256 000 a second.

@@ -217,7 +217,7 @@ impl MediaRing {
         let was_armed = self.sockets.change(id, |open| {
             let first = !open.closing;
             open.closing = true;
-            (first, open.armed)
+            (first, open.armed.is_some())
         });
         match was_armed {
             Some((true, armed)) => {
@@ -233,15 +233,13 @@ impl MediaRing {
 
     /// Changes how long a socket's packets may be. Packets meanwhile wait in the socket.
     pub fn set_packet_size(&mut self, id: SocketId, size: PacketSize) {
-        let armed = self.sockets.change(id, |open| {
-            let changed = open.size != size;
-            // The receive that is armed names the old group until it ends.
-            (changed && open.armed && !open.closing).then_some(open.size)
+        let changed = self.sockets.change(id, |open| {
+            let old = std::mem::replace(&mut open.size, size);
+            old != size && !open.closing
         });
-        if let Some(Some(old)) = armed {
-            self.cancel_receive(id, old);
+        if changed == Some(true) {
+            self.cancel(id);
         }
-        self.sockets.change(id, |open| open.size = size);
     }
 
     /// Packets and losses so far.
@@ -261,7 +259,7 @@ impl MediaRing {
 
     /// Queues the receive of a socket. Left for the next slot if the ring cannot take it.
     pub(super) fn arm(&mut self, id: SocketId) {
-        let Some(size) = self.sockets.get(id).filter(|open| !open.armed && !open.closing).map(|open| open.size) else { return };
+        let Some(size) = self.sockets.get(id).filter(|open| open.armed.is_none() && !open.closing).map(|open| open.size) else { return };
         let header = &raw const *self.header;
         let entry = opcode::RecvMsgMulti::new(types::Fixed(id.place), header, u16::from(size.group())).build().user_data(token(
             Kind::Receive,
@@ -269,18 +267,16 @@ impl MediaRing {
             id,
         ));
         if self.push(&entry) {
-            self.sockets.change(id, |open| open.armed = true);
+            self.sockets.change(id, |open| open.armed = Some(size));
         } else {
             self.rearm.push(id);
         }
     }
 
+    /// Asks for the end of the receive that is armed, if one is. False if the ring cannot take the request.
     fn cancel(&mut self, id: SocketId) -> bool {
-        self.sockets.get(id).map(|open| open.size).is_some_and(|size| self.cancel_receive(id, size))
-    }
-
-    fn cancel_receive(&mut self, id: SocketId, size: PacketSize) -> bool {
-        let entry = opcode::AsyncCancel::new(token(Kind::Receive, size.group(), id))
+        let Some(armed) = self.sockets.get(id).and_then(|open| open.armed) else { return true };
+        let entry = opcode::AsyncCancel::new(token(Kind::Receive, armed.group(), id))
             .build()
             .user_data(token(Kind::Cancel, 0, id))
             .flags(squeue::Flags::SKIP_SUCCESS);
@@ -398,7 +394,7 @@ impl MediaRing {
     pub(super) fn release_closed(&mut self, now: Instant) {
         for _ in 0..self.release.len() {
             let Some(id) = self.release.pop() else { break };
-            if self.sockets.get(id).is_some_and(|open| open.armed) {
+            if self.sockets.get(id).is_some_and(|open| open.armed.is_some()) {
                 if !self.cancel(id) {
                     self.release.insert(0, id);
                 }

@@ -7,7 +7,7 @@
 
 use super::{
     media::{Completion, MediaRing},
-    sockets::SocketId,
+    sockets::{PacketSize, SocketId},
     token::{Kind, Token},
 };
 use crate::os::address::{self, NAME_LEN};
@@ -96,6 +96,8 @@ impl MediaRing {
         let from = address::read(bytes.get(HEADER..PAYLOAD)?);
         if flags & libc::MSG_TRUNC as u32 != 0 {
             self.counters.truncated += 1;
+            // Where one long packet comes from, more will: the next ones find room.
+            self.set_packet_size(socket, PacketSize::Large);
             return None;
         }
         let Some(from) = from else {
@@ -114,7 +116,7 @@ impl MediaRing {
             _ => {}
         }
         match self.sockets.change(id, |open| {
-            open.armed = false;
+            open.armed = None;
             open.closing
         }) {
             Some(true) => self.release.push(id),

@@ -15,6 +15,13 @@ pub struct SocketId {
     pub(super) generation: u32,
 }
 
+impl SocketId {
+    /// Its number in the ring's table, for tables beside it. Numbers of closed sockets are used again.
+    pub const fn place(self) -> usize {
+        self.place as usize
+    }
+}
+
 /// How long the packets of a socket may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PacketSize {
@@ -42,16 +49,16 @@ pub(super) struct Open {
     /// The even port of its pair.
     pub pair: u16,
     pub size: PacketSize,
-    /// A receive is armed; it completes with a last entry some day.
-    pub armed: bool,
-    /// The socket goes as soon as `armed` is false.
+    /// The receive that is armed, with buffers of this size; it completes with a last entry some day.
+    pub armed: Option<PacketSize>,
+    /// The socket goes as soon as nothing is armed.
     pub closing: bool,
 }
 
 impl Open {
     /// A socket that is not armed yet.
     pub const fn new(fd: OwnedFd, ipv4: bool, pair: u16, size: PacketSize) -> Self {
-        Self { _fd: fd, ipv4, pair, size, armed: false, closing: false }
+        Self { _fd: fd, ipv4, pair, size, armed: None, closing: false }
     }
 }
 
@@ -93,9 +100,9 @@ impl Sockets {
     pub fn change<T>(&mut self, id: SocketId, change: impl FnOnce(&mut Open) -> T) -> Option<T> {
         let entry = self.places.get_mut(id.place as usize).filter(|entry| entry.generation == id.generation)?;
         let open = entry.open.as_mut()?;
-        let before = usize::from(open.armed);
+        let before = usize::from(open.armed.is_some());
         let answer = change(open);
-        self.armed = self.armed - before + usize::from(open.armed);
+        self.armed = self.armed - before + usize::from(open.armed.is_some());
         Some(answer)
     }
 
@@ -104,7 +111,7 @@ impl Sockets {
         let entry = self.places.get_mut(id.place as usize).filter(|entry| entry.generation == id.generation)?;
         let open = entry.open.take()?;
         entry.generation = entry.generation.wrapping_add(1);
-        self.armed -= usize::from(open.armed);
+        self.armed -= usize::from(open.armed.is_some());
         self.free.push_front(id.place);
         Some(open)
     }

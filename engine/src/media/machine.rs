@@ -1,0 +1,46 @@
+//! What a media shard asks of the machine it drives: `rtp::media::Media`, or a plain echo where only the ring is on trial.
+
+use rtp::{
+    api::{ChannelId, Command, CommandError, Open, Reply},
+    media::{ChannelKey, Local, Output, Port, Transmit, Verdict},
+};
+use std::{net::SocketAddr, time::Instant};
+
+/// A media machine without I/O. Its methods mean what those of the same name in [`rtp::media`] mean.
+pub trait Machine {
+    /// Opens a channel whose sockets are bound.
+    ///
+    /// # Errors
+    /// Why not; the sockets are then closed again.
+    fn open(&mut self, open: Open, local: Local, now: Instant) -> Result<(ChannelKey, ChannelId), CommandError>;
+
+    /// Any command but `Open`.
+    ///
+    /// # Errors
+    /// The machine's own.
+    fn command(&mut self, command: Command, now: Instant) -> Result<Reply, CommandError>;
+
+    /// The channel on the packet path, while it is open.
+    fn key_of(&self, channel: ChannelId) -> Option<ChannelKey>;
+
+    /// Channels open now.
+    fn channels(&self) -> usize;
+
+    /// Directions being transcoded now.
+    fn transcodes(&self) -> u64;
+
+    /// Starts a slot.
+    fn begin(&mut self, now: Instant);
+
+    /// Takes a packet, which it may rewrite.
+    fn receive(&mut self, key: ChannelKey, port: Port, from: SocketAddr, packet: &mut [u8]) -> Verdict;
+
+    /// Does what is due in the slot.
+    fn run(&mut self);
+
+    /// Calls `send` for each packet the slot has made.
+    fn transmits(&self, send: &mut dyn FnMut(Transmit<'_>));
+
+    /// The next output, after commands and slots.
+    fn poll_output(&mut self) -> Option<Output>;
+}

@@ -1,0 +1,337 @@
+//! The task of a media shard.
+//!
+//! Shape:  [`MediaShard::new`] on the shard's thread, then [`MediaShard::run`] until the stop latch opens.
+//! Limits: as many channels as the pool has port pairs, and the machine places.
+//! Errors: `SetupError` at the start, `CommandError` in answers.
+
+use super::machine::Machine;
+use crate::{
+    mesh::{CallId, Server},
+    os::sched,
+    ring::{Counters, MediaRing, OpenError, PacketSize, Pair, PortPool, RingConfig, SetupError, Slot, SocketId},
+    tick::Ticker,
+};
+use rt::{Latch, Signal};
+use rtp::{
+    api::{ChannelCounts, Command, CommandError, Event, Load, Open, Opened, Reply, Target, TickStats},
+    media::{ChannelKey, Forward, Local, Output, Port, Transmit, Verdict},
+};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+/// What a media shard answers to commands with.
+pub type MediaServer = Server<Command, Result<Reply, CommandError>, Event>;
+
+/// Where and how large.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// CPU it runs on, for `load`.
+    pub cpu: usize,
+    /// The CPU is its own; else signalling runs there too, and channels are refused earlier.
+    pub alone: bool,
+    /// Address of an interface that RTP sockets are bound to.
+    pub bind: IpAddr,
+    /// Address that others are told.
+    pub advertised: IpAddr,
+    /// Sizes of the ring.
+    pub ring: RingConfig,
+}
+
+/// A media shard before or while it runs.
+pub struct MediaShard<M> {
+    machine: M,
+    ring: MediaRing,
+    ticker: Ticker,
+    server: MediaServer,
+    commands: Signal,
+    setup: Setup,
+    /// Sockets by the slot of the channel's key.
+    pairs: Vec<Option<(ChannelKey, Pair)>>,
+    /// Channels by socket place.
+    owners: Vec<Option<(SocketId, ChannelKey, Port)>>,
+}
+
+impl<M: Machine> MediaShard<M> {
+    /// Makes the ring on the calling thread. `commands` is the signal that the front shard fires for `server`.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn new(setup: Setup, ports: PortPool, machine: M, server: MediaServer, commands: Signal) -> Result<Self, SetupError> {
+        let ring = MediaRing::new(setup.ring.clone(), ports)?;
+        let limit = if setup.alone { LIMIT_ALONE } else { LIMIT_SHARED };
+        let ticker = Ticker::new(limit, Instant::now());
+        Ok(Self { machine, ring, ticker, server, commands, setup, pairs: Vec::new(), owners: Vec::new() })
+    }
+
+    /// Serves until `stop` opens, then frees every port.
+    pub async fn run(mut self, stop: &Latch) {
+        while !stop.is_open() {
+            if self.is_idle() {
+                if !self.server.has_command() {
+                    rt::select(self.commands.wait(), stop.wait()).await;
+                }
+                self.ticker.restart(Instant::now(), sched::thread_cpu_time());
+                if stop.is_open() {
+                    break;
+                }
+            } else if Instant::now() < self.ticker.due() {
+                rt::sleep_until(self.ticker.due()).await;
+            } else {
+                // Late: catch up, but let the rest of the executor breathe.
+                rt::yield_now().await;
+            }
+            self.slot();
+        }
+        if !self.ring.shutdown() {
+            tracing::warn!("{} RTP sockets did not close in time", self.ring.sockets());
+        }
+    }
+
+    /// Packets and losses of the ring so far.
+    pub fn counters(&self) -> Counters {
+        self.ring.counters()
+    }
+
+    /// The clock, for reports.
+    pub fn ticker(&self) -> &Ticker {
+        &self.ticker
+    }
+
+    fn is_idle(&self) -> bool {
+        self.machine.channels() == 0 && self.ring.sockets() == 0 && self.server.backlog() == 0
+    }
+
+    /// One slot, whatever the time.
+    pub(super) fn slot(&mut self) {
+        let now = Instant::now();
+        self.ticker.begin(now);
+        self.commands(now);
+        self.packets(now);
+        self.outputs();
+        self.server.flush();
+        let end = Instant::now();
+        if self.ticker.end(end) {
+            self.ticker.heed_cpu(end, sched::thread_cpu_time());
+        }
+    }
+
+    fn commands(&mut self, now: Instant) {
+        let give_up = now + COMMANDS_TIME;
+        while let Some((call, command)) = self.server.next_command() {
+            self.command(call, command, now);
+            if Instant::now() >= give_up {
+                break;
+            }
+        }
+    }
+
+    fn command(&mut self, call: CallId, command: Command, now: Instant) {
+        let answer = match command {
+            Command::Open(open) => self.open(open, now),
+            command => {
+                self.size_packets(&command);
+                self.machine.command(command, now).map(|reply| self.complete(reply))
+            }
+        };
+        self.outputs();
+        self.server.answer(call, answer);
+    }
+
+    fn open(&mut self, open: Open, now: Instant) -> Result<Reply, CommandError> {
+        if !self.ticker.is_accepting() {
+            return Err(CommandError::Unavailable("this core carries as many channels as it can in time"));
+        }
+        let pair = self.ring.open(self.setup.bind, PacketSize::Small, now).map_err(|error| self.refused(&error))?;
+        let local = Local { rtp: SocketAddr::new(self.setup.bind, pair.port), advertised: self.setup.advertised };
+        match self.machine.open(open, local, now) {
+            Ok((key, channel)) => {
+                self.own(key, pair);
+                Ok(Reply::Opened(Box::new(Opened {
+                    channel,
+                    ip: self.setup.advertised,
+                    port: pair.port,
+                    channels: self.counts(),
+                    load: self.load(),
+                })))
+            }
+            Err(error) => {
+                self.ring.close(pair);
+                Err(error)
+            }
+        }
+    }
+
+    fn refused(&self, error: &OpenError) -> CommandError {
+        match error {
+            OpenError::Ports(_) => CommandError::Full { what: "RTP port pairs", max: self.ring.ports().1 },
+            OpenError::NoPlace => CommandError::Full { what: "channels", max: self.setup.ring.files as usize / 2 },
+            OpenError::PortsTaken { .. } | OpenError::Wildcard(_) | OpenError::Socket { .. } => {
+                tracing::warn!("a channel cannot be opened: {error}");
+                CommandError::Unavailable("no RTP socket can be opened; see the log")
+            }
+        }
+    }
+
+    /// Fills in what only the driver knows.
+    fn complete(&self, reply: Reply) -> Reply {
+        let tick = Some(TickStats { mean_us: self.ticker.work().mean(), max_us: self.ticker.work().max(), count: self.ticker.slots() });
+        match reply {
+            Reply::Closed { mut stats, .. } => {
+                stats.tick = tick;
+                Reply::Closed { stats, channels: self.counts() }
+            }
+            Reply::Channel(mut view) => {
+                view.stats.tick = tick;
+                Reply::Channel(view)
+            }
+            Reply::Channels(mut views) => {
+                views.iter_mut().for_each(|view| view.stats.tick = tick);
+                Reply::Channels(views)
+            }
+            Reply::Status(mut figures) => {
+                figures.extend(self.figures());
+                Reply::Status(figures)
+            }
+            reply @ (Reply::Done | Reply::Opened(_)) => reply,
+        }
+    }
+
+    fn figures(&self) -> [(&'static str, u64); 14] {
+        let counters = self.ring.counters();
+        let core = self.ticker.core_load(0, 0);
+        [
+            ("ring_received", counters.received),
+            ("ring_sent", counters.sent),
+            ("ring_tx_dropped", counters.tx_dropped),
+            ("ring_tx_refused", counters.tx_refused),
+            ("ring_truncated", counters.truncated),
+            ("ring_stale", counters.stale),
+            ("ring_no_buffers", counters.no_buffers),
+            ("ring_receive_errors", counters.receive_errors),
+            ("ring_rearmed", counters.rearmed),
+            ("ring_submit_errors", counters.submit_errors),
+            ("slots", self.ticker.slots()),
+            ("slots_late", core.late),
+            ("slots_skipped", core.missed),
+            ("events_lost", self.server.lost_events()),
+        ]
+    }
+
+    fn counts(&self) -> ChannelCounts {
+        ChannelCounts { active: self.machine.channels() as u64, available: self.ring.ports().0 as u64 }
+    }
+
+    fn load(&self) -> Load {
+        let core = u32::try_from(self.setup.cpu).unwrap_or(u32::MAX);
+        let headroom = self.ticker.headroom();
+        Load {
+            cores: vec![self.ticker.core_load(core, self.machine.channels() as u64)],
+            headroom,
+            transcodes: self.machine.transcodes(),
+            accepting: self.ticker.is_accepting(),
+        }
+    }
+
+    /// A target that will send long packets gets large buffers before they come.
+    fn size_packets(&mut self, command: &Command) {
+        let Command::Target { channel, target } = command else { return };
+        if !sends_long_packets(target) {
+            return;
+        }
+        let key = self.machine.key_of(*channel);
+        if let Some(pair) = key.and_then(|key| pair_of(&self.pairs, key)) {
+            self.ring.set_packet_size(pair.rtp, PacketSize::Large);
+        }
+    }
+
+    fn packets(&mut self, now: Instant) {
+        let Self { machine, ring, pairs, owners, .. } = self;
+        machine.begin(now);
+        let mut slot = ring.slot(now);
+        while let Some(mut packet) = slot.next_packet() {
+            let socket = packet.socket();
+            let Some((key, port)) = owner_of(owners, socket) else { continue };
+            let from = packet.from();
+            if let Verdict::Forward(Forward { via, to, bytes }) = machine.receive(key, port, from, packet.bytes())
+                && let Some(pair) = pair_of(pairs, via)
+            {
+                packet.forward(pair.rtp, to, bytes);
+            }
+        }
+        machine.run();
+        machine.transmits(&mut |transmit| send(&mut slot, pairs, transmit));
+        slot.finish();
+    }
+
+    fn outputs(&mut self) {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Event(event) => self.server.event(event),
+                Output::Closed(key) => self.disown(key),
+            }
+        }
+    }
+
+    fn own(&mut self, key: ChannelKey, pair: Pair) {
+        put(&mut self.pairs, key.slot as usize, (key, pair));
+        put(&mut self.owners, pair.rtp.place(), (pair.rtp, key, Port::Rtp));
+        put(&mut self.owners, pair.rtcp.place(), (pair.rtcp, key, Port::Rtcp));
+    }
+
+    fn disown(&mut self, key: ChannelKey) {
+        let Some(pair) = pair_of(&self.pairs, key) else { return };
+        self.ring.close(pair);
+        for place in [pair.rtp.place(), pair.rtcp.place()] {
+            if let Some(owner) = self.owners.get_mut(place) {
+                *owner = None;
+            }
+        }
+        if let Some(entry) = self.pairs.get_mut(key.slot as usize) {
+            *entry = None;
+        }
+    }
+}
+
+fn send(slot: &mut Slot<'_>, pairs: &[Option<(ChannelKey, Pair)>], transmit: Transmit<'_>) {
+    if let Some(pair) = pair_of(pairs, transmit.via) {
+        let socket = match transmit.port {
+            Port::Rtp => pair.rtp,
+            Port::Rtcp => pair.rtcp,
+        };
+        slot.send(socket, transmit.to, transmit.bytes);
+    }
+}
+
+fn pair_of(pairs: &[Option<(ChannelKey, Pair)>], key: ChannelKey) -> Option<Pair> {
+    pairs.get(key.slot as usize)?.as_ref().filter(|(owner, _)| *owner == key).map(|(_, pair)| *pair)
+}
+
+fn owner_of(owners: &[Option<(SocketId, ChannelKey, Port)>], socket: SocketId) -> Option<(ChannelKey, Port)> {
+    owners.get(socket.place())?.as_ref().filter(|(owner, ..)| *owner == socket).map(|(_, key, port)| (*key, *port))
+}
+
+/// Puts `value` at `index`, which is below the number of channels or sockets, so the table stays that small.
+fn put<T>(table: &mut Vec<Option<T>>, index: usize, value: T) {
+    if index >= table.len() {
+        table.resize_with(index + 1, || None);
+    }
+    if let Some(entry) = table.get_mut(index) {
+        *entry = Some(value);
+    }
+}
+
+/// L16 (RFC 3551 §4.5.11; 10 and 11 are its static numbers) and anything above 50 ms of G.711.
+fn sends_long_packets(target: &Target) -> bool {
+    target.ptime_ms.is_some_and(|ptime| ptime > 50)
+        || target.payloads.iter().any(|payload| match &payload.encoding {
+            Some(encoding) => encoding.name.eq_ignore_ascii_case("L16"),
+            None => matches!(payload.number, 10 | 11),
+        })
+}
+
+const LIMIT_ALONE: f64 = 0.8;
+const LIMIT_SHARED: f64 = 0.7;
+/// Commands of one slot: a third of it. What is left waits in the queue.
+const COMMANDS_TIME: Duration = Duration::from_micros(300);
