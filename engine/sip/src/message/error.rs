@@ -15,6 +15,7 @@ use std::ops::Range;
 use super::headers::{Headers, Table};
 use super::name::HeaderName;
 use super::uri::UriError;
+use super::values::Values;
 use super::{Method, StatusCode, Via};
 
 /// What is wrong inside one value.
@@ -193,5 +194,6 @@ impl Rejected<'_> {
 
 /// Transport and sent-by of the first Via, parameters as far as they can be read.
 pub(super) fn top_via<'h>(head: &'h str, table: &Table) -> Option<Via<'h>> {
-    Via::parse_for_answer(table.first(head, HeaderName::Via)?)
+    let top = Values::new(table.first(head, HeaderName::Via)?).next()?;
+    Via::parse_for_answer(top).map(|(_, via)| via)
 }

@@ -63,13 +63,18 @@ pub(super) fn scan(bytes: &[u8]) -> Scan {
     if !finished {
         scan.note(Fault::Unfinished);
     }
-    if memchr::memchr_iter(b'\r', head).count() != carriage_returns || memchr::memchr(0, head).is_some() {
+    if memchr::memchr_iter(b'\r', head).count() != carriage_returns || !nuls_are_escaped(head) {
         scan.note(Fault::HeaderLine);
     }
     scan
 }
 
-/// Line ends before the first line do not count (RFC 3261 §7.5).
+/// A NUL may stand in a quoted string behind a backslash (`quoted-pair` of RFC 3261 §25.1, RFC 4475 §3.1.1.2) and nowhere else.
+fn nuls_are_escaped(head: &[u8]) -> bool {
+    memchr::memchr_iter(0, head).all(|at| at.checked_sub(1).and_then(|before| head.get(before)) == Some(&b'\\'))
+}
+
+/// How many bytes of line ends stand first. They do not count (RFC 3261 §7.5).
 pub(super) fn leading_line_ends(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
 }

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 
 use super::error::Problem;
 use super::host::{Host, ip_with_or_without_brackets};
-use super::lex::{self, Cursor, number};
+use super::lex::{Cursor, is_lws, number, trim};
 use super::params::{Param, ParamValue, Params};
 
 /// How branches of RFC 3261 begin (§8.1.1.7).
@@ -112,41 +112,47 @@ impl<'a> Via<'a> {
     /// Reads one value.
     ///
     /// # Errors
-    /// `Syntax` for protocol, sent-by and parameters, `Range` for a port or `ttl` too large.
+    /// `Syntax` for a protocol that is not SIP/2.0, sent-by and parameters, `Range` for a port or `ttl` too large.
     pub fn parse(text: &'a str) -> Result<Self, Problem> {
         let mut cursor = Cursor::new(text);
-        let mut via = Self::read_route(&mut cursor)?;
+        let (mut via, version) = Self::read_route(&mut cursor)?;
+        if version != "2.0" {
+            return Err(Problem::Syntax);
+        }
         let mut problem = Problem::Syntax;
         via.params = Params::read(&mut cursor, |param| via.take(param).map_err(|found| problem = found).is_ok()).ok_or(problem)?;
         Ok(via)
     }
 
-    /// Reads protocol and sent-by, and of the parameters what makes sense, to answer a request that is wrong.
-    pub(super) fn parse_for_answer(text: &'a str) -> Option<Self> {
+    /// Reads protocol, of any version, and sent-by, and of the parameters what makes sense, to answer a request that is
+    /// wrong. Gives the text before the parameters too.
+    pub(super) fn parse_for_answer(text: &'a str) -> Option<(&'a str, Self)> {
         let mut cursor = Cursor::new(text);
-        let mut via = Self::read_route(&mut cursor).ok()?;
-        Params::read(&mut cursor, |param| {
+        let (mut via, _version) = Self::read_route(&mut cursor).ok()?;
+        let route = text.get(..text.len() - cursor.rest().len())?;
+        let params = Params::read(&mut cursor, |param| {
             let _unreadable = via.take(param);
             true
         });
-        Some(via)
+        via.params = params.unwrap_or_default();
+        Some((trim(route), via))
     }
 
-    /// `sent-protocol LWS sent-by`.
-    fn read_route(cursor: &mut Cursor<'a>) -> Result<Self, Problem> {
+    /// `sent-protocol LWS sent-by`, and the version.
+    fn read_route(cursor: &mut Cursor<'a>) -> Result<(Self, &'a str), Problem> {
         cursor.skip_lws();
         let name = cursor.token().ok_or(Problem::Syntax)?;
         let version = if cursor.eat_spaced(b'/') { cursor.token() } else { None };
         let transport = if cursor.eat_spaced(b'/') { cursor.token() } else { None };
-        let (Some("2.0"), Some(transport)) = (version, transport) else { return Err(Problem::Syntax) };
-        if !name.eq_ignore_ascii_case("SIP") || !cursor.peek().is_some_and(lex::is_lws) {
+        let (Some(version), Some(transport)) = (version, transport) else { return Err(Problem::Syntax) };
+        if !name.eq_ignore_ascii_case("SIP") || !cursor.peek().is_some_and(is_lws) {
             return Err(Problem::Syntax);
         }
         cursor.skip_lws();
         let host = Host::read(cursor).ok_or(Problem::Syntax)?;
         // White space around the colon is allowed here, unlike in a URI (RFC 3261 §25.1, `COLON`).
         let port = if cursor.eat_spaced(b':') { Some(Host::port_digits(cursor).ok_or(Problem::Range)?) } else { None };
-        Ok(Self {
+        let via = Self {
             transport: Transport::parse(transport),
             host,
             port,
@@ -156,7 +162,8 @@ impl<'a> Via<'a> {
             maddr: None,
             ttl: None,
             params: Params::EMPTY,
-        })
+        };
+        Ok((via, version))
     }
 
     /// Keeps a parameter we know.
@@ -278,7 +285,7 @@ mod tests {
 
     #[test]
     fn broken_parameters_do_not_hide_the_way_back() {
-        let via = Via::parse_for_answer("SIP/2.0/UDP 192.0.2.15:5062;rport;;,;,,").unwrap();
-        assert_eq!((via.port, via.rport), (Some(5062), Rport::Asked));
+        let (route, via) = Via::parse_for_answer("SIP/7.0/UDP 192.0.2.15:5062 ;rport;;,;,,").unwrap();
+        assert_eq!((route, via.port, via.rport), ("SIP/7.0/UDP 192.0.2.15:5062", Some(5062), Rport::Asked));
     }
 }

@@ -9,7 +9,8 @@
 //!         means no allocation. At most [`MESSAGE_BYTES_MAX`] bytes.
 //! Units:  bytes.
 //! Errors: [`WriteError`], the first one kept until the end; then nothing is left in the buffer.
-//! CR, LF and NUL are refused in every value, so no text of a peer, user or script can become a header of its own.
+//! CR, LF and NUL are refused in every value that is given, so no text of a peer, user or script can become a header of its
+//! own. Values that are copied from a parsed message are unfolded, which leaves them one line.
 //! Source: RFC 3261 §7, §8.2.6.2, §18.2.1, §20.14; RFC 3581 §4.
 
 use std::fmt::{self, Display, Write as _};
@@ -190,33 +191,18 @@ impl<'o> Writer<'o> {
         let mut values = Values::new(raw);
         let top = values.next().unwrap_or_default();
         self.name(HeaderName::Via.as_str());
-        let via = match Via::parse(top) {
-            Ok(via) => {
-                let route = top.get(..top.len() - via.params.as_str().len()).unwrap_or_default();
-                self.value(unfold(super::lex::trim(route)));
-                for Param { name, value } in via.params.iter() {
-                    if !name.eq_ignore_ascii_case("received") && !name.eq_ignore_ascii_case("rport") {
-                        self.param(name, value);
-                    }
-                }
-                Some(via)
+        // Of a Via that is wrong only what can be read goes back.
+        if let Some((route, via)) = Via::parse_for_answer(top) {
+            self.value(unfold(route));
+            let kept = |name: &str| !name.eq_ignore_ascii_case("received") && !name.eq_ignore_ascii_case("rport");
+            for Param { name, value } in via.params.iter().filter(|param| kept(param.name)) {
+                self.param(name, value);
             }
-            // Of a Via that is wrong only what can be read goes back.
-            Err(_) => {
-                let via = Via::parse_for_answer(top);
-                if let Some(via) = &via {
-                    self.value(format_args!("SIP/2.0/{} {}", via.transport, via.host));
-                    if let Some(port) = via.port {
-                        self.value(format_args!(":{port}"));
-                    }
-                    if let Some(branch) = via.branch {
-                        self.value(format_args!(";branch={branch}"));
-                    }
-                }
-                via
+            if via.params.is_empty()
+                && let Some(branch) = via.branch
+            {
+                self.value(format_args!(";branch={branch}"));
             }
-        };
-        if let Some(via) = via {
             let asked = via.rport != Rport::Absent;
             // `received` whenever sent-by is not the source, and always beside rport (RFC 3581 §4).
             if asked || via.host.ip() != Some(source.ip().to_canonical()) {
@@ -240,10 +226,10 @@ impl<'o> Writer<'o> {
         }
     }
 
-    /// A whole header line with a value of a parsed message.
+    /// A whole header line with a value of a parsed message: one line once unfolded, and a NUL in it is an escaped one.
     fn line(&mut self, name: &str, raw: &str) {
         self.name(name);
-        self.put_value(&unfold(raw));
+        self.put(&unfold(raw));
         self.put("\r\n");
     }
 

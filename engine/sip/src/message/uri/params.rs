@@ -12,6 +12,10 @@ use super::escape::unescape;
 use crate::message::host::{Host, ip_with_or_without_brackets};
 use crate::message::lex::{Cursor, URI_HEADER, URI_PARAM, escapes_are_whole, number};
 
+/// Most parameters, and most headers, of one URI. Eight parameters are known (RFC 3261 §19.1.1, 3486, 5626, 6140); comparing
+/// two URIs takes time with the product of their counts, and so does not more than 64 x 64 looks.
+const PAIRS_MAX: usize = 64;
+
 /// Parameters of a URI, from the first `;` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UriParams<'a> {
@@ -28,11 +32,14 @@ impl<'a> UriParams<'a> {
     /// Reads as many parameters as there are. `None` if one is wrong.
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
         let all = cursor.rest();
+        let mut count = 0;
         while cursor.eat(b';') {
             read_pair(cursor, URI_PARAM)?;
+            count += 1;
         }
         let text = all.get(..all.len() - cursor.rest().len())?;
-        escapes_are_whole(text).then_some(Self { text })
+        let sound = count <= PAIRS_MAX && escapes_are_whole(text);
+        sound.then_some(Self { text })
     }
 
     /// Names and values as written, in order; the value is `None` without `=`.
@@ -101,7 +108,7 @@ impl<'a> UriHeaders<'a> {
             cursor.take(URI_HEADER);
         }
         let text = text.get(..text.len() - cursor.rest().len())?;
-        let sound = text != "?" && escapes_are_whole(text);
+        let sound = text != "?" && text.split('&').count() <= PAIRS_MAX && escapes_are_whole(text);
         sound.then_some(Self { text })
     }
 

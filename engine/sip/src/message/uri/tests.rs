@@ -101,6 +101,7 @@ fn equal_pairs_of_the_rfc_match() {
             "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
         ),
         ("sip:alice@atlanta.com?subject=project%20x&priority=urgent", "sip:alice@atlanta.com?priority=urgent&subject=project%20x"),
+        ("sip:chicago.com;newparam=5;newparam=6", "sip:chicago.com;newparam=5"),
         ("tel:+1-201-555-0123", "tel:+12015550123"),
     ] {
         assert!(uri(a).matches(&uri(b)) && uri(b).matches(&uri(a)), "{a} {b}");
