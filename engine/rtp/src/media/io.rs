@@ -31,6 +31,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// Between two RTCP reports of a channel.
     pub rtcp_interval: Duration,
+    /// Which SIMD kernels run.
+    pub kernels: dsp::Kernels,
     /// CNAME in our RTCP (RFC 3550 §6.5.1), at most 255 bytes.
     pub cname: String,
 }
@@ -42,6 +44,7 @@ impl Default for Config {
             media_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(3600),
             rtcp_interval: Duration::from_secs(5),
+            kernels: dsp::Kernels::best(),
             cname: "mediaswitch".into(),
         }
     }

@@ -14,6 +14,150 @@
 //! Errors: packets fail by counter; commands by `CommandError`.
 //! Not here: sockets, ports, clocks (`engine`); samples (`dsp`).
 
+mod batch;
+mod commands;
+mod counters;
+mod forward;
 mod io;
+mod sweep;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use dsp::Kernels;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use self::batch::Batch;
+use self::counters::Counters;
+use self::sweep::Reports;
+use self::table::Table;
+use crate::api::{EventAction, MediaEvent};
+use crate::packet::rtcp::ntp_of_unix_ms;
 
 pub use io::{ChannelKey, Config, Forward, Local, Output, Port, Start, Transmit, Verdict};
+
+/// Longest payload converted in place: what a UDP datagram of the largest receive buffer holds.
+const SCRATCH_LEN: usize = 2048;
+
+/// The media of one shard.
+#[derive(Debug)]
+pub struct Media {
+    config: Config,
+    start: Start,
+    kernels: Kernels,
+    rng: ChaCha20Rng,
+    table: Table,
+    /// Time of the slot.
+    now: Instant,
+    batch: Batch,
+    reports: Reports,
+    scratch: Box<[u8]>,
+    counters: Counters,
+    outputs: VecDeque<Pending>,
+    /// Next channel to look at, and when the last was.
+    cursor: u32,
+    swept: Instant,
+}
+
+/// An output that waits. Events of the packet path are a key and a word until somebody fetches them, so that the path
+/// allocates nothing.
+#[derive(Debug)]
+enum Pending {
+    Ready(Output),
+    Media(ChannelKey, MediaEvent),
+}
+
+impl Media {
+    /// An empty shard. `seed` decides SSRCs, sequence beginnings and names.
+    pub fn new(config: Config, start: Start, seed: [u8; 32]) -> Self {
+        let channels_max = config.channels_max;
+        Self {
+            kernels: config.kernels,
+            rng: ChaCha20Rng::from_seed(seed),
+            table: Table::new(channels_max),
+            now: start.now,
+            batch: Batch::new(),
+            reports: Reports::new(),
+            scratch: vec![0; SCRATCH_LEN].into(),
+            counters: Counters::default(),
+            // Each channel may start and time out within one slot, and each command has up to four.
+            outputs: VecDeque::with_capacity(2 * channels_max + 64),
+            cursor: 0,
+            swept: start.now,
+            start,
+            config,
+        }
+    }
+
+    /// Begins a slot. What the last one made is gone.
+    pub fn begin(&mut self, now: Instant) {
+        self.now = now;
+        self.batch.clear();
+        self.reports.clear();
+    }
+
+    /// Runs what was gathered in this slot, and what is due by time.
+    pub fn run(&mut self) {
+        if self.batch.len() > 0 {
+            self.batch.run(&self.kernels, &mut self.table);
+            for transmit in self.batch.transmits() {
+                if let Some(channel) = self.table.by_key(transmit.via) {
+                    channel.sent.sent(transmit.bytes.len(), transmit.bytes.len() - crate::packet::HEADER_LEN);
+                }
+            }
+        }
+        self.sweep();
+    }
+
+    /// Packets made in this slot, beside those forwarded from their buffers.
+    pub fn transmits(&self) -> impl Iterator<Item = Transmit<'_>> {
+        self.batch.transmits().chain(self.reports.transmits())
+    }
+
+    /// The next thing to do for the driver, until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        loop {
+            match self.outputs.pop_front()? {
+                Pending::Ready(output) => return Some(output),
+                Pending::Media(key, event) => {
+                    let event = self.table.by_key(key).and_then(|channel| channel.event(EventAction::Media(event)));
+                    if let Some(event) = event {
+                        return Some(Output::Event(event));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Queues an event of a channel.
+    fn tell(&mut self, slot: u32, action: EventAction) {
+        if let Some(event) = self.table.get_mut(slot).and_then(|channel| channel.event(action)) {
+            self.push_output(Output::Event(event));
+        }
+    }
+
+    /// Queues a media event, or leaves it for the next packet or look if there is no room.
+    fn tell_media(&mut self, key: ChannelKey, event: MediaEvent) {
+        if self.outputs.len() < self.outputs.capacity()
+            && let Some(channel) = self.table.by_key(key)
+        {
+            channel.watch.told(event);
+            self.outputs.push_back(Pending::Media(key, event));
+        }
+    }
+
+    /// Queues what a command or a time-out caused: a few for each, and the driver fetches them after it.
+    fn push_output(&mut self, output: Output) {
+        self.outputs.push_back(Pending::Ready(output));
+    }
+
+    /// Wall clock of this slot as NTP has it.
+    fn ntp(&self) -> u64 {
+        let passed = self.now.saturating_duration_since(self.start.now).as_millis();
+        ntp_of_unix_ms(self.start.unix_epoch_ms.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX)))
+    }
+}

@@ -1,0 +1,172 @@
+//! One media end of a call: what it receives, what it sends, and what joins the two.
+//!
+//! ```text
+//!   packet ─▶ source ─▶ received ─▶ formats.incoming ─┐            ┌─▶ formats.outgoing ─▶ sent ─▶ packet
+//!                                                     └── link ────┘   (of the channel at the other end)
+//! ```
+//! Shape:  one value of fixed size per channel, what packets need first; names and addresses of the API in a box.
+//! Memory: under 2 KiB with its box (budget: 8 KiB idle), tested below.
+//! Units:  the driver's time.
+//! Errors: none; the machine (`media`) answers commands.
+
+mod rtcp_state;
+mod view;
+mod watch;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use dsp::resample::{Downsampler, Upsampler};
+
+pub use rtcp_state::RtcpState;
+pub use watch::MediaWatch;
+
+use crate::api::{ChannelId, ControlUrl, Direction, Event, EventAction};
+use crate::format::{Codec, Formats};
+use crate::source::SourceCheck;
+use crate::stream::{ReceiveStream, SendStream};
+
+/// Where what comes in goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// Nowhere; it is counted.
+    None,
+    /// Back out.
+    Echo,
+    /// Out of the channel in this slot, and what comes there out of this one.
+    Peer(u32),
+}
+
+/// Rate converter of what a channel sends.
+#[derive(Debug, Clone)]
+pub enum RateState {
+    /// None was needed yet.
+    Idle,
+    /// 8 to 16 kHz.
+    Up(Upsampler),
+    /// 16 to 8 kHz.
+    Down(Downsampler),
+}
+
+/// Names and addresses, touched by commands and events only.
+#[derive(Debug)]
+pub struct Identity {
+    /// Name in the API.
+    pub id: ChannelId,
+    /// The caller's own name for it.
+    pub name: Option<String>,
+    /// Where its events go.
+    pub control: Option<ControlUrl>,
+    /// Our RTP address.
+    pub local: SocketAddr,
+    /// Address that others are told.
+    pub advertised: IpAddr,
+    /// Events so far.
+    pub event_seq: u64,
+    /// Last command.
+    pub touched: Instant,
+}
+
+/// Counters beside those of the streams.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Packets taken.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Refused by the source check.
+    pub badsource: u64,
+    /// Had nowhere to go.
+    pub skipped: u64,
+}
+
+/// A channel.
+#[derive(Debug)]
+pub struct Channel {
+    /// Whose packets are taken, and where ours go.
+    pub source: SourceCheck,
+    /// The stream that comes in.
+    pub received: ReceiveStream,
+    /// Payload types of the far end.
+    pub formats: Formats,
+    /// Which way media may flow.
+    pub direction: Direction,
+    /// What joins in and out.
+    pub link: Link,
+    /// The stream that goes out.
+    pub sent: SendStream,
+    /// Rate converter on the way out.
+    pub rate: RateState,
+    /// Counters.
+    pub counts: Counts,
+    /// Codec last received.
+    pub codec_in: Option<Codec>,
+    /// Codec last sent.
+    pub codec_out: Option<Codec>,
+    /// Whether media come as they should.
+    pub watch: MediaWatch,
+    /// Reports.
+    pub rtcp: RtcpState,
+    /// Names and addresses.
+    pub identity: Box<Identity>,
+}
+
+impl Channel {
+    /// A channel of which nothing is known but its name, made at `now`.
+    pub fn new(identity: Identity, sent: SendStream, rtcp: RtcpState, now: Instant) -> Self {
+        Self {
+            source: SourceCheck::default(),
+            received: ReceiveStream::new(now),
+            formats: Formats::default(),
+            direction: Direction::default(),
+            link: Link::None,
+            sent,
+            rate: RateState::Idle,
+            counts: Counts::default(),
+            codec_in: None,
+            codec_out: None,
+            watch: MediaWatch::new(now),
+            rtcp,
+            identity: Box::new(identity),
+        }
+    }
+
+    /// Where packets may be sent now: nowhere while sending is off, or nothing is known of the far end.
+    pub fn destination(&self) -> Option<SocketAddr> {
+        if self.direction.send { self.source.destination() } else { None }
+    }
+
+    /// Media should be coming: they may, and signalling said from where.
+    pub fn expects_media(&self) -> bool {
+        self.direction.recv && self.source.signalled().is_some()
+    }
+
+    /// Joins it to something else; what goes out next is a new talkspurt.
+    pub fn set_link(&mut self, link: Link) {
+        if self.link != link {
+            self.link = link;
+            self.sent.release();
+            self.rate = RateState::Idle;
+        }
+    }
+
+    /// The next event, if anybody wants it.
+    pub fn event(&mut self, action: EventAction) -> Option<Event> {
+        let identity = &mut self.identity;
+        let control = identity.control.clone()?;
+        identity.event_seq += 1;
+        Some(Event { control, channel: identity.id, id: identity.name.clone(), seq: identity.event_seq, action })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_small() {
+        let size = size_of::<Channel>() + size_of::<Identity>();
+        println!("channel {} + identity {} bytes", size_of::<Channel>(), size_of::<Identity>());
+        assert!(size <= 2048, "{size}");
+    }
+}

@@ -1,0 +1,35 @@
+//! A channel as the API shows it.
+//!
+//! Shape:  owned copies; made on request and at the end of a channel, never on the packet path.
+//! Null:   what this channel has no means to know (`buffer_ms` without buffer, `mos` without a model) is `None`.
+
+use super::Channel;
+use crate::api::{InStats, OutStats, RemoteStats, Stats};
+use crate::format::Codec;
+
+impl Channel {
+    /// Figures so far; `tick` is the driver's to fill.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            input: InStats {
+                count: self.counts.packets,
+                bytes: self.counts.bytes,
+                lost: self.received.lost(),
+                late: self.received.late,
+                duplicate: self.received.duplicate,
+                reordered: self.received.reordered,
+                badsource: self.counts.badsource,
+                jitter_ms: self.received.jitter_ms(),
+                buffer_ms: None,
+                concealed: None,
+                mos: None,
+            },
+            output: OutStats { count: self.sent.packets(), bytes: self.sent.bytes(), skipped: self.counts.skipped },
+            rtcp: self.rtcp.stats(),
+            codec_in: self.codec_in.map(Codec::name),
+            codec_out: self.codec_out.map(Codec::name),
+            tick: None,
+            remote: RemoteStats { address: self.source.destination().or(self.source.source()), latched: self.source.is_locked() },
+        }
+    }
+}

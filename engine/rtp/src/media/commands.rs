@@ -1,0 +1,228 @@
+//! What control asks: open, far end, mix, direction, close.
+//!
+//! ```text
+//!   open ─▶ table        target ─▶ source check, formats        mix ─▶ link of both        close ─▶ events, table
+//! ```
+//! Shape:  each command is done when it returns; what it causes elsewhere is an [`Output`].
+//! Errors: [`CommandError`]; a refused command changes nothing.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use rand_core::Rng;
+
+use super::{ChannelKey, Local, Media, Output};
+use crate::api::{ChannelCounts, ChannelId, ChannelView, CloseReason, Command, CommandError, EventAction, MixEvent, Open, Reply, Target};
+use crate::channel::{Channel, Identity, Link, RtcpState};
+use crate::format::{FormatError, Formats};
+use crate::stream::{SendStream, Ssrc};
+
+impl Media {
+    /// Opens a channel on sockets that the driver has.
+    ///
+    /// # Errors
+    /// `Full` when the table is.
+    pub fn open(&mut self, open: Open, local: Local, now: Instant) -> Result<ChannelKey, CommandError> {
+        let bits = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
+        let sent = SendStream::new(Ssrc(self.rng.next_u32()), self.rng.next_u64());
+        // The first report is spread over one interval; the others follow from it.
+        let first_report = now + self.config.rtcp_interval.mul_f64(0.5 + f64::from(self.rng.next_u32()) / f64::from(u32::MAX));
+        let identity = Identity {
+            id: ChannelId::from_random(bits),
+            name: open.id,
+            control: open.control,
+            local: local.rtp,
+            advertised: local.advertised,
+            event_seq: 0,
+            touched: now,
+        };
+        let full = CommandError::Full { what: "channels", max: self.table.max() };
+        let channel = Channel::new(identity, sent, RtcpState::new(first_report), now);
+        let key = self.table.insert(channel).map_err(|_| full)?;
+        self.counters.opened += 1;
+        Ok(key)
+    }
+
+    /// Runs a command on channels of this shard. `Open` is [`Media::open`], since it needs sockets.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub fn command(&mut self, command: Command, now: Instant) -> Result<Reply, CommandError> {
+        match command {
+            Command::Open(_) => return Err(CommandError::WrongState("a channel is opened with sockets")),
+            Command::Target { channel, target } => self.target(channel, &target, now)?,
+            Command::Mix { a, b } => self.mix(a, b, now)?,
+            Command::Unmix { channel } => {
+                let slot = self.touch(channel, now)?;
+                self.unlink(slot);
+            }
+            Command::Echo { channel } => {
+                let slot = self.touch(channel, now)?;
+                self.unlink(slot);
+                self.set_link(slot, Link::Echo);
+            }
+            Command::Direction { channel, direction } => {
+                let slot = self.touch(channel, now)?;
+                if let Some(channel) = self.table.get_mut(slot) {
+                    channel.direction = direction;
+                }
+            }
+            Command::Close { channel } => return self.close(channel, CloseReason::Requested),
+            Command::List => {
+                let mut views: Vec<ChannelView> = self.table.iter().map(|(_, c)| self.view(c)).collect();
+                views.sort_by_key(|v| v.local.port());
+                return Ok(Reply::Channels(views));
+            }
+            Command::Get { channel } => {
+                let channel = self.table.slot(channel).and_then(|slot| self.table.get(slot)).ok_or(CommandError::NotFound(channel))?;
+                return Ok(Reply::Channel(Box::new(self.view(channel))));
+            }
+            Command::Status => return Ok(Reply::Status(self.status())),
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Name of an open channel.
+    pub fn id(&self, key: ChannelKey) -> Option<ChannelId> {
+        (self.table.key(key.slot) == Some(key)).then(|| self.table.get(key.slot))?.map(|c| c.identity.id)
+    }
+
+    /// Key of an open channel.
+    pub fn key(&self, channel: ChannelId) -> Option<ChannelKey> {
+        self.table.key(self.table.slot(channel)?)
+    }
+
+    /// Channels open, and how many more could be.
+    pub fn counts(&self) -> ChannelCounts {
+        let active = self.table.len();
+        ChannelCounts { active: active as u64, available: (self.table.max() - active) as u64 }
+    }
+
+    /// Closes every channel, with events; for the end of the program.
+    pub fn shutdown(&mut self) {
+        for slot in 0..self.table.slots() as u32 {
+            self.close_slot(slot, CloseReason::Shutdown);
+        }
+    }
+
+    /// Slot of a channel that a command names, which keeps it from being idle.
+    fn touch(&mut self, channel: ChannelId, now: Instant) -> Result<u32, CommandError> {
+        let slot = self.table.slot(channel).ok_or(CommandError::NotFound(channel))?;
+        if let Some(channel) = self.table.get_mut(slot) {
+            channel.identity.touched = now;
+        }
+        Ok(slot)
+    }
+
+    fn target(&mut self, id: ChannelId, target: &Target, now: Instant) -> Result<(), CommandError> {
+        let slot = self.touch(id, now)?;
+        let channel = self.table.get_mut(slot).ok_or(CommandError::NotFound(id))?;
+        let formats = Formats::new(&target.payloads).map_err(|error| match error {
+            FormatError::Number(_) => CommandError::Bad(error.to_string()),
+            FormatError::NoAudio => CommandError::Impossible(error.to_string()),
+        })?;
+        let address = address(target, channel.identity.local)?;
+        channel.formats = formats;
+        channel.source.signal(address);
+        channel.rtcp.mux = target.rtcp_mux;
+        channel.rtcp.remote = None;
+        channel.direction = target.direction.unwrap_or(channel.direction);
+        Ok(())
+    }
+
+    fn mix(&mut self, a: ChannelId, b: ChannelId, now: Instant) -> Result<(), CommandError> {
+        let (one, other) = (self.touch(a, now)?, self.touch(b, now)?);
+        if one == other {
+            return Err(CommandError::Impossible("a channel is not mixed with itself; echo does that".into()));
+        }
+        let link = |slot| self.table.get(slot).map(|c| c.link);
+        if link(one) == Some(Link::Peer(other)) {
+            return Ok(());
+        }
+        for slot in [one, other] {
+            if matches!(link(slot), Some(Link::Peer(_))) {
+                return Err(CommandError::Impossible("a mix of more than two channels is not supported".into()));
+            }
+        }
+        for (slot, peer) in [(one, other), (other, one)] {
+            self.set_link(slot, Link::Peer(peer));
+            self.tell(slot, EventAction::Mix(MixEvent::Start));
+        }
+        Ok(())
+    }
+
+    /// Ends echo or mix of a channel; of a mix both ends.
+    fn unlink(&mut self, slot: u32) {
+        let Some(Link::Peer(peer)) = self.table.get(slot).map(|c| c.link) else {
+            return self.set_link(slot, Link::None);
+        };
+        for slot in [slot, peer] {
+            self.set_link(slot, Link::None);
+            self.tell(slot, EventAction::Mix(MixEvent::Finished));
+        }
+    }
+
+    fn set_link(&mut self, slot: u32, link: Link) {
+        if let Some(channel) = self.table.get_mut(slot) {
+            channel.set_link(link);
+        }
+    }
+
+    fn close(&mut self, id: ChannelId, reason: CloseReason) -> Result<Reply, CommandError> {
+        let slot = self.table.slot(id).ok_or(CommandError::NotFound(id))?;
+        let stats = self.close_slot(slot, reason).ok_or(CommandError::NotFound(id))?;
+        Ok(Reply::Closed { stats: Box::new(stats), channels: self.counts() })
+    }
+
+    /// Closes the channel in a slot and tells everybody; its final figures.
+    pub(super) fn close_slot(&mut self, slot: u32, reason: CloseReason) -> Option<crate::api::Stats> {
+        let stats = self.table.get(slot)?.stats();
+        self.unlink(slot);
+        self.tell(slot, EventAction::Close { reason, stats: Box::new(stats.clone()) });
+        let (key, _) = self.table.remove(slot)?;
+        self.push_output(Output::Closed(key));
+        Some(stats)
+    }
+
+    fn view(&self, channel: &Channel) -> ChannelView {
+        let identity = &channel.identity;
+        ChannelView {
+            channel: identity.id,
+            id: identity.name.clone(),
+            local: SocketAddr::new(identity.advertised, identity.local.port()),
+            mix: match channel.link {
+                Link::Peer(peer) => self.table.get(peer).map(|p| p.identity.id),
+                Link::None | Link::Echo => None,
+            },
+            echo: channel.link == Link::Echo,
+            direction: channel.direction,
+            stats: channel.stats(),
+        }
+    }
+
+    fn status(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.counts();
+        let pool = [("channels_active", counts.active), ("channels_available", counts.available)];
+        pool.into_iter().chain(self.counters.list()).collect()
+    }
+}
+
+/// The far end's address as our socket's family writes it; `None` for "send nothing".
+fn address(target: &Target, local: SocketAddr) -> Result<Option<SocketAddr>, CommandError> {
+    if target.ip.is_unspecified() || target.port == 0 {
+        return Ok(None);
+    }
+    let ip = match (local.ip(), target.ip) {
+        (IpAddr::V6(_), IpAddr::V4(ip)) => IpAddr::V6(ip.to_ipv6_mapped()),
+        (IpAddr::V4(_), IpAddr::V6(ip)) => match ip.to_ipv4_mapped() {
+            Some(ip) => IpAddr::V4(ip),
+            None => return Err(CommandError::Impossible("the channel is on IPv4, the far end on IPv6".into())),
+        },
+        (_, ip) => ip,
+    };
+    let address = SocketAddr::new(ip, target.port);
+    if address == local {
+        return Err(CommandError::Impossible("a channel does not send to itself".into()));
+    }
+    Ok(Some(address))
+}

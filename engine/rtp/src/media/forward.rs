@@ -1,0 +1,183 @@
+//! The way of one packet: from the socket it came on to the packet it becomes.
+//!
+//! ```text
+//!   demux ─▶ check ─▶ source ─▶ statistics ─▶ link ─▶ format ─▶ number ─▶ relay            in place ─▶ Forward
+//!                                                                        └ PCMU ↔ PCMA     in place ─▶ Forward
+//!                                                                        └ anything else   Batch
+//! ```
+//! Shape:  touches the channel it came on, then the one it leaves by; nothing is copied unless it is transcoded.
+//! Errors: by counter, of the channel or of the shard.
+//! Source: RFC 3550, RFC 3551, RFC 7983.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use super::batch::Job;
+use super::{ChannelKey, Forward, Media, Port, Verdict};
+use crate::channel::{Channel, Link};
+use crate::format::{Codec, Format, FormatKind};
+use crate::packet::rtcp::Reports;
+use crate::packet::{Kind, RtpView, demux};
+use crate::source::Decision;
+use crate::stream::{Arrival, SourcePacket};
+
+/// What is known of a packet once its channel has taken it.
+struct Taken {
+    format: Format,
+    place: SourcePacket,
+    payload: Range<usize>,
+}
+
+impl Media {
+    /// Takes a packet that came on a channel's socket. Between `begin` and `run`.
+    pub fn receive(&mut self, key: ChannelKey, port: Port, from: SocketAddr, packet: &mut [u8]) -> Verdict {
+        self.counters.received += 1;
+        if self.table.by_key(key).is_none() {
+            self.counters.stale += 1;
+            return Verdict::Done;
+        }
+        match (port, demux(packet)) {
+            (Port::Rtp, Kind::Rtp) => return self.receive_rtp(key, from, packet).map_or(Verdict::Done, Verdict::Forward),
+            (Port::Rtp | Port::Rtcp, Kind::Rtcp) => self.receive_rtcp(key, port, from, packet),
+            (_, Kind::Stun) => self.counters.stun += 1,
+            (_, Kind::Dtls) => self.counters.dtls += 1,
+            (Port::Rtcp, Kind::Rtp) | (_, Kind::Other) => self.counters.malformed += 1,
+        }
+        Verdict::Done
+    }
+
+    fn receive_rtp(&mut self, key: ChannelKey, from: SocketAddr, packet: &mut [u8]) -> Option<Forward> {
+        let Ok(view) = RtpView::parse(packet) else {
+            self.counters.malformed += 1;
+            return None;
+        };
+        let (taken, link) = self.take(key, from, view, packet.len())?;
+        let out = match link {
+            Link::None => return None,
+            Link::Echo => key.slot,
+            Link::Peer(slot) => slot,
+        };
+        let via = self.table.key(out)?;
+        let channel = self.table.get_mut(out)?;
+        let Some((to, format)) = outgoing(channel, &taken, link) else {
+            channel.counts.skipped += 1;
+            return None;
+        };
+        let place = SourcePacket { out_clock_hz: format.clock_rate_hz, ..taken.place };
+        let Some(header) = channel.sent.map(&place, format.number, self.now) else {
+            channel.counts.skipped += 1;
+            return None;
+        };
+        if let FormatKind::Audio(codec) = format.kind {
+            channel.codec_out = Some(codec);
+        }
+        match (taken.format.kind, format.kind) {
+            (FormatKind::Audio(Codec::Pcmu), FormatKind::Audio(Codec::Pcma)) => {
+                in_place(&mut self.scratch, packet.get_mut(taken.payload.clone())?, |from, to| self.kernels.g711.ulaw_to_alaw(from, to));
+            }
+            (FormatKind::Audio(Codec::Pcma), FormatKind::Audio(Codec::Pcmu)) => {
+                in_place(&mut self.scratch, packet.get_mut(taken.payload.clone())?, |from, to| self.kernels.g711.alaw_to_ulaw(from, to));
+            }
+            (FormatKind::Audio(from), FormatKind::Audio(into)) if from != into => {
+                if self.batch.push(Job { via, to, header, from, into }, packet.get(taken.payload)?) {
+                    self.counters.transcoded += 1;
+                } else {
+                    channel.counts.skipped += 1;
+                    self.counters.overrun += 1;
+                }
+                return None;
+            }
+            (FormatKind::Audio(_) | FormatKind::Event | FormatKind::ComfortNoise, _) => {}
+        }
+        let payload_len = taken.payload.len();
+        let bytes = header.write_before(taken.payload, packet)?;
+        channel.sent.sent(bytes.len(), payload_len);
+        self.counters.forwarded += 1;
+        Some(Forward { via, to, bytes })
+    }
+
+    /// Lets the channel judge and count a packet. `None` if it goes no further.
+    fn take(&mut self, key: ChannelKey, from: SocketAddr, view: RtpView, packet_len: usize) -> Option<(Taken, Link)> {
+        let now = self.now;
+        let channel = self.table.by_key(key)?;
+        match channel.source.judge(from, now) {
+            Decision::Known => {}
+            Decision::Changed => channel.received.source_changed(),
+            Decision::Refused => {
+                channel.counts.badsource += 1;
+                self.counters.badsource += 1;
+                return None;
+            }
+        }
+        let format = channel.formats.incoming(view.header.payload_type);
+        let audio_clock = format.and_then(|f| matches!(f.kind, FormatKind::Audio(_)).then_some(f.clock_rate_hz));
+        let arrival = channel.received.take(&view.header, audio_clock, now);
+        let (Arrival::InOrder(sequence) | Arrival::Reordered(sequence)) = arrival else { return None };
+        channel.counts.packets += 1;
+        channel.counts.bytes += packet_len as u64;
+        let (epoch, link, receives) = (channel.received.epoch(), channel.link, channel.direction.recv);
+        if let Some(FormatKind::Audio(codec)) = format.map(|f| f.kind) {
+            channel.codec_in = Some(codec);
+        }
+        if let Some(event) = channel.watch.hear(now) {
+            self.tell_media(key, event);
+        }
+        let format = format.filter(|_| receives)?;
+        let place = SourcePacket {
+            source: key.slot,
+            epoch,
+            sequence,
+            timestamp: view.header.timestamp,
+            marker: view.header.marker,
+            in_clock_hz: format.clock_rate_hz,
+            out_clock_hz: format.clock_rate_hz,
+        };
+        Some((Taken { format, place, payload: view.payload }, link))
+    }
+
+    fn receive_rtcp(&mut self, key: ChannelKey, port: Port, from: SocketAddr, packet: &[u8]) {
+        let (now, ntp) = (self.now, self.ntp());
+        let Some(channel) = self.table.by_key(key) else { return };
+        // The reports of a call come from where its media come; before any came, from where they are expected.
+        let expected = channel.source.source().or(channel.source.signalled());
+        if expected.map(|e| e.ip()) != Some(from.ip()) {
+            channel.counts.badsource += 1;
+            self.counters.badsource += 1;
+            return;
+        }
+        let Ok(reports) = Reports::parse(packet, channel.sent.ssrc()) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        if port == Port::Rtcp {
+            channel.rtcp.remote = Some(from);
+        }
+        let clock = channel.sent.clock_rate_hz();
+        channel.rtcp.hear(&reports, clock, ntp, now);
+        self.counters.rtcp += 1;
+    }
+}
+
+/// Where a packet leaves to, and as what; `None` if the channel cannot send it, and then its stream is told.
+fn outgoing(channel: &mut Channel, taken: &Taken, link: Link) -> Option<(SocketAddr, Format)> {
+    let Some(to) = channel.destination() else {
+        // Nothing goes out for a while: what comes after is a new talkspurt.
+        channel.sent.release();
+        return None;
+    };
+    // An echo of what the far end sent needs no permission of its list.
+    let format = channel.formats.outgoing(&taken.format).or((link == Link::Echo).then_some(taken.format));
+    if format.is_none() {
+        channel.sent.leave_out(&taken.place);
+    }
+    Some((to, format?))
+}
+
+/// Converts octet by octet where they lie. The kernels take two slices, so they go through a scratch that stays in the
+/// first-level cache.
+fn in_place(scratch: &mut [u8], octets: &mut [u8], convert: impl FnOnce(&[u8], &mut [u8])) {
+    if let Some(scratch) = scratch.get_mut(..octets.len()) {
+        scratch.copy_from_slice(octets);
+        convert(scratch, octets);
+    }
+}
