@@ -2,13 +2,12 @@
 //!
 //! `testfiles/torture/verdicts.tsv` says what is allowed, the table here what we do, and the tests below it what has to
 //! be read out of the valid ones.
-#![expect(clippy::unwrap_used, reason = "also in helpers, a failure here is a failed test")]
 
 use std::path::{Path, PathBuf};
 
 use sip::message::{
-    self, Contact, Fault, HeaderError, HeaderName, Message, Method, ParseError, Problem, Request, StatusCode, Transport, Uri, UriError,
-    Writer,
+    self, Contact, Fault, HeaderError, HeaderName, Message, Method, ParamValue, ParseError, Problem, Request, StatusCode, Transport, Uri,
+    UriError, Writer,
 };
 
 fn folder() -> PathBuf {
@@ -199,7 +198,7 @@ fn wide_range_of_characters_is_read() {
         assert_eq!(request.to().display.text(), "BEL:\u{7} NUL:\0 DEL:\u{7f}");
         assert_eq!(request.from().display.text(), "token1~` token2'+_ token3*%!.-");
         assert_eq!(request.from().tag, Some("_token~1'+`*%!-."));
-        assert_eq!(request.from().params.get("fromParam''~+*_!.-%").map(|value| value.text()).as_deref(), Some("работающий"));
+        assert_eq!(request.from().params.get("fromParam''~+*_!.-%").map(ParamValue::text).as_deref(), Some("работающий"));
         assert_eq!(request.call_id(), "intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{");
         assert_eq!(request.headers().named("extensionHeader-!.%*+_`'~").map(|header| header.raw), Some("\u{feff}大停電"));
     });
@@ -287,7 +286,7 @@ fn a_display_name_with_a_bare_comma_is_taken() {
 #[test]
 fn parameters_go_to_header_or_uri_by_the_brackets() {
     let first = |name: &str, look: &dyn Fn(&Contact<'_>)| {
-        with_request(name, |request| look(&request.headers().contacts().next().unwrap().unwrap()))
+        with_request(name, |request| look(&request.headers().contacts().next().unwrap().unwrap()));
     };
     first("cparam01", &|contact| assert!(contact.address().unwrap().address.params.contains("unknownparam")));
     first("cparam02", &|contact| {
