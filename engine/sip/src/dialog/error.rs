@@ -19,6 +19,12 @@ pub enum DialogError {
     /// A Contact or Record-Route cannot be read.
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// More proxies than Max-Forwards lets a request pass.
+    #[error("a route of more than {max} proxies")]
+    RouteTooLong {
+        /// The limit.
+        max: usize,
+    },
     /// URIs, tags and routes are longer than a dialog may be.
     #[error("dialog of {bytes} bytes, at most {max} are kept")]
     TooLarge {
@@ -35,7 +41,7 @@ impl DialogError {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::NoContact | Self::NoTag | Self::Header(_) => StatusCode::BAD_REQUEST,
-            Self::TooLarge { .. } => StatusCode::MESSAGE_TOO_LARGE,
+            Self::RouteTooLong { .. } | Self::TooLarge { .. } => StatusCode::MESSAGE_TOO_LARGE,
         }
     }
 }

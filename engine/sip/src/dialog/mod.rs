@@ -19,6 +19,8 @@ mod invite;
 mod negotiation;
 mod route;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use error::{DialogError, Refusal};
 pub use hop::{Hop, MAX_FORWARDS};

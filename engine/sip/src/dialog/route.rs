@@ -7,11 +7,14 @@
 //! ```
 //! Shape:  the first entry apart, because it alone decides; the others as one text, which is one Route line.
 //! Units:  bytes.
-//! Errors: [`DialogError::Header`] for a Record-Route that cannot be read.
+//! Errors: [`DialogError::Header`] for a Record-Route that cannot be read, [`DialogError::RouteTooLong`] for more than 70.
 //! Source: RFC 3261 §12.1.1, §12.1.2 (order), §12.2.1.1 (strict and loose), §19.1.1 (what a Request-URI may hold).
 
 use super::error::DialogError;
-use crate::message::{HeaderName, Headers, NameAddr, Uri, UriParams, Writer};
+use crate::message::{HeaderName, Headers, NameAddr, Uri, Writer};
+
+/// Most proxies of a route: Max-Forwards starts at 70, and each takes one.
+const ROUTES_MAX: usize = 70;
 
 /// The proxies between the two ends, in the order that our requests visit them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,26 +36,17 @@ impl RouteSet {
     /// Route set of the called side: Record-Route of the request in its order (RFC 3261 §12.1.1).
     ///
     /// # Errors
-    /// [`DialogError::Header`].
+    /// [`DialogError::Header`], [`DialogError::RouteTooLong`].
     pub fn uas(request: &Headers<'_>) -> Result<Self, DialogError> {
-        let mut set = Self::default();
-        for address in request.addresses(HeaderName::RecordRoute) {
-            set.push(&address?);
-        }
-        Ok(set)
+        Self::collect(request, Vec::into_iter)
     }
 
     /// Route set of the calling side: Record-Route of the response in reverse order (RFC 3261 §12.1.2).
     ///
     /// # Errors
-    /// [`DialogError::Header`].
+    /// [`DialogError::Header`], [`DialogError::RouteTooLong`].
     pub fn uac(response: &Headers<'_>) -> Result<Self, DialogError> {
-        // A list can only be read forwards; Record-Route lines hold a few entries at most.
-        let mut entries = response.addresses(HeaderName::RecordRoute).collect::<Result<Vec<_>, _>>()?;
-        entries.reverse();
-        let mut set = Self::default();
-        entries.iter().for_each(|address| set.push(address));
-        Ok(set)
+        Self::collect(response, |entries| entries.into_iter().rev())
     }
 
     /// Whether requests go straight to the remote target.
@@ -93,13 +87,31 @@ impl RouteSet {
         }
     }
 
+    fn collect<'a, I: Iterator<Item = NameAddr<'a>>>(
+        headers: &Headers<'a>,
+        order: impl FnOnce(Vec<NameAddr<'a>>) -> I,
+    ) -> Result<Self, DialogError> {
+        // A list can only be read forwards, and the caller needs it backwards; one entry more shows that it is too long.
+        let entries = headers.addresses(HeaderName::RecordRoute).take(ROUTES_MAX + 1).collect::<Result<Vec<_>, _>>()?;
+        if entries.len() > ROUTES_MAX {
+            return Err(DialogError::RouteTooLong { max: ROUTES_MAX });
+        }
+        let mut set = Self::default();
+        for address in order(entries) {
+            set.push(&address);
+        }
+        Ok(set)
+    }
+
     fn push(&mut self, address: &NameAddr<'_>) {
         if self.first.is_none() {
             let loose = address.uri.as_sip().is_some_and(|uri| uri.params().is_loose_router());
             self.first = Some(First { entry: address.to_string(), uri: request_uri(&address.uri), loose });
         } else {
-            let separator = if self.rest.is_empty() { "" } else { ", " };
-            self.rest = format!("{}{separator}{address}", std::mem::take(&mut self.rest));
+            if !self.rest.is_empty() {
+                self.rest.push_str(", ");
+            }
+            self.rest.push_str(&address.to_string());
         }
     }
 }
@@ -108,7 +120,7 @@ impl RouteSet {
 pub(super) fn request_uri(uri: &Uri<'_>) -> String {
     let Some(sip) = uri.as_sip() else { return uri.as_str().to_owned() };
     let text = uri.as_str();
-    let params: UriParams<'_> = sip.params();
+    let params = sip.params();
     if !params.contains("method") && sip.headers().is_empty() {
         return text.to_owned();
     }

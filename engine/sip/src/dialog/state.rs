@@ -365,22 +365,24 @@ impl Dialog {
         let contact = response.headers().contact()?;
         let routes = RouteSet::uac(response.headers())?;
         let target = contact.map(|contact: NameAddr<'_>| route::request_uri(&contact.uri));
-        let bytes = routes.len() + target.as_ref().map_or(0, String::len);
+        let target = target.unwrap_or_else(|| self.target.clone());
+        let bytes = self.bytes() - self.routes.len() - self.target.len() + routes.len() + target.len();
         if bytes > DIALOG_BYTES_MAX {
             return Err(DialogError::TooLarge { bytes, max: DIALOG_BYTES_MAX });
         }
-        self.routes = routes;
-        if let Some(target) = target {
-            self.target = target;
-        }
+        (self.routes, self.target) = (routes, target);
         Ok(())
     }
 
     fn checked(self) -> Result<Self, DialogError> {
-        let texts = [&self.call_id, &self.local_tag, &self.local, &self.remote, &self.contact, &self.target];
-        let bytes =
-            texts.iter().map(|text| text.len()).sum::<usize>() + self.remote_tag.as_ref().map_or(0, String::len) + self.routes.len();
+        let bytes = self.bytes();
         if bytes > DIALOG_BYTES_MAX { Err(DialogError::TooLarge { bytes, max: DIALOG_BYTES_MAX }) } else { Ok(self) }
+    }
+
+    /// Bytes of all texts.
+    fn bytes(&self) -> usize {
+        let texts = [&self.call_id, &self.local_tag, &self.local, &self.remote, &self.contact, &self.target];
+        texts.iter().map(|text| text.len()).sum::<usize>() + self.remote_tag.as_ref().map_or(0, String::len) + self.routes.len()
     }
 }
 
