@@ -21,10 +21,19 @@ pub fn memlock() -> u64 {
     read(libc::RLIMIT_MEMLOCK).rlim_cur
 }
 
+/// True with CAP_IPC_LOCK (capabilities(7)): the limit of locked memory does not count then.
+pub fn may_lock_any() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_some_and(|bits| bits & (1 << CAP_IPC_LOCK) != 0)
+}
+
 /// Kernel release, such as `6.18.44`.
 pub fn kernel_release() -> String {
     std::fs::read_to_string("/proc/sys/kernel/osrelease").map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
+
+const CAP_IPC_LOCK: u32 = 14;
 
 fn read(resource: libc::__rlimit_resource_t) -> libc::rlimit {
     let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };

@@ -109,7 +109,8 @@ pub fn probe(needs: Needs) -> Result<(), ProbeError> {
             Err(error) => return Err(told(&error, needs, descriptors)),
         }
     }
-    if limits::memlock() < EXECUTOR_MEMLOCK {
+    let locked = limits::memlock();
+    if locked < EXECUTOR_MEMLOCK || (locked / 1024 < needs.memlock_kib() && !limits::may_lock_any()) {
         return Err(memlock(needs));
     }
     if descriptors < needs.descriptors() {

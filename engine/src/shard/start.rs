@@ -97,6 +97,7 @@ pub struct Shards {
     reports: mpsc::Receiver<Report>,
     running: usize,
     failed: bool,
+    front_ended: bool,
 }
 
 #[derive(Debug)]
@@ -108,11 +109,15 @@ struct Stop {
 }
 
 impl Stop {
-    fn ask(&self) {
+    /// Tells the front, so that calls are ended while media still serve them.
+    fn ask_front(&self) {
         self.asked.store(true, Ordering::SeqCst);
-        for wake in &self.wakes {
-            wake.fire();
-        }
+        self.wakes.iter().take(1).for_each(Wake::fire);
+    }
+
+    fn ask_all(&self) {
+        self.asked.store(true, Ordering::SeqCst);
+        self.wakes.iter().for_each(Wake::fire);
     }
 
     fn is_asked(&self) -> bool {
@@ -138,7 +143,7 @@ pub fn start(layout: &Layout, mut body_of: impl FnMut(&ShardPlan) -> Body) -> Re
     let (wakes, mut stop_signals): (Vec<_>, Vec<_>) = layout.shards.iter().map(|_| rt::signal()).unzip();
     let stop = Arc::new(Stop { asked: AtomicBool::new(false), waiting: AtomicBool::new(false), wakes });
     let (sender, reports) = mpsc::channel();
-    let mut shards = Shards { started: Vec::new(), stop, reports, running: 0, failed: false };
+    let mut shards = Shards { started: Vec::new(), stop, reports, running: 0, failed: false, front_ended: false };
     for (plan, stop_signal) in layout.shards.iter().zip(stop_signals.drain(..)) {
         let (plan, body, sender, stop) = (plan.clone(), body_of(plan), sender.clone(), Arc::clone(&shards.stop));
         let name = plan.name.clone();
@@ -205,6 +210,7 @@ impl Shards {
                 }
                 Ok(Report::Ended { index, result }) => {
                     self.running -= 1;
+                    self.front_ended |= index == 0;
                     let source = result.err().unwrap_or_else(|| "it ended before it was ready".into());
                     return Err(StartError::Shard { name: name_of(index), source });
                 }
@@ -252,21 +258,29 @@ impl Shards {
         if self.stop_and_join() { 0 } else { FAILED }
     }
 
-    /// Tells every shard to stop and waits for it, 5 s in all. False when one failed or did not end in time.
+    /// Tells the front to stop, then the others, and waits for them, 5 s in all. False when one failed or did not end in time.
+    ///
+    /// The others are told when the front has ended, or after 4 s: until then they close the channels of the calls it ends.
     pub fn stop_and_join(&mut self) -> bool {
         // What ended before it was told to is a failure, whatever it returned.
         while let Ok(report) = self.reports.try_recv() {
             self.heed(report, false);
         }
-        self.stop.ask();
-        let give_up = Instant::now() + STOP_LIMIT;
+        self.stop.ask_front();
+        let asked = Instant::now();
+        let mut limit = if self.front_ended { Duration::ZERO } else { FRONT_LIMIT };
         while self.running > 0 {
-            match self.reports.recv_timeout(give_up.saturating_duration_since(Instant::now())) {
+            match self.reports.recv_timeout((asked + limit).saturating_duration_since(Instant::now())) {
                 Ok(report) => self.heed(report, true),
+                Err(_) if limit < STOP_LIMIT => {}
                 Err(_) => {
                     tracing::error!("{} of the shards did not stop within {} s", self.running, STOP_LIMIT.as_secs());
                     return false;
                 }
+            }
+            if limit < STOP_LIMIT && (self.front_ended || asked.elapsed() >= limit) {
+                self.stop.ask_all();
+                limit = STOP_LIMIT;
             }
         }
         !self.failed
@@ -277,6 +291,7 @@ impl Shards {
             Report::Ready { .. } => {}
             Report::Ended { index, result } => {
                 self.running -= 1;
+                self.front_ended |= index == 0;
                 if let Err(error) = &result {
                     tracing::error!("shard {index} failed: {error}");
                 }
@@ -288,6 +303,7 @@ impl Shards {
 
 const READY_LIMIT: Duration = Duration::from_secs(5);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+const FRONT_LIMIT: Duration = Duration::from_secs(4);
 const FAILED: i32 = 70;
 
 #[cfg(test)]
@@ -320,6 +336,28 @@ mod tests {
         .unwrap();
         assert_eq!(shards.started().iter().map(|started| started.plan.index).collect::<Vec<_>>(), [0, 1]);
         assert!(shards.stop_and_join());
+    }
+
+    #[test]
+    fn media_stops_after_the_front() {
+        let (ended, order) = mpsc::channel();
+        let mut shards = start(&layout(), |plan| {
+            let (front, ended) = (plan.front, ended.clone());
+            Box::new(move |context| {
+                Box::pin(async move {
+                    context.ready();
+                    context.stop.wait().await;
+                    if front {
+                        rt::sleep(Duration::from_millis(100)).await;
+                    }
+                    ended.send(front).unwrap();
+                    Ok(())
+                })
+            })
+        })
+        .unwrap();
+        assert!(shards.stop_and_join());
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]
