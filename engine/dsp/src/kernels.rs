@@ -8,6 +8,7 @@
 use std::fmt;
 
 use crate::g711::G711;
+use crate::g722::G722;
 use crate::resample::Resample;
 
 /// A SIMD level that this CPU can run.
@@ -117,6 +118,8 @@ pub struct Kernels {
     level: Level,
     /// A-law, mu-law and linear into each other.
     pub g711: G711,
+    /// G.722 in lanes.
+    pub g722: G722,
     /// 8 kHz and 16 kHz into each other.
     pub resample: Resample,
 }
@@ -124,7 +127,7 @@ pub struct Kernels {
 impl Kernels {
     /// The kernels of a level.
     pub fn new(level: Level) -> Self {
-        Self { level, g711: G711::new(level), resample: Resample::new(level) }
+        Self { level, g711: G711::new(level), g722: G722::new(level), resample: Resample::new(level) }
     }
 
     /// The fastest kernels that this CPU can run.

@@ -9,7 +9,9 @@
 //! Units:  16-bit samples at the rate of the codec; octets are RTP payload.
 //! Errors: a payload never panics and is never refused here: any octets decode to something.
 
+pub mod batch;
 pub mod g711;
+pub mod g722;
 pub mod kernels;
 pub mod l16;
 mod lanes;
@@ -17,4 +19,5 @@ pub mod resample;
 #[cfg(test)]
 mod testing;
 
+pub use batch::{Batch, Full, Ticket};
 pub use kernels::{Kernels, Level, LevelError};

@@ -150,6 +150,71 @@ impl Lanes for Array {
     }
 
     #[inline(always)]
+    fn add_sat(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        zip(a, b, i16::saturating_add)
+    }
+    #[inline(always)]
+    fn sub_sat(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        zip(a, b, i16::saturating_sub)
+    }
+    #[inline(always)]
+    fn mul_low(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        zip(a, b, i16::wrapping_mul)
+    }
+    #[inline(always)]
+    fn mul_high(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        zip(a, b, |a, b| ((i32::from(a) * i32::from(b)) >> 16) as i16)
+    }
+    #[inline(always)]
+    fn mul_high_unsigned(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        zip(a, b, |a, b| ((u32::from(a as u16) * u32::from(b as u16)) >> 16) as i16)
+    }
+    #[inline(always)]
+    fn select(self, mask: Self::I16, then: Self::I16, otherwise: Self::I16) -> Self::I16 {
+        std::array::from_fn(|i| otherwise[i] ^ (mask[i] & (then[i] ^ otherwise[i])))
+    }
+    #[inline(always)]
+    fn less_if_greater(self, count: Self::I16, a: Self::I16, b: Self::I16) -> Self::I16 {
+        std::array::from_fn(|i| count[i].wrapping_sub(i16::from(a[i] > b[i])))
+    }
+    #[inline(always)]
+    fn any(self, a: Self::I16, bits: i16) -> bool {
+        a.iter().fold(0, |all, a| all | a) & bits != 0
+    }
+
+    #[inline(always)]
+    fn index(self, index: Self::I16) -> Self::I16 {
+        index
+    }
+    #[inline(always)]
+    fn lookup8(self, table: &[i16; 8], index: Self::I16) -> Self::I16 {
+        index.map(|i| table[i as usize & 7])
+    }
+    #[inline(always)]
+    fn lookup16(self, table: &[i16; 16], index: Self::I16) -> Self::I16 {
+        index.map(|i| table[i as usize & 15])
+    }
+    #[inline(always)]
+    fn lookup32(self, table: &[i16; 32], index: Self::I16) -> Self::I16 {
+        index.map(|i| table[i as usize & 31])
+    }
+    #[inline(always)]
+    fn lookup64(self, table: &[i16; 64], index: Self::I16) -> Self::I16 {
+        index.map(|i| table[i as usize & 63])
+    }
+
+    #[inline(always)]
+    fn gather(self, lane: impl Fn(usize) -> [i16; 8]) -> [Self::I16; 8] {
+        transpose(std::array::from_fn(lane))
+    }
+    #[inline(always)]
+    fn scatter(self, rows: [Self::I16; 8], mut lane: impl FnMut(usize, [i16; 8])) {
+        for (i, values) in transpose(rows).into_iter().enumerate() {
+            lane(i, values);
+        }
+    }
+
+    #[inline(always)]
     fn translate(self, table: &[u8; 128], from: &Self::Codes, to: &mut Self::Codes) {
         *to = from.map(|code| (code & 0x80) | table[usize::from(code & 0x7F)]);
     }
@@ -171,6 +236,22 @@ impl Lanes for Array {
         })
     }
     #[inline(always)]
+    fn interleave(self, a: Self::I16, b: Self::I16) -> (Self::I32, Self::I32) {
+        self.pairs(a, b)
+    }
+    #[inline(always)]
+    fn narrow(self, low: Self::I32, high: Self::I32) -> Self::I16 {
+        self.pack(low, high)
+    }
+    #[inline(always)]
+    fn add_wide(self, a: Self::I32, b: Self::I32) -> Self::I32 {
+        std::array::from_fn(|i| a[i].wrapping_add(b[i]))
+    }
+    #[inline(always)]
+    fn sub_wide(self, a: Self::I32, b: Self::I32) -> Self::I32 {
+        std::array::from_fn(|i| a[i].wrapping_sub(b[i]))
+    }
+    #[inline(always)]
     fn pairs(self, a: Self::I16, b: Self::I16) -> (Self::I32, Self::I32) {
         (std::array::from_fn(|i| pair(a[i], b[i])), std::array::from_fn(|i| pair(a[i + N / 2], b[i + N / 2])))
     }
@@ -187,6 +268,15 @@ impl Lanes for Array {
         let clamp = |v: i32| v.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
         std::array::from_fn(|i| clamp(if i < N / 2 { first[i] } else { second[i - N / 2] }))
     }
+}
+
+/// Columns become rows, in three rounds of exchanges that the compiler knows as unpack instructions.
+#[inline(always)]
+fn transpose(a: [[i16; N]; N]) -> [[i16; N]; N] {
+    let round = |a: [[i16; N]; N]| -> [[i16; N]; N] {
+        std::array::from_fn(|r| std::array::from_fn(|i| a[r / 2 + (i % 2) * N / 2][i / 2 + (r % 2) * N / 2]))
+    };
+    round(round(round(a)))
 }
 
 #[inline(always)]

@@ -7,6 +7,8 @@
 //! Not here: any algorithm.
 
 mod array;
+#[cfg(test)]
+mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -76,10 +78,58 @@ pub(crate) trait Lanes: Copy {
     fn shr_logical<const K: u32>(self, a: Self::I16) -> Self::I16;
     /// Shift left by a lane's own count, 0..=7.
     fn shl_by(self, a: Self::I16, count: Self::I16) -> Self::I16;
-    /// Logical shift right by a lane's own count, 1..=8.
+    /// Logical shift right by a lane's own count, 1..=15.
     fn shr_by(self, a: Self::I16, count: Self::I16) -> Self::I16;
     /// Number of significant bits of 0..=127: 0 for 0, 7 for 64..=127.
     fn bit_length(self, a: Self::I16) -> Self::I16;
+
+    /// Saturating sum.
+    fn add_sat(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// Saturating difference.
+    fn sub_sat(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// Low half of the product.
+    fn mul_low(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// High half of the product: `(a * b) >> 16`.
+    fn mul_high(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// High half of the product of two unsigned values.
+    fn mul_high_unsigned(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// Fraction product `(a * b) >> 15`, rounded down; not for -32768 x -32768.
+    #[inline(always)]
+    fn mul15(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        self.or(self.shl::<1>(self.mul_high(a, b)), self.shr_logical::<15>(self.mul_low(a, b)))
+    }
+    /// `mul15` for `step` in 1..=16384 and a multiple of 8 for `level`.
+    #[inline(always)]
+    fn mul15_step(self, step: Self::I16, level: Self::I16) -> Self::I16 {
+        self.mul15(step, level)
+    }
+    /// -1, 0 or 1.
+    #[inline(always)]
+    fn signum(self, a: Self::I16) -> Self::I16 {
+        self.max(self.min(a, self.splat(1)), self.splat(-1))
+    }
+    /// `then` where `mask` is -1, `otherwise` where it is 0.
+    fn select(self, mask: Self::I16, then: Self::I16, otherwise: Self::I16) -> Self::I16;
+    /// `count`, less one where `a > b`.
+    fn less_if_greater(self, count: Self::I16, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// Whether any lane has any of these bits.
+    fn any(self, a: Self::I16, bits: i16) -> bool;
+
+    /// Prepares an index of 0..=63 for the look-ups below.
+    fn index(self, index: Self::I16) -> Self::I16;
+    /// `table[index]`, by a prepared index of 0..=7.
+    fn lookup8(self, table: &[i16; 8], index: Self::I16) -> Self::I16;
+    /// `table[index]`, by a prepared index of 0..=15.
+    fn lookup16(self, table: &[i16; 16], index: Self::I16) -> Self::I16;
+    /// `table[index]`, by a prepared index of 0..=31.
+    fn lookup32(self, table: &[i16; 32], index: Self::I16) -> Self::I16;
+    /// `table[index]`, by a prepared index of 0..=63.
+    fn lookup64(self, table: &[i16; 64], index: Self::I16) -> Self::I16;
+
+    /// Eight rows from eight values of each lane.
+    fn gather(self, lane: impl Fn(usize) -> [i16; 8]) -> [Self::I16; 8];
+    /// Eight values of each lane from eight rows.
+    fn scatter(self, rows: [Self::I16; 8], lane: impl FnMut(usize, [i16; 8]));
 
     /// Replaces the low seven bits of each octet by `table` of them; the top bit stays.
     fn translate(self, table: &[u8; 128], from: &Self::Codes, to: &mut Self::Codes);
@@ -90,6 +140,14 @@ pub(crate) trait Lanes: Copy {
     fn splat_wide(self, value: i32) -> Self::I32;
     /// `acc + a.0 * b.0 + a.1 * b.1` of the two 16-bit halves of each wide lane, wrapping.
     fn dot(self, acc: Self::I32, a: Self::I32, b: Self::I32) -> Self::I32;
+    /// Pairs `(a[i], b[i])` in the order that costs least and that `narrow` undoes.
+    fn interleave(self, a: Self::I16, b: Self::I16) -> (Self::I32, Self::I32);
+    /// Wide lanes saturated to 16 bits, from the order of `interleave`.
+    fn narrow(self, low: Self::I32, high: Self::I32) -> Self::I16;
+    /// Wrapping sum of wide lanes.
+    fn add_wide(self, a: Self::I32, b: Self::I32) -> Self::I32;
+    /// Wrapping difference of wide lanes.
+    fn sub_wide(self, a: Self::I32, b: Self::I32) -> Self::I32;
     /// Pairs `(a[i], b[i])` in order: the first half of the lanes, then the second.
     fn pairs(self, a: Self::I16, b: Self::I16) -> (Self::I32, Self::I32);
     /// Writes wide values as pairs of `i16`.

@@ -1,5 +1,5 @@
 //! The half-band filter over rows of one channel's frame, generic over the lane type. No feedback, so no channels in lanes.
-//!   samples ─► pairs (x[n], x[n+1]) ─► eleven pair products per output ─► round, saturate
+//!   samples ─► pairs (x(n), x(n+1)) ─► eleven pair products per output ─► round, saturate
 //! Shape:  blocks of up to 160 samples of the lower rate; scratch on the stack, about 1.3 KiB.
 //! Errors: none.
 //! Source: the arithmetic of `super::scalar`; sums are exact, so their order does not matter.

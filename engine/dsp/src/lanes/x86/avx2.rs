@@ -28,6 +28,53 @@ impl Avx2 {
         op!(_mm256_broadcastsi128_si256(half))
     }
 
+    /// Eight words in each half.
+    #[inline(always)]
+    fn words(self, table: &[i16; 8]) -> __m256i {
+        let half = op!(_mm_loadu_si128(table.as_ptr().cast()));
+        op!(_mm256_broadcastsi128_si256(half))
+    }
+
+    /// Look-up in a table of several times eight words. An octet index below zero finds nothing; one of 16 and above finds the entry
+    /// at its low four bits. So every part from the first to the wanted one contributes, and each holds the difference to the one before.
+    #[inline(always)]
+    fn lookup_by_parts<const N: usize>(self, table: &[i16; N], index: __m256i) -> __m256i {
+        let mut index = index;
+        let mut found = self.splat(0);
+        let mut before = [0; 8];
+        for part in table.as_chunks::<8>().0 {
+            let step = self.words(&std::array::from_fn(|i| part[i] ^ before[i]));
+            found = self.xor(found, op!(_mm256_shuffle_epi8(step, index)));
+            index = op!(_mm256_sub_epi8(index, self.splat_octet(16)));
+            before = *part;
+        }
+        found
+    }
+
+    /// Rows and columns exchanged, in each half by itself.
+    #[inline(always)]
+    fn transpose(self, a: [__m256i; 8]) -> [__m256i; 8] {
+        let [a0, a1, a2, a3, a4, a5, a6, a7] = a;
+        let (b0, b1) = (op!(_mm256_unpacklo_epi16(a0, a1)), op!(_mm256_unpackhi_epi16(a0, a1)));
+        let (b2, b3) = (op!(_mm256_unpacklo_epi16(a2, a3)), op!(_mm256_unpackhi_epi16(a2, a3)));
+        let (b4, b5) = (op!(_mm256_unpacklo_epi16(a4, a5)), op!(_mm256_unpackhi_epi16(a4, a5)));
+        let (b6, b7) = (op!(_mm256_unpacklo_epi16(a6, a7)), op!(_mm256_unpackhi_epi16(a6, a7)));
+        let (c0, c1) = (op!(_mm256_unpacklo_epi32(b0, b2)), op!(_mm256_unpackhi_epi32(b0, b2)));
+        let (c2, c3) = (op!(_mm256_unpacklo_epi32(b1, b3)), op!(_mm256_unpackhi_epi32(b1, b3)));
+        let (c4, c5) = (op!(_mm256_unpacklo_epi32(b4, b6)), op!(_mm256_unpackhi_epi32(b4, b6)));
+        let (c6, c7) = (op!(_mm256_unpacklo_epi32(b5, b7)), op!(_mm256_unpackhi_epi32(b5, b7)));
+        [
+            op!(_mm256_unpacklo_epi64(c0, c4)),
+            op!(_mm256_unpackhi_epi64(c0, c4)),
+            op!(_mm256_unpacklo_epi64(c1, c5)),
+            op!(_mm256_unpackhi_epi64(c1, c5)),
+            op!(_mm256_unpacklo_epi64(c2, c6)),
+            op!(_mm256_unpackhi_epi64(c2, c6)),
+            op!(_mm256_unpacklo_epi64(c3, c7)),
+            op!(_mm256_unpackhi_epi64(c3, c7)),
+        ]
+    }
+
     #[inline(always)]
     fn splat_octet(self, value: u8) -> __m256i {
         op!(_mm256_set1_epi8(value as i8))
@@ -145,10 +192,12 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn shr_by(self, a: __m256i, count: __m256i) -> __m256i {
-        // High octet 2^(8 - count), so the lane is 2^(16 - count), and the high half of the product is the shift.
-        let powers = self.table(&[0, 128, 64, 32, 16, 8, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0]);
-        let power = op!(_mm256_shuffle_epi8(powers, count));
-        op!(_mm256_mulhi_epu16(a, self.shl::<8>(power)))
+        // The shift is the high half of the product with 2^(16 - count). Bit 16 - count is in the high octet from 8 on, else in the
+        // low one: one table serves both, with the low octet's index moved by eight.
+        let powers = self.table(&[0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128]);
+        let index = self.sub(self.splat(16 * 0x0101 + 8), self.mul_low(count, self.splat(0x0101)));
+        let power = op!(_mm256_shuffle_epi8(powers, index));
+        self.mul_high_unsigned(a, power)
     }
     #[inline(always)]
     fn bit_length(self, a: __m256i) -> __m256i {
@@ -158,6 +207,88 @@ impl Lanes for Avx2 {
         let low = op!(_mm256_shuffle_epi8(low, self.and(a, self.splat(15))));
         let high = op!(_mm256_shuffle_epi8(high, self.shr_logical::<4>(a)));
         self.max(low, high)
+    }
+
+    #[inline(always)]
+    fn add_sat(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_adds_epi16(a, b))
+    }
+    #[inline(always)]
+    fn sub_sat(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_subs_epi16(a, b))
+    }
+    #[inline(always)]
+    fn mul_low(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_mullo_epi16(a, b))
+    }
+    #[inline(always)]
+    fn mul_high(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_mulhi_epi16(a, b))
+    }
+    #[inline(always)]
+    fn mul_high_unsigned(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_mulhi_epu16(a, b))
+    }
+    #[inline(always)]
+    fn mul15_step(self, step: __m256i, level: __m256i) -> __m256i {
+        // Twice 16384 is -32768 here. Its product is exact, as `level` is even, and only its sign is wrong.
+        let twice = self.add(step, step);
+        op!(_mm256_sign_epi16(self.mul_high(twice, level), twice))
+    }
+    #[inline(always)]
+    fn signum(self, a: __m256i) -> __m256i {
+        op!(_mm256_sign_epi16(self.splat(1), a))
+    }
+    #[inline(always)]
+    fn select(self, mask: __m256i, then: __m256i, otherwise: __m256i) -> __m256i {
+        op!(_mm256_blendv_epi8(otherwise, then, mask))
+    }
+    #[inline(always)]
+    fn less_if_greater(self, count: __m256i, a: __m256i, b: __m256i) -> __m256i {
+        self.add(count, op!(_mm256_cmpgt_epi16(a, b)))
+    }
+    #[inline(always)]
+    fn any(self, a: __m256i, bits: i16) -> bool {
+        op!(_mm256_testz_si256(a, self.splat(bits))) == 0
+    }
+
+    #[inline(always)]
+    fn index(self, index: __m256i) -> __m256i {
+        // Octets 2i and 2i + 1 of the table.
+        self.add(self.mul_low(index, self.splat(0x0202)), self.splat(0x0100))
+    }
+    #[inline(always)]
+    fn lookup8(self, table: &[i16; 8], index: __m256i) -> __m256i {
+        op!(_mm256_shuffle_epi8(self.words(table), index))
+    }
+    #[inline(always)]
+    fn lookup16(self, table: &[i16; 16], index: __m256i) -> __m256i {
+        self.lookup_by_parts(table, index)
+    }
+    #[inline(always)]
+    fn lookup32(self, table: &[i16; 32], index: __m256i) -> __m256i {
+        self.lookup_by_parts(table, index)
+    }
+    #[inline(always)]
+    fn lookup64(self, table: &[i16; 64], index: __m256i) -> __m256i {
+        self.lookup_by_parts(table, index)
+    }
+
+    #[inline(always)]
+    fn gather(self, lane: impl Fn(usize) -> [i16; 8]) -> [__m256i; 8] {
+        self.transpose(std::array::from_fn(|i| {
+            let (low, high) = (lane(i), lane(i + 8));
+            op!(_mm256_loadu2_m128i(high.as_ptr().cast(), low.as_ptr().cast()))
+        }))
+    }
+    #[inline(always)]
+    fn scatter(self, rows: [__m256i; 8], mut lane: impl FnMut(usize, [i16; 8])) {
+        for (i, both) in self.transpose(rows).into_iter().enumerate() {
+            let (mut low, mut high) = ([0_i16; 8], [0_i16; 8]);
+            op!(_mm256_storeu2_m128i(high.as_mut_ptr().cast(), low.as_mut_ptr().cast(), both));
+            lane(i, low);
+            lane(i + 8, high);
+        }
     }
 
     #[inline(always)]
@@ -191,6 +322,22 @@ impl Lanes for Avx2 {
     fn dot(self, acc: __m256i, a: __m256i, b: __m256i) -> __m256i {
         let products = op!(_mm256_madd_epi16(a, b));
         op!(_mm256_add_epi32(acc, products))
+    }
+    #[inline(always)]
+    fn interleave(self, a: __m256i, b: __m256i) -> (__m256i, __m256i) {
+        (op!(_mm256_unpacklo_epi16(a, b)), op!(_mm256_unpackhi_epi16(a, b)))
+    }
+    #[inline(always)]
+    fn narrow(self, low: __m256i, high: __m256i) -> __m256i {
+        op!(_mm256_packs_epi32(low, high))
+    }
+    #[inline(always)]
+    fn add_wide(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_add_epi32(a, b))
+    }
+    #[inline(always)]
+    fn sub_wide(self, a: __m256i, b: __m256i) -> __m256i {
+        op!(_mm256_sub_epi32(a, b))
     }
     #[inline(always)]
     fn pairs(self, a: __m256i, b: __m256i) -> (__m256i, __m256i) {

@@ -29,6 +29,30 @@ impl Avx512 {
         let high = op!(_mm512_loadu_si512(high.as_ptr().cast()));
         op!(_mm512_permutex2var_epi8(low, index, high))
     }
+
+    /// Rows and columns exchanged, in each quarter by itself.
+    #[inline(always)]
+    fn transpose(self, a: [__m512i; 8]) -> [__m512i; 8] {
+        let [a0, a1, a2, a3, a4, a5, a6, a7] = a;
+        let (b0, b1) = (op!(_mm512_unpacklo_epi16(a0, a1)), op!(_mm512_unpackhi_epi16(a0, a1)));
+        let (b2, b3) = (op!(_mm512_unpacklo_epi16(a2, a3)), op!(_mm512_unpackhi_epi16(a2, a3)));
+        let (b4, b5) = (op!(_mm512_unpacklo_epi16(a4, a5)), op!(_mm512_unpackhi_epi16(a4, a5)));
+        let (b6, b7) = (op!(_mm512_unpacklo_epi16(a6, a7)), op!(_mm512_unpackhi_epi16(a6, a7)));
+        let (c0, c1) = (op!(_mm512_unpacklo_epi32(b0, b2)), op!(_mm512_unpackhi_epi32(b0, b2)));
+        let (c2, c3) = (op!(_mm512_unpacklo_epi32(b1, b3)), op!(_mm512_unpackhi_epi32(b1, b3)));
+        let (c4, c5) = (op!(_mm512_unpacklo_epi32(b4, b6)), op!(_mm512_unpackhi_epi32(b4, b6)));
+        let (c6, c7) = (op!(_mm512_unpacklo_epi32(b5, b7)), op!(_mm512_unpackhi_epi32(b5, b7)));
+        [
+            op!(_mm512_unpacklo_epi64(c0, c4)),
+            op!(_mm512_unpackhi_epi64(c0, c4)),
+            op!(_mm512_unpacklo_epi64(c1, c5)),
+            op!(_mm512_unpackhi_epi64(c1, c5)),
+            op!(_mm512_unpacklo_epi64(c2, c6)),
+            op!(_mm512_unpackhi_epi64(c2, c6)),
+            op!(_mm512_unpacklo_epi64(c3, c7)),
+            op!(_mm512_unpackhi_epi64(c3, c7)),
+        ]
+    }
 }
 
 /// Significant bits of 0..=127.
@@ -155,6 +179,99 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn add_sat(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_adds_epi16(a, b))
+    }
+    #[inline(always)]
+    fn sub_sat(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_subs_epi16(a, b))
+    }
+    #[inline(always)]
+    fn mul_low(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_mullo_epi16(a, b))
+    }
+    #[inline(always)]
+    fn mul_high(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_mulhi_epi16(a, b))
+    }
+    #[inline(always)]
+    fn mul_high_unsigned(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_mulhi_epu16(a, b))
+    }
+    #[inline(always)]
+    fn mul15(self, a: __m512i, b: __m512i) -> __m512i {
+        // The upper 16 bits of the 32-bit product shifted left by one.
+        op!(_mm512_shldi_epi16::<1>(self.mul_high(a, b), self.mul_low(a, b)))
+    }
+    #[inline(always)]
+    fn select(self, mask: __m512i, then: __m512i, otherwise: __m512i) -> __m512i {
+        op!(_mm512_ternarylogic_epi32::<0xCA>(mask, then, otherwise))
+    }
+    #[inline(always)]
+    fn less_if_greater(self, count: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        let greater = op!(_mm512_cmpgt_epi16_mask(a, b));
+        op!(_mm512_mask_sub_epi16(count, greater, count, self.splat(1)))
+    }
+    #[inline(always)]
+    fn any(self, a: __m512i, bits: i16) -> bool {
+        op!(_mm512_test_epi16_mask(a, self.splat(bits))) != 0
+    }
+
+    #[inline(always)]
+    fn index(self, index: __m512i) -> __m512i {
+        index
+    }
+    #[inline(always)]
+    fn lookup8(self, table: &[i16; 8], index: __m512i) -> __m512i {
+        let table = op!(_mm_loadu_si128(table.as_ptr().cast()));
+        let table = op!(_mm512_broadcast_i32x4(table));
+        op!(_mm512_permutexvar_epi16(index, table))
+    }
+    #[inline(always)]
+    fn lookup16(self, table: &[i16; 16], index: __m512i) -> __m512i {
+        let table = op!(_mm256_loadu_si256(table.as_ptr().cast()));
+        let table = op!(_mm512_broadcast_i64x4(table));
+        op!(_mm512_permutexvar_epi16(index, table))
+    }
+    #[inline(always)]
+    fn lookup32(self, table: &[i16; 32], index: __m512i) -> __m512i {
+        op!(_mm512_permutexvar_epi16(index, self.load(table)))
+    }
+    #[inline(always)]
+    fn lookup64(self, table: &[i16; 64], index: __m512i) -> __m512i {
+        let (halves, _) = table.as_chunks::<32>();
+        op!(_mm512_permutex2var_epi16(self.load(&halves[0]), index, self.load(&halves[1])))
+    }
+
+    #[inline(always)]
+    fn gather(self, lane: impl Fn(usize) -> [i16; 8]) -> [__m512i; 8] {
+        self.transpose(std::array::from_fn(|i| {
+            let quarter = |n: usize| {
+                let values = lane(i + 8 * n);
+                op!(_mm_loadu_si128(values.as_ptr().cast()))
+            };
+            let all = op!(_mm512_castsi128_si512(quarter(0)));
+            let all = op!(_mm512_inserti32x4::<1>(all, quarter(1)));
+            let all = op!(_mm512_inserti32x4::<2>(all, quarter(2)));
+            op!(_mm512_inserti32x4::<3>(all, quarter(3)))
+        }))
+    }
+    #[inline(always)]
+    fn scatter(self, rows: [__m512i; 8], mut lane: impl FnMut(usize, [i16; 8])) {
+        for (i, all) in self.transpose(rows).into_iter().enumerate() {
+            let mut give = |n: usize, quarter: __m128i| {
+                let mut values = [0_i16; 8];
+                op!(_mm_storeu_si128(values.as_mut_ptr().cast(), quarter));
+                lane(i + 8 * n, values);
+            };
+            give(0, op!(_mm512_castsi512_si128(all)));
+            give(1, op!(_mm512_extracti32x4_epi32::<1>(all)));
+            give(2, op!(_mm512_extracti32x4_epi32::<2>(all)));
+            give(3, op!(_mm512_extracti32x4_epi32::<3>(all)));
+        }
+    }
+
+    #[inline(always)]
     fn translate(self, table: &[u8; 128], from: &Self::Codes, to: &mut Self::Codes) {
         let codes = op!(_mm512_loadu_si512(from.as_ptr().cast()));
         let found = self.find(table, codes);
@@ -173,6 +290,22 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn dot(self, acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
         op!(_mm512_dpwssd_epi32(acc, a, b))
+    }
+    #[inline(always)]
+    fn interleave(self, a: __m512i, b: __m512i) -> (__m512i, __m512i) {
+        (op!(_mm512_unpacklo_epi16(a, b)), op!(_mm512_unpackhi_epi16(a, b)))
+    }
+    #[inline(always)]
+    fn narrow(self, low: __m512i, high: __m512i) -> __m512i {
+        op!(_mm512_packs_epi32(low, high))
+    }
+    #[inline(always)]
+    fn add_wide(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_add_epi32(a, b))
+    }
+    #[inline(always)]
+    fn sub_wide(self, a: __m512i, b: __m512i) -> __m512i {
+        op!(_mm512_sub_epi32(a, b))
     }
     #[inline(always)]
     fn pairs(self, a: __m512i, b: __m512i) -> (__m512i, __m512i) {
