@@ -1,0 +1,237 @@
+//! Memory per registration and per idle channel: resident size of the real programs before and after.
+//!
+//! ```text
+//!   cargo build --release && cargo run --release -p perf --bin memory -- [registrations] [channels]
+//! ```
+//! Shape:  project-sip takes `registrations` users (20 000), each registered once with digest; project-rtp opens `channels` (2000).
+//! Units:  bytes of VmRSS per item; what the kernel holds for sockets is not in it.
+//! Errors: exit 1 with the reason; a figure is printed only when every item was taken.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use perf::process::{Process, free_port, free_port_range};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
+use sip::auth::{ClientAuth, Identity};
+
+const DOMAIN: &str = "memory.invalid";
+/// Requests under way at once: well under the socket buffers of both sides.
+const WINDOW: usize = 64;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    let mut numbers = std::env::args().skip(1).map(|text| text.parse::<usize>());
+    let (registrations, channels) = match (numbers.next().unwrap_or(Ok(20_000)), numbers.next().unwrap_or(Ok(2_000))) {
+        (Ok(registrations), Ok(channels)) => (registrations, channels),
+        _ => {
+            eprintln!("usage: memory [registrations] [channels]");
+            return ExitCode::from(2);
+        }
+    };
+    match registered(registrations).and_then(|()| opened(channels)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A program that `cargo build` has put beside this one.
+fn program(name: &str) -> Result<Command, String> {
+    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    let path: PathBuf = here.with_file_name(name);
+    if !path.exists() {
+        return Err(format!("{name} is not built: cargo build --release"));
+    }
+    Ok(Command::new(path))
+}
+
+fn registered(count: usize) -> Result<(), String> {
+    let (sip, http) = (port()?, port()?);
+    let mut command = program("project-sip")?;
+    command.args(["--sip-address", "127.0.0.1", "--log", "warn", "--sp", &sip.to_string(), "--cp", &http.to_string()]);
+    let mut server = Process::start(command).map_err(|error| error.to_string())?;
+    server.wait_ready(http, PATIENCE)?;
+    let mut api = Api::connect(http)?;
+    api.ask("PUT", &format!("/dir/{DOMAIN}"), r#"{"control":"http://127.0.0.1:9","users":[]}"#)?;
+    for first in (0..count).step_by(1000) {
+        let users: Vec<String> =
+            (first..count.min(first + 1000)).map(|user| format!(r#"{{"username":"{user}","secret":"secret-{user}"}}"#)).collect();
+        api.ask("PATCH", &format!("/dir/{DOMAIN}"), &format!(r#"{{"users":[{}]}}"#, users.join(",")))?;
+    }
+    let before = resident(&server)?;
+    let start = Instant::now();
+    Registrations::new(SocketAddr::from((Ipv4Addr::LOCALHOST, sip)))?.run(count)?;
+    let took = start.elapsed();
+    let live = api.ask("GET", "/reg", "")?;
+    if !live.contains(&format!("\"count\":{count}")) {
+        return Err(format!("not all {count} are registered: {live}"));
+    }
+    let after = resident(&server)?;
+    print("registration", count, before, after);
+    print_line(&format!(
+        "  (all with digest, {:.0} a second, one after the other in windows of {WINDOW})",
+        count as f64 / took.as_secs_f64()
+    ));
+    server.stop(PATIENCE).map(drop)
+}
+
+fn opened(count: usize) -> Result<(), String> {
+    let http = port()?;
+    let (first, last) =
+        free_port_range(u16::try_from(2 * count).map_err(|_| "more channels than ports")?).map_err(|error| error.to_string())?;
+    let mut command = program("project-rtp")?;
+    command.args(["--pa", "127.0.0.1", "--log", "warn", "--port", &http.to_string(), "--rtp-ports", &format!("{first}-{last}")]);
+    let mut server = Process::start(command).map_err(|error| error.to_string())?;
+    server.wait_ready(http, PATIENCE)?;
+    let mut api = Api::connect(http)?;
+    let before = resident(&server)?;
+    for _ in 0..count {
+        let answer = api.ask("POST", "/channel", "{}")?;
+        if !answer.contains("\"uuid\"") {
+            return Err(format!("no channel: {answer}"));
+        }
+    }
+    let after = resident(&server)?;
+    print("idle channel", count, before, after);
+    server.stop(PATIENCE).map(drop)
+}
+
+fn print(what: &str, count: usize, before: u64, after: u64) {
+    let each = after.saturating_sub(before) as f64 / count as f64;
+    print_line(&format!("{what}: {each:.0} bytes each ({count}; resident {} KiB before, {} KiB after)", before / 1024, after / 1024));
+}
+
+fn print_line(line: &str) {
+    // Nobody reads a closed pipe.
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+fn port() -> Result<u16, String> {
+    free_port().map_err(|error| error.to_string())
+}
+
+/// VmRSS of a process, in bytes.
+fn resident(process: &Process) -> Result<u64, String> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).map_err(|error| error.to_string())?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().map_err(|_| "VmRSS is no number")?;
+    Ok(kib * 1024)
+}
+
+/// One keep-alive connection to a program's API.
+struct Api {
+    stream: BufReader<TcpStream>,
+}
+
+impl Api {
+    fn connect(port: u16) -> Result<Self, String> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(|error| error.to_string())?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
+        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    /// Body of the answer, whatever its status.
+    fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<String, String> {
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let mut exchange = || -> io::Result<String> {
+            self.stream.get_mut().write_all(request.as_bytes())?;
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                if self.stream.read_line(&mut line)? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                let line = line.trim_end();
+                if line.is_empty() {
+                    break;
+                }
+                if let Some((name, value)) = line.split_once(':')
+                    && name.eq_ignore_ascii_case("content-length")
+                {
+                    length = value.trim().parse().unwrap_or(0);
+                }
+            }
+            let mut body = vec![0; length];
+            self.stream.read_exact(&mut body)?;
+            Ok(String::from_utf8_lossy(&body).into_owned())
+        };
+        exchange().map_err(|error| format!("{method} {path}: {error}"))
+    }
+}
+
+/// Phones that register, from one socket.
+struct Registrations {
+    socket: UdpSocket,
+    server: SocketAddr,
+    rng: ChaCha12Rng,
+}
+
+impl Registrations {
+    fn new(server: SocketAddr) -> Result<Self, String> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
+        socket.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
+        Ok(Self { socket, server, rng: ChaCha12Rng::seed_from_u64(1) })
+    }
+
+    fn run(&mut self, count: usize) -> Result<(), String> {
+        for first in (0..count).step_by(WINDOW) {
+            let users: Vec<usize> = (first..count.min(first + WINDOW)).collect();
+            for &user in &users {
+                self.send(user, 1, "")?;
+            }
+            let mut challenges = Vec::with_capacity(users.len());
+            for _ in &users {
+                let text = self.receive("401")?;
+                let user: usize =
+                    between(&text, "\r\nCall-ID: ", "@").and_then(|user| user.parse().ok()).ok_or("a 401 without our Call-ID")?;
+                challenges.push((user, between(&text, "\r\nWWW-Authenticate: ", "\r\n").ok_or("a 401 without a challenge")?.to_owned()));
+            }
+            for (user, challenge) in challenges {
+                let identity = Identity { username: user.to_string(), secret: format!("secret-{user}") };
+                let mut auth = ClientAuth::new(identity, false, std::iter::once(challenge.as_str())).map_err(|error| error.to_string())?;
+                let answer = auth.answer("REGISTER", &format!("sip:{DOMAIN}"), &mut self.rng);
+                self.send(user, 2, &format!("{}: {answer}\r\n", auth.header()))?;
+            }
+            for _ in &users {
+                self.receive("200")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&self, user: usize, cseq: u32, more: &str) -> Result<(), String> {
+        let local = self.socket.local_addr().map_err(|error| error.to_string())?;
+        let text = format!(
+            "REGISTER sip:{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK-{user}-{cseq};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:{user}@{DOMAIN}>;tag={user}\r\nTo: <sip:{user}@{DOMAIN}>\r\nCall-ID: {user}@{local}\r\nCSeq: {cseq} REGISTER\r\n\
+             Contact: <sip:{user}@{local}>\r\nExpires: 3600\r\nUser-Agent: memory\r\n{more}Content-Length: 0\r\n\r\n"
+        );
+        self.socket.send_to(text.as_bytes(), self.server).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn receive(&self, status: &str) -> Result<String, String> {
+        let mut octets = [0; 4096];
+        loop {
+            let length = self.socket.recv(&mut octets).map_err(|error| format!("waiting for {status}: {error}"))?;
+            let text = String::from_utf8_lossy(octets.get(..length).unwrap_or_default()).into_owned();
+            if text.starts_with(&format!("SIP/2.0 {status} ")) {
+                return Ok(text);
+            }
+            if text.starts_with("SIP/2.0 ") {
+                return Err(format!("instead of {status}: {}", text.lines().next().unwrap_or_default()));
+            }
+            // An OPTIONS ping: not answered, a few do not end a binding.
+        }
+    }
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    text.split_once(before)?.1.split_once(after).map(|(found, _)| found)
+}
