@@ -103,6 +103,8 @@ pub struct Channel {
     pub codec_in: Option<Codec>,
     /// Codec last sent.
     pub codec_out: Option<Codec>,
+    /// What it sends is made from another codec.
+    pub transcodes: bool,
     /// Whether media come as they should.
     pub watch: MediaWatch,
     /// Reports.
@@ -125,6 +127,7 @@ impl Channel {
             counts: Counts::default(),
             codec_in: None,
             codec_out: None,
+            transcodes: false,
             watch: MediaWatch::new(now),
             rtcp,
             identity: Box::new(identity),

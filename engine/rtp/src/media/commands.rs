@@ -98,6 +98,11 @@ impl Media {
         ChannelCounts { active: active as u64, available: (self.table.max() - active) as u64 }
     }
 
+    /// Directions being transcoded now.
+    pub const fn transcodes(&self) -> u64 {
+        self.transcodes
+    }
+
     /// Closes every channel, with events; for the end of the program.
     pub fn shutdown(&mut self) {
         for slot in 0..self.table.slots() as u32 {
@@ -165,6 +170,7 @@ impl Media {
     fn set_link(&mut self, slot: u32, link: Link) {
         if let Some(channel) = self.table.get_mut(slot) {
             channel.set_link(link);
+            self.transcodes -= u64::from(std::mem::take(&mut channel.transcodes));
         }
     }
 

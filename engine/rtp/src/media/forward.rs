@@ -71,6 +71,11 @@ impl Media {
         if let FormatKind::Audio(codec) = format.kind {
             channel.codec_out = Some(codec);
         }
+        let transcodes = taken.format.kind != format.kind;
+        if transcodes != channel.transcodes {
+            channel.transcodes = transcodes;
+            self.transcodes = if transcodes { self.transcodes + 1 } else { self.transcodes - 1 };
+        }
         match (taken.format.kind, format.kind) {
             (FormatKind::Audio(Codec::Pcmu), FormatKind::Audio(Codec::Pcma)) => {
                 in_place(&mut self.scratch, packet.get_mut(taken.payload.clone())?, |from, to| self.kernels.g711.ulaw_to_alaw(from, to));

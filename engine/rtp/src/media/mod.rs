@@ -57,6 +57,8 @@ pub struct Media {
     reports: Reports,
     scratch: Box<[u8]>,
     counters: Counters,
+    /// Channels whose last packet was made from another codec.
+    transcodes: u64,
     outputs: VecDeque<Pending>,
     /// Next channel to look at, and when the last was.
     cursor: u32,
@@ -84,6 +86,7 @@ impl Media {
             reports: Reports::new(),
             scratch: vec![0; SCRATCH_LEN].into(),
             counters: Counters::default(),
+            transcodes: 0,
             // Each channel may start and time out within one slot, and each command has up to four.
             outputs: VecDeque::with_capacity(2 * channels_max + 64),
             cursor: 0,

@@ -227,6 +227,9 @@ fn mu_law_becomes_a_law_and_back_by_the_direct_table() {
     assert_eq!((sent.to, sent.header().payload_type.number(), sent.payload()), (addr(A), 0, &expected[..]));
     assert_eq!((bed.stats(a).codec_in, bed.stats(a).codec_out), (Some("PCMU"), Some("PCMU")));
     assert_eq!((bed.stats(b).codec_in, bed.stats(b).codec_out), (Some("PCMA"), Some("PCMA")));
+    assert_eq!(bed.media.transcodes(), 2);
+    bed.command(Command::Close { channel: a }).unwrap();
+    assert_eq!(bed.media.transcodes(), 0);
 }
 
 #[test]
