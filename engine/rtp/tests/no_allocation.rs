@@ -1,0 +1,125 @@
+//! Between the receipt of a packet and its sending nothing is allocated, counted by the allocator itself; and an idle
+//! channel costs what its budget allows.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use common::{SLOT, call, media, mix, packet, payload, phone};
+use rtp::api::{Command, Direction};
+use rtp::media::{Port, Verdict};
+
+/// The system's allocator, counting calls and bytes of this thread.
+struct Counting;
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+    static LIVE_BYTES: Cell<i64> = const { Cell::new(0) };
+}
+
+fn count(bytes: i64) {
+    CALLS.with(|c| c.set(c.get() + 1));
+    LIVE_BYTES.with(|b| b.set(b.get() + bytes));
+}
+
+// SAFETY: every call goes to `System` unchanged; the counters are thread-local cells without destructor or allocation.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as i64);
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as i64));
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn nothing_is_allocated_between_receive_and_send() {
+    let mut clock = sim::Clock::new();
+    let mut media = media(64, clock.now());
+    // Every pair of codecs, relayed, converted in place, and in batches; every fourth pair has a third codec.
+    let kinds = [payload(0, None), payload(8, None), payload(96, Some(("L16", 8000))), payload(97, Some(("L16", 16000)))];
+    let mut keys = Vec::new();
+    for n in 0..32 {
+        let (a, b) = (&kinds[n % 4], &kinds[n / 4 % 4]);
+        let one = call(&mut media, 2 * n, std::slice::from_ref(a), clock.now());
+        let other = call(&mut media, 2 * n + 1, std::slice::from_ref(b), clock.now());
+        mix(&mut media, one.1, other.1, clock.now());
+        keys.extend([(one, a.number), (other, b.number)]);
+    }
+    while media.poll_output().is_some() {}
+    let (mut sent, mut reports, mut allocations) = (0u64, 0u64, 0u64);
+    for n in 0..600u32 {
+        let now = clock.advance(20 * SLOT);
+        let mut packets: Vec<_> = keys
+            .iter()
+            .enumerate()
+            .map(|(k, ((key, _), number))| {
+                let (rate, len) = match number {
+                    96 => (8000, 320),
+                    97 => (16000, 640),
+                    _ => (8000, 160),
+                };
+                (*key, phone(k), packet(*number, k as u32, n, rate, &vec![0x55; len]))
+            })
+            .collect();
+        // Every third slot an injector, and something that is no RTP at all.
+        packets.push((keys[0].0.0, phone(999), packet(0, 1, n, 8000, &[0; 160])));
+        packets.push((keys[0].0.0, phone(0), vec![0, 1, 2]));
+        if n == 300 {
+            let direction = Direction { send: false, recv: true };
+            media.command(Command::Direction { channel: keys[5].0.1, direction }, now).unwrap();
+        }
+        let before = CALLS.with(Cell::get);
+        media.begin(now);
+        for (key, from, packet) in &mut packets {
+            sent += u64::from(matches!(media.receive(*key, Port::Rtp, *from, packet), Verdict::Forward(_)));
+        }
+        media.run();
+        for t in media.transmits() {
+            sent += u64::from(t.port == Port::Rtp);
+            reports += u64::from(t.port == Port::Rtcp);
+        }
+        allocations += CALLS.with(Cell::get) - before;
+        // Events of the first packets are made here, where allocating is allowed.
+        while media.poll_output().is_some() {}
+    }
+    assert_eq!(allocations, 0);
+    assert_eq!(sent, 600 * 64 - 300, "all but those to the channel on hold");
+    assert!(reports > 64, "{reports}");
+}
+
+#[test]
+fn an_idle_channel_costs_less_than_its_budget() {
+    let clock = sim::Clock::new();
+    let mut media = media(1000, clock.now());
+    let before = LIVE_BYTES.with(Cell::get);
+    for n in 0..1000 {
+        call(&mut media, n, &[payload(0, None), payload(8, None), payload(101, None)], clock.now());
+    }
+    while media.poll_output().is_some() {}
+    let boxed = (LIVE_BYTES.with(Cell::get) - before) / 1000;
+    // The table's own part was taken at the start: one entry per channel.
+    let table = {
+        let before = LIVE_BYTES.with(Cell::get);
+        let small = common::media(1, clock.now());
+        let one = LIVE_BYTES.with(Cell::get) - before;
+        let large = common::media(1001, clock.now());
+        let both = LIVE_BYTES.with(Cell::get) - before;
+        drop((small, large));
+        (both - 2 * one) / 1000
+    };
+    println!("idle channel: {boxed} bytes of its own + {table} bytes in tables");
+    assert!(boxed + table < 8 << 10);
+}

@@ -1,0 +1,205 @@
+//! Calls over bad networks in virtual time: what is heard is the tone that was sent, and the stream out is sound whatever
+//! the stream in.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use common::{SLOT, call, media, mix, packet, payload, phone, slot};
+use dsp::Kernels;
+use rtp::media::{ChannelKey, Port};
+use rtp::packet::RtpView;
+use sim::{Link, LinkProfile, SimRng, seeds};
+
+/// What a phone speaks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Voice {
+    Ulaw,
+    Alaw,
+    Linear8k,
+    Linear16k,
+}
+
+impl Voice {
+    const ALL: [Self; 4] = [Self::Ulaw, Self::Alaw, Self::Linear8k, Self::Linear16k];
+
+    fn payload(self) -> rtp::api::Payload {
+        match self {
+            Self::Ulaw => payload(0, None),
+            Self::Alaw => payload(8, None),
+            Self::Linear8k => payload(96, Some(("L16", 8000))),
+            Self::Linear16k => payload(97, Some(("L16", 16000))),
+        }
+    }
+
+    fn rate(self) -> u32 {
+        if self == Self::Linear16k { 16000 } else { 8000 }
+    }
+
+    fn encode(self, samples: &[i16]) -> Vec<u8> {
+        let g711 = Kernels::best().g711;
+        let mut octets = vec![0; samples.len() * if matches!(self, Self::Ulaw | Self::Alaw) { 1 } else { 2 }];
+        match self {
+            Self::Ulaw => g711.ulaw_encode(samples, &mut octets),
+            Self::Alaw => g711.alaw_encode(samples, &mut octets),
+            Self::Linear8k | Self::Linear16k => assert_eq!(dsp::l16::encode(samples, &mut octets), octets.len()),
+        }
+        octets
+    }
+
+    fn decode(self, octets: &[u8]) -> Vec<i16> {
+        let g711 = Kernels::best().g711;
+        let mut samples = vec![0; octets.len() / if matches!(self, Self::Ulaw | Self::Alaw) { 1 } else { 2 }];
+        match self {
+            Self::Ulaw => g711.ulaw_decode(octets, &mut samples),
+            Self::Alaw => g711.alaw_decode(octets, &mut samples),
+            Self::Linear8k | Self::Linear16k => assert_eq!(dsp::l16::decode(octets, &mut samples), samples.len()),
+        }
+        samples
+    }
+}
+
+const LEVEL: f64 = 8000.0;
+
+fn tone(hz: f64, rate: u32, first: u32, samples: u32) -> Vec<i16> {
+    let at = |n: u32| (LEVEL * (std::f64::consts::TAU * hz * f64::from(n) / f64::from(rate)).sin()) as i16;
+    (first..first + samples).map(at).collect()
+}
+
+/// Amplitude of a frequency in some samples, and of all that is not it.
+fn amplitude(samples: &[i16], hz: f64, rate: u32) -> (f64, f64) {
+    let n = samples.len() as f64;
+    let (mut re, mut im, mut power) = (0.0, 0.0, 0.0);
+    for (k, &s) in samples.iter().enumerate() {
+        let phase = std::f64::consts::TAU * hz * k as f64 / f64::from(rate);
+        re += f64::from(s) * phase.cos();
+        im += f64::from(s) * phase.sin();
+        power += f64::from(s) * f64::from(s);
+    }
+    let amplitude = 2.0 * re.hypot(im) / n;
+    let rest = (power / n - amplitude * amplitude / 2.0).max(0.0).sqrt();
+    (amplitude, rest)
+}
+
+/// What a phone heard, by its place in the stream.
+#[derive(Default)]
+struct Ear {
+    ssrcs: Vec<u32>,
+    first: Option<(u16, u32)>,
+    /// Payload by sequence number from the first on.
+    packets: BTreeMap<i32, (u32, Vec<u8>)>,
+}
+
+impl Ear {
+    fn hear(&mut self, bytes: &[u8]) {
+        let view = RtpView::parse(bytes).unwrap();
+        let h = view.header;
+        if !self.ssrcs.contains(&h.ssrc.0) {
+            self.ssrcs.push(h.ssrc.0);
+        }
+        let (sequence, timestamp) = *self.first.get_or_insert((h.sequence.0, h.timestamp.0));
+        let place = i32::from(h.sequence.0.wrapping_sub(sequence) as i16);
+        let old = self.packets.insert(place, (h.timestamp.0.wrapping_sub(timestamp), bytes[view.payload].to_vec()));
+        assert!(old.is_none(), "sequence number {place} twice");
+    }
+}
+
+/// One call of 10 s over two bad links; checks each ear.
+fn talk(a: Voice, b: Voice, profile: &LinkProfile, seed: u64) {
+    let mut clock = sim::Clock::new();
+    let mut media = media(2, clock.now());
+    let voices = [a, b];
+    let hz = [440.0, 1000.0];
+    let keys: [(ChannelKey, _); 2] = [0, 1].map(|n| call(&mut media, n, &[voices[n].payload()], clock.now()));
+    mix(&mut media, keys[0].1, keys[1].1, clock.now());
+    let mut links: [Link<(SocketAddr, Vec<u8>)>; 2] = [0, 1].map(|n| Link::new(profile.clone(), seed * 2 + n));
+    let mut ears = [Ear::default(), Ear::default()];
+    for ms in 0..10_000u32 {
+        let now = clock.advance(SLOT);
+        for n in 0..2 {
+            // The two phones are not in step.
+            if (ms + 7 * n as u32).is_multiple_of(20) {
+                let (voice, k) = (voices[n], ms / 20);
+                let samples = tone(hz[n], voice.rate(), k * voice.rate() / 50, voice.rate() / 50);
+                let number = voice.payload().number;
+                links[n].send((phone(n), packet(number, 5 + n as u32, k, voice.rate(), &voice.encode(&samples))), now);
+            }
+        }
+        let mut arrived = Vec::new();
+        for n in 0..2 {
+            while let Some((from, bytes)) = links[n].receive(now) {
+                arrived.push((keys[n].0, from, bytes));
+            }
+        }
+        slot(&mut media, now, arrived, |port, to, bytes| {
+            if port == Port::Rtp {
+                ears[usize::from(to == phone(1))].hear(bytes);
+            }
+        });
+    }
+    for n in 0..2 {
+        let (ear, voice, from) = (&ears[n], voices[n], 1 - n);
+        assert_eq!(ear.ssrcs.len(), 1, "one stream for life");
+        let delivered = links[from].sent() - links[from].lost();
+        assert!(ear.packets.len() as u64 + 60 >= delivered, "{} of {delivered}", ear.packets.len());
+        // Distances in time follow those in number, so a player puts each packet where it belongs.
+        let step = voice.rate() / 50;
+        for (&place, &(timestamp, _)) in &ear.packets {
+            assert_eq!(timestamp as i32, place * step as i32);
+        }
+        // Long runs without loss, away from the start and the end, hold the tone and nothing else.
+        let mut run: Vec<i16> = Vec::new();
+        let mut checked = 0;
+        let mut last = i32::MIN;
+        for (&place, (_, octets)) in &ear.packets {
+            if place != last + 1 {
+                run.clear();
+            }
+            last = place;
+            run.extend(voice.decode(octets));
+            if run.len() == 10 * step as usize {
+                let (level, rest) = amplitude(&run, hz[from], voice.rate());
+                checked += 1;
+                // G.711 alone leaves 38 dB. A rate converter sees packets as they come, so where one comes late, or after
+                // a loss, each edge is wrong for the length of its filter, and the packet's phase by its delay.
+                let clean = profile.reorder_permille == 0 && profile.loss_permille == 0 || a.rate() == b.rate();
+                let (least, noise) = if clean && place > 30 { (0.95, LEVEL / 60.0) } else { (0.8, LEVEL / 2.0) };
+                assert!((least * LEVEL..1.05 * LEVEL).contains(&level), "{a:?} to {b:?}: level {level} at {place}");
+                assert!(rest < noise, "{a:?} to {b:?}: {rest} beside the tone at {place}");
+                run.clear();
+            }
+        }
+        assert!(checked > 5, "{checked}");
+    }
+}
+
+#[test]
+fn a_tone_keeps_its_level_and_frequency_between_all_codecs() {
+    for a in Voice::ALL {
+        for b in Voice::ALL {
+            talk(a, b, &LinkProfile { delay: Duration::from_millis(10), ..LinkProfile::default() }, 1);
+        }
+    }
+}
+
+#[test]
+fn calls_survive_loss_reorder_and_duplicates() {
+    seeds("calls_survive_loss_reorder_and_duplicates", 12, |seed| {
+        let mut rng = SimRng::new(seed);
+        let profile = LinkProfile {
+            loss_permille: rng.below(60) as u16,
+            duplicate_permille: rng.below(100) as u16,
+            reorder_permille: rng.below(60) as u16,
+            delay: rng.duration(Duration::from_millis(50)),
+            jitter: rng.duration(Duration::from_millis(15)),
+            hold_back: Duration::from_millis(60),
+        };
+        let voice = |rng: &mut SimRng| Voice::ALL[rng.below(4) as usize];
+        let (a, b) = (voice(&mut rng), voice(&mut rng));
+        talk(a, b, &profile, seed);
+    });
+}
