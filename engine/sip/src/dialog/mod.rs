@@ -21,6 +21,7 @@ mod route;
 mod state;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use error::{DialogError, Refusal};
 pub use hop::{Hop, MAX_FORWARDS};

@@ -3,7 +3,7 @@
 //! ```text
 //!   Dialog::uas(INVITE)  Dialog::uac(Invitation, 1xx | 2xx)
 //!        Early ──confirm──► Confirmed ──end──► Terminated
-//!   handle_request: CSeq, INVITE order    request / ack / respond: a Writer with every header that the dialog owns
+//!   handle_request: CSeq, INVITE order        owns_request, owns_response: Call-ID and tags
 //! ```
 //! Shape:  own texts of at most [`DIALOG_BYTES_MAX`] together; everything else is a few words.
 //! Units:  CSeq numbers as `u32`; `Instant` for the ACK wait.
@@ -12,16 +12,14 @@
 //!         [`Dialog::refresh_target`] when its 2xx is sent or received, not before (RFC 6141 §4).
 //! Source: RFC 3261 §12.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::error::{DialogError, Refusal};
-use super::hop::{Hop, MAX_FORWARDS};
 use super::invitation::Invitation;
 use super::invite::{AckWait, Hangup, InviteUsage};
 use super::negotiation::Negotiation;
 use super::route::{self, RouteSet};
-use crate::message::{HeaderName, Headers, Method, NameAddr, Request, Response, StatusCode, Writer};
+use crate::message::{Headers, Method, NameAddr, Request, Response, StatusCode};
 use crate::transaction::Timing;
 
 /// Most bytes of all texts of a dialog: two URIs with display names (2 × 256), target and Contact (2 × 256), Call-ID and
@@ -51,23 +49,23 @@ pub enum DialogState {
 /// A dialog of ours with one peer.
 #[derive(Debug, Clone)]
 pub struct Dialog {
-    role: Role,
-    state: DialogState,
-    call_id: String,
-    local_tag: String,
+    pub(super) role: Role,
+    pub(super) state: DialogState,
+    pub(super) call_id: String,
+    pub(super) local_tag: String,
     /// Old peers have no tag (RFC 3261 §12.1.1).
-    remote_tag: Option<String>,
+    pub(super) remote_tag: Option<String>,
     /// Value of From of our requests: our URI with display name and tag.
-    local: String,
+    pub(super) local: String,
     /// Value of To of our requests.
-    remote: String,
+    pub(super) remote: String,
     /// Value of Contact of ours.
-    contact: String,
+    pub(super) contact: String,
     /// URI that they are reached at.
-    target: String,
-    routes: RouteSet,
-    local_cseq: u32,
-    remote_cseq: Option<u32>,
+    pub(super) target: String,
+    pub(super) routes: RouteSet,
+    pub(super) local_cseq: u32,
+    pub(super) remote_cseq: Option<u32>,
     /// INVITEs of this dialog.
     pub invite: InviteUsage,
     /// Offer and answer of this dialog.
@@ -198,50 +196,6 @@ impl Dialog {
         contact.clone_into(&mut self.contact);
     }
 
-    /// Begins a request inside the dialog and uses up a CSeq number. The caller adds what its method needs and ends the
-    /// message. Not for INVITE, which has [`Dialog::reinvite`], ACK and CANCEL.
-    pub fn request<'o>(&mut self, out: &'o mut Vec<u8>, method: Method<'_>, hop: &Hop<'_>) -> Writer<'o> {
-        self.local_cseq = self.local_cseq.saturating_add(1);
-        let writer = self.begin(out, method, hop, self.local_cseq);
-        // RFC 3261 §12.2.1.1: requests that may move the target carry our Contact; so do those that make a subscription.
-        match method {
-            Method::Invite | Method::Update | Method::Subscribe | Method::Notify | Method::Refer => {
-                writer.header(HeaderName::Contact, &self.contact)
-            }
-            _ => writer,
-        }
-    }
-
-    /// Begins a re-INVITE.
-    ///
-    /// # Errors
-    /// [`Refusal`] if an INVITE is under way in either direction (RFC 3261 §14.1), or the dialog is not confirmed.
-    pub fn reinvite<'o>(&mut self, out: &'o mut Vec<u8>, hop: &Hop<'_>) -> Result<Writer<'o>, Refusal> {
-        if self.state != DialogState::Confirmed {
-            return Err(Refusal::NoDialog);
-        }
-        self.invite.sent(self.local_cseq.saturating_add(1))?;
-        Ok(self.request(out, Method::Invite, hop))
-    }
-
-    /// Begins the ACK of a 2xx to our INVITE with this CSeq. The caller adds the credentials of the INVITE, if it had any
-    /// (RFC 3261 §22.1), and their answer; then gives the bytes to [`InviteUsage::acknowledged`].
-    pub fn ack<'o>(&self, out: &'o mut Vec<u8>, cseq: u32, hop: &Hop<'_>) -> Writer<'o> {
-        self.begin(out, Method::Ack, hop, cseq)
-    }
-
-    /// Begins a response to a request of this dialog: what it takes from the request, our tag, Record-Route and Contact
-    /// where the dialog needs them (RFC 3261 §12.1.1). `source` is where the request came from.
-    pub fn respond<'o>(&self, out: &'o mut Vec<u8>, request: &Request<'_>, status: StatusCode, source: SocketAddr) -> Writer<'o> {
-        let tag = (status != StatusCode::TRYING).then_some(self.local_tag.as_str());
-        let writer = Writer::response(out, status, status.phrase()).answer(request.headers(), Some(source), tag);
-        let makes_dialog = matches!(request.method(), Method::Invite | Method::Update | Method::Subscribe | Method::Refer);
-        if !makes_dialog || status == StatusCode::TRYING || status.class() > 2 {
-            return writer;
-        }
-        writer.copy(request.headers(), HeaderName::RecordRoute).header(HeaderName::Contact, &self.contact)
-    }
-
     /// How to end the call from here (RFC 3261 §9.1, §15).
     #[must_use]
     pub const fn hangup(&self) -> Hangup {
@@ -346,17 +300,6 @@ impl Dialog {
     #[must_use]
     pub const fn local_cseq(&self) -> u32 {
         self.local_cseq
-    }
-
-    fn begin<'o>(&self, out: &'o mut Vec<u8>, method: Method<'_>, hop: &Hop<'_>, cseq: u32) -> Writer<'o> {
-        let writer = Writer::request(out, method, self.routes.request_uri(&self.target)).header(HeaderName::Via, hop);
-        let writer = writer.header(HeaderName::MaxForwards, MAX_FORWARDS);
-        self.routes
-            .write(writer, &self.target)
-            .header(HeaderName::From, &self.local)
-            .header(HeaderName::To, &self.remote)
-            .header(HeaderName::CallId, &self.call_id)
-            .header(HeaderName::CSeq, format_args!("{cseq} {method}"))
     }
 
     /// Route set and target of a response that makes or confirms the dialog. Some phones send a 180 without Contact:

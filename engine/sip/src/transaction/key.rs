@@ -11,6 +11,8 @@
 //! Errors: none: a message without these fields is the parser's to refuse.
 //! Source: the sections above; §7.3.1 (parameters and hosts compare without case; method, Call-ID and URI with it).
 
+use std::hash::Hasher;
+
 use super::siphash::SipHash;
 use crate::message::{HeaderName, Host, MAGIC_COOKIE, Method, Request, Response, StatusCode, Via};
 
@@ -184,6 +186,26 @@ fn fold(hash: &mut SipHash, field: &str) {
     hash.bytes(&(field.len() as u32).to_be_bytes());
     for byte in field.bytes() {
         hash.byte(byte.to_ascii_lowercase());
+    }
+}
+
+/// Keys are hashes already: the map takes their low half.
+#[derive(Debug, Default)]
+pub(super) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -15,15 +15,16 @@
 //! Source: RFC 3261 §17.1.3, §17.2.3, §9; RFC 6026 §8.9 (a response that matches nothing goes nowhere).
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::time::Instant;
 
 use slab::Slab;
 
 use super::client_invite::ClientInvite;
 use super::client_non_invite::ClientNonInvite;
-use super::derive::NotAnInvite;
-use super::key::{Key, KeyMaker, RequestHead, ResponseHead};
+use super::found::{Cancels, Incoming, LayerOutput, Matched, NewRequest};
+use super::key::{Key, KeyHasher, KeyMaker, RequestHead, ResponseHead};
+use super::limits::{AcceptError, Limits, StartError};
 use super::output::{Disposition, Event, Step};
 use super::server_invite::ServerInvite;
 use super::server_non_invite::ServerNonInvite;
@@ -33,129 +34,6 @@ use crate::flow::Flow;
 use crate::message::{Method, StatusCode};
 use crate::timer::Wheel;
 use crate::token::{Branch, Tokens};
-
-/// How much a layer may hold.
-///
-/// A transaction is a slot (256 B), an entry of the map (at most 2 × 24 B), of the wheel (40 B) and of the ready list (4 B),
-/// and one message. With the defaults that is 65 536 × 348 B + 64 MiB = 86 MiB at most, 1.3 KiB each: enough for 2000
-/// transactions a second that all stay their 32 s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Live transactions.
-    pub transactions: usize,
-    /// Bytes of messages held for retransmission. Reached: nothing new starts; responses to what lives still go out, each
-    /// replacing one before it, so the sum stays within one message more per transaction.
-    pub bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { transactions: 65_536, bytes: 64 << 20 }
-    }
-}
-
-/// What a request turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Incoming<U> {
-    /// Belongs to nothing: [`Layer::accept`] it, or answer it without state.
-    New {
-        /// For [`Layer::accept`].
-        request: NewRequest,
-        /// What a CANCEL wants to end.
-        cancels: Cancels<U>,
-    },
-    /// An ACK for the dialog: of a 2xx, or of a failure that was answered without state. Never answered.
-    Ack {
-        /// The INVITE it names; usually none, as the ACK of a 2xx has a branch of its own.
-        invite: Option<(TransactionId, U)>,
-    },
-    /// A repeat. It was absorbed, or the last response goes out again.
-    Repeat,
-}
-
-/// The target of a CANCEL (RFC 3261 §9.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cancels<U> {
-    /// The request is no CANCEL.
-    NotACancel,
-    /// It names no INVITE here: answer 481.
-    Nothing,
-    /// It names this INVITE: answer 200, then the INVITE with 487 if it has no final response yet.
-    Invite(TransactionId, U),
-}
-
-/// A request not yet accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NewRequest {
-    key: Key,
-    invite: bool,
-}
-
-/// What a response turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Matched<U> {
-    /// News for the owner of this transaction.
-    Deliver(TransactionId, U),
-    /// A repeat, or the answer to a CANCEL of the layer's own.
-    Absorbed,
-    /// Nobody asked: drop it.
-    Unmatched,
-}
-
-/// Next output of the layer.
-#[derive(Debug, PartialEq, Eq)]
-pub enum LayerOutput<'a, U> {
-    /// Send these bytes there.
-    Transmit {
-        /// Where to.
-        flow: Flow,
-        /// The message; it stays in the table.
-        bytes: &'a [u8],
-    },
-    /// Something happened beside the messages handed up. After `Terminated` the id is void.
-    Event {
-        /// Which transaction.
-        id: TransactionId,
-        /// Its owner's word.
-        user: U,
-        /// What happened.
-        event: Event,
-    },
-    /// Nothing more now: call [`Layer::handle_timeout`] then.
-    Wait(Option<Instant>),
-}
-
-/// Why a client transaction did not start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum StartError {
-    /// The table or its memory is full.
-    #[error("no free transaction: {live} of {max}, {bytes} bytes held")]
-    Full {
-        /// Live now.
-        live: usize,
-        /// Most allowed.
-        max: usize,
-        /// Bytes held.
-        bytes: usize,
-    },
-    /// The INVITE cannot be acknowledged.
-    #[error(transparent)]
-    NotAnInvite(#[from] NotAnInvite),
-}
-
-/// Why a server transaction did not start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AcceptError {
-    /// The table or its memory is full: answer 503 without state.
-    #[error("no free transaction: all {max} are in use or their memory is")]
-    Full {
-        /// Most allowed.
-        max: usize,
-    },
-    /// The same request was accepted before.
-    #[error("this request has a transaction already")]
-    Exists(TransactionId),
-}
 
 /// The transactions of a shard.
 #[derive(Debug)]
@@ -475,25 +353,5 @@ impl<U: Copy> Layer<U> {
             }
             slot.timer = deadline.map(|at| (self.wheel.set(at, index), at));
         }
-    }
-}
-
-/// Keys are hashes already: the map takes their low half.
-#[derive(Debug, Default)]
-struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
