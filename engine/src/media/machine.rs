@@ -2,7 +2,7 @@
 
 use rtp::{
     api::{ChannelId, Command, CommandError, Open, Reply},
-    media::{ChannelKey, Local, Output, Port, Transmit, Verdict},
+    media::{ChannelKey, Local, Media, Output, Port, Transmit, Verdict},
 };
 use std::{net::SocketAddr, time::Instant};
 
@@ -43,4 +43,55 @@ pub trait Machine {
 
     /// The next output, after commands and slots.
     fn poll_output(&mut self) -> Option<Output>;
+
+    /// Closes every channel, for the end of the program.
+    fn shutdown(&mut self);
+}
+
+impl Machine for Media {
+    fn open(&mut self, open: Open, local: Local, now: Instant) -> Result<(ChannelKey, ChannelId), CommandError> {
+        let key = Self::open(self, open, local, now)?;
+        let id = self.id(key).ok_or(CommandError::Unavailable("the channel ended at once"))?;
+        Ok((key, id))
+    }
+
+    fn command(&mut self, command: Command, now: Instant) -> Result<Reply, CommandError> {
+        Self::command(self, command, now)
+    }
+
+    fn key_of(&self, channel: ChannelId) -> Option<ChannelKey> {
+        self.key(channel)
+    }
+
+    fn channels(&self) -> usize {
+        usize::try_from(self.counts().active).unwrap_or(usize::MAX)
+    }
+
+    fn transcodes(&self) -> u64 {
+        Self::transcodes(self)
+    }
+
+    fn begin(&mut self, now: Instant) {
+        Self::begin(self, now);
+    }
+
+    fn receive(&mut self, key: ChannelKey, port: Port, from: SocketAddr, packet: &mut [u8]) -> Verdict {
+        Self::receive(self, key, port, from, packet)
+    }
+
+    fn run(&mut self) {
+        Self::run(self);
+    }
+
+    fn transmits(&self, send: &mut dyn FnMut(Transmit<'_>)) {
+        Self::transmits(self).for_each(send);
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        Self::poll_output(self)
+    }
+
+    fn shutdown(&mut self) {
+        Self::shutdown(self);
+    }
 }

@@ -7,13 +7,14 @@
 use super::machine::Machine;
 use crate::{
     mesh::{CallId, Server},
+    node::rtp::{Answer, News},
     os::sched,
     ring::{Counters, MediaRing, OpenError, PacketSize, Pair, PortPool, RingConfig, SetupError, Slot, SocketId},
     tick::Ticker,
 };
 use rt::{Latch, Signal};
 use rtp::{
-    api::{ChannelCounts, Command, CommandError, Event, Load, Open, Opened, Reply, Target, TickStats},
+    api::{ChannelCounts, ChannelId, Command, CommandError, Load, Open, Opened, Reply, Target, TickStats},
     media::{ChannelKey, Forward, Local, Output, Port, Transmit, Verdict},
 };
 use std::{
@@ -21,8 +22,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a media shard answers to commands with.
-pub type MediaServer = Server<Command, Result<Reply, CommandError>, Event>;
+/// The media shard's end of the mesh.
+pub type MediaServer = Server<Command, Answer, News>;
 
 /// Where and how large.
 #[derive(Debug, Clone)]
@@ -48,9 +49,17 @@ pub struct MediaShard<M> {
     commands: Signal,
     setup: Setup,
     /// Sockets by the slot of the channel's key.
-    pairs: Vec<Option<(ChannelKey, Pair)>>,
+    channels: Vec<Option<Owned>>,
     /// Channels by socket place.
     owners: Vec<Option<(SocketId, ChannelKey, Port)>>,
+}
+
+/// An open channel as the driver knows it.
+#[derive(Debug, Clone, Copy)]
+struct Owned {
+    key: ChannelKey,
+    id: ChannelId,
+    pair: Pair,
 }
 
 impl<M: Machine> MediaShard<M> {
@@ -62,11 +71,23 @@ impl<M: Machine> MediaShard<M> {
         let ring = MediaRing::new(setup.ring.clone(), ports)?;
         let limit = if setup.alone { LIMIT_ALONE } else { LIMIT_SHARED };
         let ticker = Ticker::new(limit, Instant::now());
-        Ok(Self { machine, ring, ticker, server, commands, setup, pairs: Vec::new(), owners: Vec::new() })
+        Ok(Self {
+            machine,
+            ring,
+            ticker,
+            server,
+            commands,
+            setup,
+            channels: Vec::new(),
+            owners: Vec::new(),
+            transcoded: Transcoded::default(),
+        })
     }
 
     /// Serves until `stop` opens, then frees every port.
     pub async fn run(mut self, stop: &Latch) {
+        self.report();
+        self.server.flush();
         while !stop.is_open() {
             if self.is_idle() {
                 if !self.server.has_command() {
@@ -83,7 +104,14 @@ impl<M: Machine> MediaShard<M> {
                 rt::yield_now().await;
             }
             self.slot();
+            if self.is_idle() || self.ticker.slots().is_multiple_of(REPORT_SLOTS) {
+                self.report();
+                self.server.flush();
+            }
         }
+        self.machine.shutdown();
+        self.outputs();
+        self.server.flush();
         if !self.ring.shutdown() {
             tracing::warn!("{} RTP sockets did not close in time", self.ring.sockets());
         }
@@ -101,6 +129,12 @@ impl<M: Machine> MediaShard<M> {
 
     fn is_idle(&self) -> bool {
         self.machine.channels() == 0 && self.ring.sockets() == 0 && self.server.backlog() == 0
+    }
+
+    /// Tells the front how the shard is doing.
+    fn report(&mut self) {
+        let news = News::Load { load: self.load(), channels: self.counts() };
+        self.server.event(news);
     }
 
     /// One slot, whatever the time.
@@ -147,7 +181,7 @@ impl<M: Machine> MediaShard<M> {
         let local = Local { rtp: SocketAddr::new(self.setup.bind, pair.port), advertised: self.setup.advertised };
         match self.machine.open(open, local, now) {
             Ok((key, channel)) => {
-                self.own(key, pair);
+                self.own(Owned { key, id: channel, pair });
                 Ok(Reply::Opened(Box::new(Opened {
                     channel,
                     ip: self.setup.advertised,
@@ -241,13 +275,13 @@ impl<M: Machine> MediaShard<M> {
             return;
         }
         let key = self.machine.key_of(*channel);
-        if let Some(pair) = key.and_then(|key| pair_of(&self.pairs, key)) {
-            self.ring.set_packet_size(pair.rtp, PacketSize::Large);
+        if let Some(owned) = key.and_then(|key| owned(&self.channels, key)) {
+            self.ring.set_packet_size(owned.pair.rtp, PacketSize::Large);
         }
     }
 
     fn packets(&mut self, now: Instant) {
-        let Self { machine, ring, pairs, owners, .. } = self;
+        let Self { machine, ring, channels, owners, .. } = self;
         machine.begin(now);
         let mut slot = ring.slot(now);
         while let Some(mut packet) = slot.next_packet() {
@@ -255,47 +289,49 @@ impl<M: Machine> MediaShard<M> {
             let Some((key, port)) = owner_of(owners, socket) else { continue };
             let from = packet.from();
             if let Verdict::Forward(Forward { via, to, bytes }) = machine.receive(key, port, from, packet.bytes())
-                && let Some(pair) = pair_of(pairs, via)
+                && let Some(owned) = owned(channels, via)
             {
-                packet.forward(pair.rtp, to, bytes);
+                packet.forward(owned.pair.rtp, to, bytes);
             }
         }
         machine.run();
-        machine.transmits(&mut |transmit| send(&mut slot, pairs, transmit));
+        machine.transmits(&mut |transmit| send(&mut slot, channels, transmit));
         slot.finish();
     }
 
     fn outputs(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Event(event) => self.server.event(event),
+                Output::Event(event) => self.server.event(News::Event(event)),
                 Output::Closed(key) => self.disown(key),
             }
         }
     }
 
-    fn own(&mut self, key: ChannelKey, pair: Pair) {
-        put(&mut self.pairs, key.slot as usize, (key, pair));
+    fn own(&mut self, owned: Owned) {
+        let Owned { key, pair, .. } = owned;
+        put(&mut self.channels, key.slot as usize, owned);
         put(&mut self.owners, pair.rtp.place(), (pair.rtp, key, Port::Rtp));
         put(&mut self.owners, pair.rtcp.place(), (pair.rtcp, key, Port::Rtcp));
     }
 
     fn disown(&mut self, key: ChannelKey) {
-        let Some(pair) = pair_of(&self.pairs, key) else { return };
+        let Some(Owned { id, pair, .. }) = owned(&self.channels, key) else { return };
+        self.server.event(News::Closed(id));
         self.ring.close(pair);
         for place in [pair.rtp.place(), pair.rtcp.place()] {
             if let Some(owner) = self.owners.get_mut(place) {
                 *owner = None;
             }
         }
-        if let Some(entry) = self.pairs.get_mut(key.slot as usize) {
+        if let Some(entry) = self.channels.get_mut(key.slot as usize) {
             *entry = None;
         }
     }
 }
 
-fn send(slot: &mut Slot<'_>, pairs: &[Option<(ChannelKey, Pair)>], transmit: Transmit<'_>) {
-    if let Some(pair) = pair_of(pairs, transmit.via) {
+fn send(slot: &mut Slot<'_>, channels: &[Option<Owned>], transmit: Transmit<'_>) {
+    if let Some(Owned { pair, .. }) = owned(channels, transmit.via) {
         let socket = match transmit.port {
             Port::Rtp => pair.rtp,
             Port::Rtcp => pair.rtcp,
@@ -304,8 +340,8 @@ fn send(slot: &mut Slot<'_>, pairs: &[Option<(ChannelKey, Pair)>], transmit: Tra
     }
 }
 
-fn pair_of(pairs: &[Option<(ChannelKey, Pair)>], key: ChannelKey) -> Option<Pair> {
-    pairs.get(key.slot as usize)?.as_ref().filter(|(owner, _)| *owner == key).map(|(_, pair)| *pair)
+fn owned(channels: &[Option<Owned>], key: ChannelKey) -> Option<Owned> {
+    channels.get(key.slot as usize)?.filter(|owned| owned.key == key)
 }
 
 fn owner_of(owners: &[Option<(SocketId, ChannelKey, Port)>], socket: SocketId) -> Option<(ChannelKey, Port)> {
@@ -333,5 +369,7 @@ fn sends_long_packets(target: &Target) -> bool {
 
 const LIMIT_ALONE: f64 = 0.8;
 const LIMIT_SHARED: f64 = 0.7;
+/// Once a second.
+const REPORT_SLOTS: u64 = 1000;
 /// Commands of one slot: a third of it. What is left waits in the queue.
 const COMMANDS_TIME: Duration = Duration::from_micros(300);

@@ -2,17 +2,20 @@
 
 use super::*;
 use crate::{
-    mesh::{Caller, CallerEnd, pair},
+    mesh::{Caller, pair},
+    node::rtp::{Answer, MediaEnd, News},
     ring::{PortPool, RingConfig},
 };
 use rt::Latch;
 use rtp::{
-    api::{ChannelId, Command, CommandError, Event, Open, Reply},
+    api::{ChannelId, Command, CommandError, Open, Reply},
     media::{ChannelKey, Forward, Local, Output, Port, Transmit, Verdict},
 };
 use std::{
+    cell::RefCell,
     collections::VecDeque,
     net::{IpAddr, SocketAddr, UdpSocket},
+    rc::Rc,
     sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
@@ -61,6 +64,10 @@ impl Machine for Echo {
         0
     }
 
+    fn shutdown(&mut self) {
+        self.outputs.extend(self.open.drain(..).flatten().map(|(key, _)| Output::Closed(key)));
+    }
+
     fn begin(&mut self, _: Instant) {
         self.reports.clear();
     }
@@ -88,10 +95,8 @@ impl Machine for Echo {
     }
 }
 
-type End = CallerEnd<Command, Result<Reply, CommandError>, Event>;
-
 /// A shard with an echo, made but not running, and the front's end of it.
-fn shard(ip: IpAddr, pairs: u16) -> (End, MediaShard<Echo>) {
+fn shard(ip: IpAddr, pairs: u16) -> (MediaEnd, MediaShard<Echo>) {
     static NEXT: AtomicU16 = AtomicU16::new(26_000);
     let first = NEXT.fetch_add(2 * pairs, Ordering::Relaxed);
     let ports = PortPool::new(first..=first + 2 * pairs - 1, 0, 1, Duration::ZERO);
@@ -101,7 +106,7 @@ fn shard(ip: IpAddr, pairs: u16) -> (End, MediaShard<Echo>) {
     (end, MediaShard::new(setup, ports, Echo::default(), server, signal).unwrap())
 }
 
-async fn open(front: &Caller<Command, Result<Reply, CommandError>, Event>) -> (ChannelId, u16) {
+async fn open(front: &Caller<Command, Answer, News>) -> (ChannelId, u16) {
     match front.ask(Command::Open(Open::default())).await {
         Ok(Ok(Reply::Opened(opened))) => (opened.channel, opened.port),
         other => panic!("{other:?}"),
@@ -120,9 +125,10 @@ fn a_channel_opens_echoes_and_closes_on_both_families() {
                 async move { shard.run(&stop).await }
             });
             let front = Caller::new(end);
+            let news = Rc::new(RefCell::new(Vec::new()));
             rt::spawn_local({
-                let (front, stop) = (front.clone(), stop.clone());
-                async move { front.run(&stop, |_| {}).await }
+                let (front, stop, news) = (front.clone(), stop.clone(), Rc::clone(&news));
+                async move { front.run(&stop, |item| news.borrow_mut().push(item)).await }
             });
             for _ in 0..3 {
                 let (channel, port) = open(&front).await;
@@ -144,6 +150,10 @@ fn a_channel_opens_echoes_and_closes_on_both_families() {
                 let Reply::Closed { stats, channels } = closed else { panic!("{closed:?}") };
                 assert!(stats.tick.unwrap().count > 20);
                 assert_eq!(channels.active, 0);
+                rt::sleep(Duration::from_millis(20)).await;
+                let news = news.take();
+                assert!(news.iter().any(|item| matches!(item, News::Closed(closed) if *closed == channel)), "{news:?}");
+                assert!(matches!(news.last(), Some(News::Load { channels, .. }) if channels.available == 4), "{news:?}");
             }
             stop.open();
             media.await;
