@@ -71,17 +71,7 @@ impl<M: Machine> MediaShard<M> {
         let ring = MediaRing::new(setup.ring.clone(), ports)?;
         let limit = if setup.alone { LIMIT_ALONE } else { LIMIT_SHARED };
         let ticker = Ticker::new(limit, Instant::now());
-        Ok(Self {
-            machine,
-            ring,
-            ticker,
-            server,
-            commands,
-            setup,
-            channels: Vec::new(),
-            owners: Vec::new(),
-            transcoded: Transcoded::default(),
-        })
+        Ok(Self { machine, ring, ticker, server, commands, setup, channels: Vec::new(), owners: Vec::new() })
     }
 
     /// Serves until `stop` opens, then frees every port.
