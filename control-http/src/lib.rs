@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod events;
 pub mod json;
 pub mod resolve;
 pub mod routes;

@@ -1,0 +1,68 @@
+//! One control server: who waits to tell it something, and how much it is asked at once.
+//!
+//! ```text
+//!   calls, channels ─► ready ───────────────┐ three, then one
+//!   registrations ───► ready_registrations ─┴─► next
+//! ```
+//! Shape:  rings of lanes by index and id; a lane that went meanwhile is skipped.
+//! Errors: none.
+//! Not here: the lanes themselves (`queue`).
+
+use std::collections::VecDeque;
+
+use slab::Slab;
+
+use super::EventConfig;
+use super::lane::{Lane, State};
+
+/// One control server.
+#[derive(Debug, Default)]
+pub(super) struct Control {
+    pub(super) lanes: usize,
+    pub(super) in_flight: usize,
+    pub(super) registrations_in_flight: usize,
+    /// Lanes by index and id, calls and channels; then registrations. Lanes that went meanwhile are skipped.
+    pub(super) ready: VecDeque<(usize, u64)>,
+    pub(super) ready_registrations: VecDeque<(usize, u64)>,
+    /// Calls taken since the last registration.
+    streak: u8,
+    pub(super) failures: u32,
+    pub(super) in_turn: bool,
+}
+
+impl Control {
+    /// Has it something to send, and room for it?
+    pub(super) fn may_send(&self, config: &EventConfig) -> bool {
+        let limit = self.limit(config);
+        let registrations = !self.ready_registrations.is_empty() && self.registrations_in_flight < (limit / 2).max(1);
+        self.in_flight < limit && (!self.ready.is_empty() || registrations)
+    }
+
+    fn limit(&self, config: &EventConfig) -> usize {
+        if self.failures >= DOWN_FAILURES { 1 } else { config.in_flight_per_control.max(1) }
+    }
+
+    /// The lane whose turn it is: calls first, a registration after each [`CALLS_IN_A_ROW`].
+    pub(super) fn next(&mut self, lanes: &Slab<Lane>, config: &EventConfig) -> Option<usize> {
+        let registrations_allowed = self.registrations_in_flight < (self.limit(config) / 2).max(1);
+        let is_ready = |(index, id): &(usize, u64)| lanes.get(*index).is_some_and(|lane| lane.id == *id && lane.state == State::Ready);
+        while !self.ready.front().is_none_or(is_ready) {
+            self.ready.pop_front();
+        }
+        while !self.ready_registrations.front().is_none_or(is_ready) {
+            self.ready_registrations.pop_front();
+        }
+        let registration = registrations_allowed && !self.ready_registrations.is_empty();
+        if registration && (self.ready.is_empty() || self.streak >= CALLS_IN_A_ROW) {
+            self.streak = 0;
+            return self.ready_registrations.pop_front().map(|(index, _)| index);
+        }
+        self.streak = self.streak.saturating_add(1);
+        self.ready.pop_front().map(|(index, _)| index)
+    }
+}
+
+/// A control server that fails so often on end is down: asking it by one request at a time spares both sides.
+const DOWN_FAILURES: u32 = 8;
+/// Of four requests to one control server under full load, one is a registration.
+const CALLS_IN_A_ROW: u8 = 3;

@@ -1,0 +1,131 @@
+//! The event queue on the executor: one task that drains it, one short task per delivery.
+//!
+//! ```text
+//!   push ─► queue ─► (wake) run: poll_output ─► Send: task ─► Client::request ─► handle_outcome ─► (wake)
+//! ```
+//! Shape:  the queue bounds the tasks; its `in_flight_max` must not exceed the client's.
+//! Errors: a failed new call is told to `on_failed`, from the `run` task, never from within `push`: the caller may hold
+//!         the SIP core while it pushes.
+//! Stop:   after the latch opens, what is pending has `grace` to go out, so that the last hang-ups are told.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rt::{Latch, Notify};
+use serde_json::{Map, Value};
+
+use super::{Delivery, Event, EventConfig, EventQueue, Outcome, Output};
+use crate::client::{Client, Outgoing, Url};
+
+/// The event queue of one executor.
+pub struct Events {
+    queue: RefCell<EventQueue>,
+    client: Rc<Client>,
+    changed: Notify,
+    on_failed: Box<dyn Fn(&str)>,
+}
+
+impl Events {
+    /// A queue that sends by `client` and tells `on_failed` the Call-ID of each new call that control could not be told.
+    pub fn new(config: EventConfig, client: Rc<Client>, on_failed: impl Fn(&str) + 'static) -> Rc<Self> {
+        let queue = RefCell::new(EventQueue::new(config));
+        Rc::new(Self { queue, client, changed: Notify::new(), on_failed: Box::new(on_failed) })
+    }
+
+    /// Takes an event; never waits.
+    pub fn push(&self, event: impl Into<Event>) {
+        self.queue.borrow_mut().handle_event(event.into(), Instant::now());
+        self.changed.notify();
+    }
+
+    /// Sends until `stop` opens and everything is told, or `grace` is over. One task runs this.
+    pub async fn run(self: Rc<Self>, stop: Latch, grace: Duration) {
+        let mut end: Option<Instant> = None;
+        loop {
+            let next = self.drain();
+            if end.is_none() && stop.is_open() {
+                end = Some(Instant::now() + grace);
+            }
+            match end {
+                Some(end) if self.queue.borrow().pending() == 0 || Instant::now() >= end => return,
+                Some(end) => self.wait(Some(next.map_or(end, |next| next.min(end)))).await,
+                None => {
+                    let _ = rt::select(stop.wait(), self.wait(next)).await;
+                }
+            }
+            self.queue.borrow_mut().handle_timeout(Instant::now());
+        }
+    }
+
+    /// The `events` part of `/status`.
+    pub fn report(&self) -> Map<String, Value> {
+        let queue = self.queue.borrow();
+        let stats = queue.stats();
+        [
+            ("pending", queue.pending() as u64),
+            ("lanes", queue.lanes() as u64),
+            ("delivered_total", stats.delivered),
+            ("failed_attempts_total", stats.failed_attempts),
+            ("replaced_total", stats.replaced),
+            ("dropped_total", stats.dropped),
+            ("failed_calls_total", stats.failed_calls),
+        ]
+        .into_iter()
+        .map(|(name, number)| (name.to_owned(), number.into()))
+        .collect()
+    }
+
+    /// Does all that can be done now; says when to look again.
+    fn drain(self: &Rc<Self>) -> Option<Instant> {
+        loop {
+            // Not in the head of the match: that would hold the borrow through the arms.
+            let output = self.queue.borrow_mut().poll_output();
+            match output {
+                Output::Send(delivery) => {
+                    let events = Rc::clone(self);
+                    drop(rt::spawn_local(async move { events.deliver(delivery).await }));
+                }
+                Output::Failed(callid) => (self.on_failed)(&callid),
+                Output::Wait(next) => return next,
+            }
+        }
+    }
+
+    async fn deliver(&self, delivery: Delivery) {
+        let outcome = match Url::parse(&delivery.url) {
+            Ok(url) => {
+                let request = Outgoing { timeout: Some(delivery.timeout), ..Outgoing::json(delivery.method, &url, &delivery.body) };
+                match self.client.request(&request).await {
+                    Ok(answer) => Outcome::Answered(answer.status),
+                    Err(error) => {
+                        tracing::debug!(url = delivery.url, %error, "event not delivered");
+                        Outcome::Unreachable
+                    }
+                }
+            }
+            // The control address was checked when it was set, so this is a prefix that only looked right.
+            Err(_) => Outcome::Answered(400),
+        };
+        if let Outcome::Answered(status @ (..200 | 300..)) = outcome {
+            tracing::debug!(url = delivery.url, status, "event refused");
+        }
+        self.queue.borrow_mut().handle_outcome(delivery.id, outcome, Instant::now());
+        self.changed.notify();
+    }
+
+    async fn wait(&self, until: Option<Instant>) {
+        match until {
+            Some(until) => {
+                let _ = rt::select(self.changed.notified(), rt::sleep_until(until)).await;
+            }
+            None => self.changed.notified().await,
+        }
+    }
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Events").field("queue", &self.queue).finish_non_exhaustive()
+    }
+}

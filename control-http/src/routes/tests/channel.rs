@@ -1,0 +1,272 @@
+//! `/channel`.
+
+use rtp::api::{
+    ChannelCounts, ChannelId, ChannelView, CloseReason, Command, CommandError, ControlUrl, CoreLoad, Direction, Encoding, Event,
+    EventAction, InStats, Load, Open, Opened, Payload, RemoteStats, Reply, Stats, Target, TickStats,
+};
+
+use super::*;
+
+/// Notes what it is asked, answers what the test laid down, `Done` when there is nothing.
+#[derive(Default)]
+struct MediaCore {
+    asked: RefCell<Vec<Command>>,
+    answers: RefCell<VecDeque<Result<Reply, CommandError>>>,
+}
+
+impl RtpBackend for MediaCore {
+    async fn call(&self, command: Command) -> Result<Reply, CommandError> {
+        self.asked.borrow_mut().push(command);
+        self.answers.borrow_mut().pop_front().unwrap_or(Ok(Reply::Done))
+    }
+}
+
+fn media() -> RtpApi<MediaCore, Steady> {
+    RtpApi { backend: MediaCore::default(), program: Steady(Ok(())), server: Rc::default(), resolver: Rc::default() }
+}
+
+fn asked(method: Method, target: &str, body: &str) -> Command {
+    let api = media();
+    let (status, answer, _) = ask(&api, method, target, body);
+    let asked = api.backend.asked.take();
+    assert_eq!(asked.len(), 1, "{target} {body}: {status} {answer}");
+    asked.into_iter().next().unwrap()
+}
+
+fn answer(method: Method, target: &str, body: &str, reply: Result<Reply, CommandError>) -> (u16, Value) {
+    let api = media();
+    api.backend.answers.borrow_mut().push_back(reply);
+    let (status, body, _) = ask(&api, method, target, body);
+    (status, body)
+}
+
+fn refused(target: &str, body: &str) -> (u16, String) {
+    let api = media();
+    let (status, answer, _) = ask(&api, Method::Put, target, body);
+    assert!(api.backend.asked.borrow().is_empty(), "{body}");
+    (status, answer["detail"].as_str().unwrap().to_owned())
+}
+
+fn id(bits: u128) -> ChannelId {
+    ChannelId::from_random(bits)
+}
+
+fn plain(number: u8) -> Payload {
+    Payload { number, encoding: None, fmtp: None }
+}
+
+#[test]
+fn a_channel_is_opened_by_every_documented_path() {
+    for path in ["/", "/channel", "/channel/"] {
+        for body in ["", "{}"] {
+            assert_eq!(asked(Method::Post, path, body), Command::Open(Open::default()));
+        }
+    }
+    let body = format!(r#"{{"control":{{"host":"127.0.0.1","port":9001}},"id":"c","near":"{}","codec":"pcma"}}"#, id(9));
+    let control = Some(ControlUrl("http://127.0.0.1:9001".into()));
+    assert_eq!(asked(Method::Post, "/", &body), Command::Open(Open { control, id: Some("c".into()), near: Some(id(9)) }));
+    assert_eq!(ask(&media(), Method::Post, "/channel", r#"{"near":"x"}"#).1["detail"], "near must be the uuid of a channel");
+}
+
+#[test]
+fn an_open_channel_has_the_documented_shape() {
+    let core = CoreLoad { core: 1, channels: 1, budget_us: 1000, mean_us: 5, p99_us: 9, max_us: 11, late: 0, missed: 0, headroom: 0.75 };
+    let opened = Opened {
+        channel: id(1),
+        ip: "192.0.2.1".parse().unwrap(),
+        port: 10_000,
+        channels: ChannelCounts { active: 1, available: 4999 },
+        load: Load { cores: vec![core], headroom: 0.75, transcodes: 0, accepting: true },
+    };
+    let uuid = id(1).to_string();
+    assert_eq!(
+        answer(Method::Post, "/channel", "", Ok(Reply::Opened(Box::new(opened)))),
+        (
+            200,
+            value!({
+                "uuid": uuid, "channel": uuid, "ip": "192.0.2.1", "port": 10_000, "channels": {"active": 1, "available": 4999},
+                "load": {"cores": [{"core": 1, "channels": 1, "tick": {"budgetus": 1000, "meanus": 5, "p99us": 9, "maxus": 11, "late": 0, "missed": 0}, "headroom": 0.75}],
+                    "headroom": 0.75, "transcodes": 0, "accepting": true},
+            })
+        )
+    );
+    let (status, body, response) = {
+        let api = media();
+        api.backend.answers.borrow_mut().push_back(Err(CommandError::Full { what: "channels", max: 5000 }));
+        ask(&api, Method::Post, "/channel", "")
+    };
+    assert_eq!((status, &body["error"]), (503, &value!("pool_empty")));
+    assert!(response.headers.iter().any(|(name, _)| *name == "Retry-After"));
+}
+
+#[test]
+fn a_far_end_is_set_by_every_generation_of_paths_and_bodies() {
+    let target =
+        |payloads| Target { ip: "8.8.4.4".parse().unwrap(), port: 12_000, payloads, ptime_ms: None, direction: None, rtcp_mux: false };
+    let body = r#"{"ip":"8.8.4.4","port":12000,"audio":{"payloads":[9,"8",101]}}"#;
+    let expected = Command::Target { channel: id(1), target: target(vec![plain(9), plain(8), plain(101)]) };
+    for path in [format!("/channel/{}", id(1)), format!("/channel/target/{}", id(1)), format!("/channel/{}/target", id(1))] {
+        assert_eq!(asked(Method::Put, &path, body), expected);
+    }
+    let path = format!("/channel/{}", id(1));
+    let mapped = r#"{"ip":"8.8.4.4","port":12000,"direction":"sendonly","rtcpmux":true,
+        "audio":{"ptime":30,"payloads":[96,97,101],"fmtp":{"101":"0-16"},
+            "rtpmap":{"96":"opus/48000/2","97":{"encoding":"iLBC","clock":8000},"101":{"encoding":"telephone-event","clock":"8000","params":""}}}}"#;
+    let encoding = |name: &str, clock_rate_hz, channels| Some(Encoding { name: name.into(), clock_rate_hz, channels });
+    let payloads = vec![
+        Payload { number: 96, encoding: encoding("opus", 48_000, 2), fmtp: None },
+        Payload { number: 97, encoding: encoding("iLBC", 8000, 1), fmtp: None },
+        Payload { number: 101, encoding: encoding("telephone-event", 8000, 1), fmtp: Some("0-16".into()) },
+    ];
+    let direction = Some(Direction { send: true, recv: false });
+    let target = Target { ptime_ms: Some(30), direction, rtcp_mux: true, ..target(payloads) };
+    assert_eq!(asked(Method::Put, &path, mapped), Command::Target { channel: id(1), target: target.clone() });
+    let successor = r#"{"remote":{"address":"8.8.4.4","port":12000,"codec":0}}"#;
+    let target = Target { payloads: vec![plain(0)], ptime_ms: None, direction: None, rtcp_mux: false, ..target };
+    assert_eq!(asked(Method::Put, &path, successor), Command::Target { channel: id(1), target });
+}
+
+#[test]
+fn a_bad_far_end_is_refused_by_name() {
+    let path = format!("/channel/{}", id(1));
+    let audio = r#""audio":{"payloads":[0]}"#;
+    for (body, status, detail) in [
+        ("{}".to_owned(), 400, "ip is missing"),
+        (format!(r#"{{"ip":"1.2.3.4",{audio}}}"#), 400, "port is missing"),
+        (format!(r#"{{"ip":"1.2.3.4","port":70000,{audio}}}"#), 400, "port must be a whole number from 0 to 65535"),
+        (r#"{"ip":"1.2.3.4","port":1}"#.to_owned(), 400, "audio.payloads must name at least one payload type"),
+        (r#"{"ip":"1.2.3.4","port":1,"audio":{"payloads":[0,128]}}"#.to_owned(), 400, "audio.payloads[1] must be 0 to 127"),
+        (
+            r#"{"ip":"1.2.3.4","port":1,"audio":{"payloads":[96],"rtpmap":{"96":{"clock":8000}}}}"#.to_owned(),
+            400,
+            "audio.rtpmap.96.encoding is missing",
+        ),
+        (r#"{"ip":"1.2.3.4","port":1,"audio":{"payloads":[96],"rtpmap":{"96":"x/0"}}}"#.to_owned(), 400, "audio.rtpmap.96 has a bad clock"),
+        (
+            format!(r#"{{"ip":"1.2.3.4","port":1,"direction":"up",{audio}}}"#),
+            400,
+            "direction must be sendrecv, sendonly, recvonly or inactive",
+        ),
+        (format!(r#"{{"ip":"1.2.3.4","port":1,"crypto":{{}},{audio}}}"#), 422, "encrypted media (dtls, crypto) are not spoken here"),
+    ] {
+        assert_eq!(refused(&path, &body), (status, detail.to_owned()), "{body}");
+    }
+}
+
+#[test]
+fn a_far_end_given_by_name_is_resolved() {
+    rt::run_test(async {
+        let api = media();
+        let put = |host: &str| {
+            let body = format!(r#"{{"ip":"{host}","port":4000,"audio":{{"payloads":[0]}}}}"#);
+            api.handle(Request::new(Method::Put, &format!("/channel/{}", id(1)), body).unwrap())
+        };
+        assert_eq!(put("localhost").await.status, 200);
+        assert!(matches!(&api.backend.asked.borrow()[0], Command::Target { target, .. } if target.ip.is_loopback()));
+        let response = put("no such host").await;
+        assert_eq!(response.status, 422);
+        assert!(String::from_utf8(response.body).unwrap().contains("\"error\":\"unresolved\",\"detail\":\"ip names a host"));
+    });
+}
+
+#[test]
+fn verbs_become_commands() {
+    let (a, b) = (id(1), id(2));
+    for (target, body, command) in [
+        (format!("/channel/{a}/mix/{b}"), "", Command::Mix { a, b }),
+        (format!("/channel/{a}/unmix"), "", Command::Unmix { channel: a }),
+        (format!("/channel/{a}/echo"), "", Command::Echo { channel: a }),
+        (
+            format!("/channel/{a}/direction"),
+            r#"{"send":false}"#,
+            Command::Direction { channel: a, direction: Direction { send: false, recv: true } },
+        ),
+    ] {
+        assert_eq!(asked(Method::Put, &target, body), command);
+        assert_eq!(ask(&media(), Method::Post, &target, body).0, 405);
+    }
+    assert_eq!(asked(Method::Get, "/channel", ""), Command::List);
+    for target in ["/channel/x", "/channel/x/mix/y", "/channel/x/unmix", "/channel/x/target"] {
+        let (status, detail) = refused(target, r#"{"ip":"1.2.3.4","port":1,"audio":{"payloads":[0]}}"#);
+        assert_eq!((status, detail.as_str()), (404, "x is not a channel"));
+    }
+    for (method, target, allow) in [
+        (Method::Put, "/", "POST"),
+        (Method::Put, "/channel", "GET, POST"),
+        (Method::Post, "/channel/x", "GET, PUT, DELETE"),
+        (Method::Get, "/channel/x/target", "PUT"),
+    ] {
+        let (status, _, response) = ask(&media(), method, target, "");
+        assert_eq!(status, 405);
+        assert!(response.headers.contains(&("Allow", allow.to_owned())), "{target}");
+    }
+    assert_eq!(ask(&media(), Method::Get, "/channel/x/y/z/w", "").0, 404);
+    assert_eq!(ask(&media(), Method::Get, "/status", "").0, 200);
+}
+
+#[test]
+fn statistics_have_the_documented_keys_and_null_for_what_is_not_known() {
+    let stats = Stats {
+        input: InStats { count: 3, bytes: 516, jitter_ms: Some(1.5), ..InStats::default() },
+        codec_out: Some("PCMA"),
+        tick: Some(TickStats { mean_us: 2, max_us: 9, count: 3 }),
+        remote: RemoteStats { address: Some("192.0.2.9:4000".parse().unwrap()), latched: true },
+        ..Stats::default()
+    };
+    let uuid = id(1).to_string();
+    let figures = value!({
+        "in": {"count": 3, "bytes": 516, "lost": 0, "late": 0, "duplicate": 0, "reordered": 0, "badsource": 0, "jitterms": 1.5,
+            "bufferms": null, "concealed": null, "mos": null},
+        "out": {"count": 0, "bytes": 0, "skipped": 0},
+        "rtcp": {"rttms": null, "remotelost": null, "remotejitterms": null},
+        "codec": {"in": null, "out": "PCMA"},
+        "tick": {"meanus": 2, "maxus": 9, "count": 3},
+        "remote": {"ip": "192.0.2.9", "port": 4000, "latched": true},
+    });
+    let with = |mut first: Value| {
+        first.as_object_mut().unwrap().extend(figures.as_object().unwrap().clone());
+        first
+    };
+    let closed = Reply::Closed { stats: Box::new(stats.clone()), channels: ChannelCounts { active: 0, available: 5000 } };
+    assert_eq!(
+        answer(Method::Delete, &format!("/channel/{uuid}"), "", Ok(closed)),
+        (200, with(value!({"uuid": uuid, "channels": {"active": 0, "available": 5000}})))
+    );
+    let view = ChannelView {
+        channel: id(1),
+        id: Some("c".into()),
+        local: "192.0.2.1:10000".parse().unwrap(),
+        mix: Some(id(2)),
+        echo: false,
+        direction: Direction::default(),
+        stats: stats.clone(),
+    };
+    let shown = with(value!({
+        "uuid": uuid, "channel": uuid, "id": "c", "ip": "192.0.2.1", "port": 10_000, "mix": id(2).to_string(), "echo": false,
+        "direction": {"send": true, "recv": true},
+    }));
+    assert_eq!(answer(Method::Get, &format!("/channel/{uuid}"), "", Ok(Reply::Channel(Box::new(view.clone())))), (200, shown.clone()));
+    assert_eq!(answer(Method::Get, "/channel", "", Ok(Reply::Channels(vec![view]))), (200, value!({"count": 1, "channels": [shown]})));
+    let event = Event {
+        control: ControlUrl("http://h:1".into()),
+        channel: id(1),
+        id: None,
+        seq: 2,
+        action: EventAction::Close { reason: CloseReason::Idle, stats: Box::new(stats) },
+    };
+    assert_eq!(crate::json::channel_event(&event), value!({"action": "close", "reason": "idle", "stats": figures, "uuid": uuid, "seq": 2}));
+}
+
+#[test]
+fn what_the_media_core_refuses_has_its_status() {
+    for (error, status, code) in [
+        (CommandError::NotFound(id(1)), 404, "channel_not_open"),
+        (CommandError::WrongState("x"), 409, "wrong_state"),
+        (CommandError::Impossible("x".into()), 422, "impossible"),
+        (CommandError::Bad("x".into()), 400, "bad_value"),
+        (CommandError::Unavailable("draining"), 503, "unavailable"),
+    ] {
+        let (have, body) = answer(Method::Put, &format!("/channel/{}/unmix", id(1)), "", Err(error));
+        assert_eq!((have, body["error"].as_str()), (status, Some(code)));
+    }
+}
