@@ -134,13 +134,14 @@ pub(super) fn unquote(inside: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(inside.len());
     let mut chars = inside.chars().peekable();
     while let Some(c) = chars.next() {
-        match c {
-            '\\' => out.extend(chars.next()),
-            '\r' | '\n' => {
+        let meant = if c == '\\' { chars.next() } else { Some(c) };
+        match meant {
+            // A fold, even behind a backslash: a line break cannot be escaped.
+            Some('\r' | '\n') => {
                 while chars.next_if(|next| matches!(next, ' ' | '\t' | '\r' | '\n')).is_some() {}
                 out.push(' ');
             }
-            _ => out.push(c),
+            meant => out.extend(meant),
         }
     }
     Cow::Owned(out)
@@ -280,6 +281,7 @@ mod tests {
     fn unquote_takes_the_backslash_away_and_unfolds() {
         assert_eq!(unquote("J Rosenberg \\\\\\\""), "J Rosenberg \\\"");
         assert_eq!(unquote("a\r\n \tb"), "a b");
+        assert_eq!(unquote("a\\\r\n \tb"), "a b");
         assert!(matches!(unquote("plain"), Cow::Borrowed("plain")));
     }
 

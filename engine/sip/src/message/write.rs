@@ -13,6 +13,9 @@
 //! own. Values that are copied from a parsed message are unfolded, which leaves them one line.
 //! Source: RFC 3261 §7, §8.2.6.2, §18.2.1, §20.14; RFC 3581 §4.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::{self, Display, Write as _};
 use std::net::SocketAddr;
 
