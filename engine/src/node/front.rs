@@ -7,9 +7,13 @@
 //! Shape:  one task per server; all of them have ended when the body returns.
 //! Errors: [`NodeError`] of the first service that cannot start.
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
 
+use control_http::client::{Client, ClientConfig};
+use control_http::events::{EventConfig, Events};
 use control_http::resolve::Resolver;
 use control_http::routes::{RtpApi, RtpBackend, SipApi, SipBackend};
 use control_http::server::{Handler, ServerConfig, ServerStats, serve};
@@ -40,27 +44,34 @@ struct Common {
     layout: Layout,
     api: ApiConfig,
     resolver: Rc<Resolver>,
+    client: Rc<Client>,
     /// Opens when everything but SIP may end.
     closed: Latch,
 }
 
 type Task = rt::JoinHandle<()>;
 
+/// How long the last events may take to reach control when the process ends.
+const LAST_EVENTS: Duration = Duration::from_millis(500);
+
 /// Serves until the process is told to stop.
 ///
 /// # Errors
 /// A service cannot start.
 pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
-    let common = Common { layout: plan.layout, api: plan.api, resolver: Rc::new(Resolver::default()), closed: Latch::new() };
+    let resolver = Rc::new(Resolver::default());
+    let client = ClientConfig { token: plan.api.policy.token.clone(), ..ClientConfig::default() };
+    let client = Rc::new(Client::new(client, Rc::clone(&resolver)));
+    let common = Common { layout: plan.layout, api: plan.api, resolver, client, closed: Latch::new() };
     let mut tasks = Vec::new();
     if let Some((config, ends)) = plan.rtp {
         tasks.extend(start_rtp(&common, &config, ends).await?);
     }
     let mut farewell = None;
     if let Some(config) = plan.sip {
-        let (farewell_task, server) = start_sip(&common, &config, &context.stop).await?;
-        farewell = Some(farewell_task);
-        tasks.push(server);
+        let (serving, others) = start_sip(&common, &config, &context.stop).await?;
+        farewell = Some(serving);
+        tasks.extend(others);
     }
     context.ready();
     context.stop.wait().await;
@@ -74,58 +85,66 @@ pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
     Ok(())
 }
 
-/// The task that serves SIP until `stop` and then says good-bye, and its HTTP server.
-async fn start_sip(common: &Common, config: &SipConfig, stop: &Latch) -> Result<(Task, Task), NodeError> {
-    let node = SipNode::bind(config, Rc::clone(&common.resolver), Box::new(|_event| {})).await?;
+/// The task that serves SIP until `stop` and then says good-bye; its events and its HTTP server.
+async fn start_sip(common: &Common, config: &SipConfig, stop: &Latch) -> Result<(Task, [Task; 2]), NodeError> {
+    let events_to: Rc<OnceCell<Weak<SipNode>>> = Rc::default();
+    let events = Events::new(EventConfig::default(), Rc::clone(&common.client), {
+        let node = Rc::clone(&events_to);
+        move |callid: &str| {
+            if let Some(node) = node.get().and_then(Weak::upgrade) {
+                node.control_failed(callid);
+            }
+        }
+    });
+    let sink = Rc::clone(&events);
+    let node = SipNode::bind(config, Rc::clone(&common.resolver), Box::new(move |event| sink.push(event))).await?;
+    events_to.get_or_init(|| Rc::downgrade(&node));
     let addresses: Vec<String> = node.addresses().map(|address| address.to_string()).collect();
     tracing::info!(sip = addresses.join(" "), transport = "udp", "project-sip listens");
+    let draining = Rc::clone(&node);
+    let report = Rc::clone(&events);
     let service = Service::new(
         "project-sip",
         &common.layout,
-        {
-            let node = Rc::clone(&node);
-            move || node.start_draining()
-        },
+        move || draining.start_draining(),
         move |status| {
             status.insert("listeners".into(), json!(addresses));
+            status.insert("events".into(), report.report().into());
         },
         || Ok(()),
     );
-    let server =
-        listen(common, "project-sip", config.http, |stats| SipApi { backend: SipHttp(Rc::clone(&node)), program: service, server: stats })
-            .await?;
-    let stop = stop.clone();
-    Ok((rt::spawn_local(async move { node.run(&stop).await }), server))
+    let backend = SipHttp(Rc::clone(&node));
+    let server = listen(common, "project-sip", config.http, |stats| SipApi { backend, program: service, server: stats }).await?;
+    let (stop, closed) = (stop.clone(), common.closed.clone());
+    Ok((rt::spawn_local(async move { node.run(&stop).await }), [server, rt::spawn_local(events.run(closed, LAST_EVENTS))]))
 }
 
-async fn start_rtp(common: &Common, config: &RtpConfig, ends: Vec<MediaEnd>) -> Result<[Task; 2], NodeError> {
+async fn start_rtp(common: &Common, config: &RtpConfig, ends: Vec<MediaEnd>) -> Result<[Task; 3], NodeError> {
     let node = RtpNode::new(ends);
-    tracing::info!(rtp = %config.bind, public = %config.public, ports = format!("{}-{}", config.ports.start(), config.ports.end()), "project-rtp is ready for channels");
+    let events = Events::new(EventConfig::default(), Rc::clone(&common.client), |_| {});
+    let (first, last) = (config.ports.start(), config.ports.end());
+    tracing::info!(rtp = %config.bind, public = %config.public, ports = format!("{first}-{last}"), "project-rtp opens channels");
+    let (draining, loaded, accepting, report) = (Rc::clone(&node), Rc::clone(&node), Rc::clone(&node), Rc::clone(&events));
     let service = Service::new(
         "project-rtp",
         &common.layout,
-        {
-            let node = Rc::clone(&node);
-            move || node.start_draining()
+        move || draining.start_draining(),
+        move |status| {
+            let channels = loaded.channels();
+            status.insert("channels".into(), json!({"active": channels.active, "available": channels.available}));
+            status.insert("load".into(), control_http::json::load(&loaded.load()));
+            status.insert("events".into(), report.report().into());
         },
-        {
-            let node = Rc::clone(&node);
-            move |status| {
-                let channels = node.channels();
-                status.insert("channels".into(), json!({"active": channels.active, "available": channels.available}));
-                status.insert("load".into(), control_http::json::load(&node.load()));
-            }
-        },
-        {
-            let node = Rc::clone(&node);
-            move || if node.load().accepting { Ok(()) } else { Err("no media shard has room".into()) }
-        },
+        move || if accepting.load().accepting { Ok(()) } else { Err("no media shard has room".into()) },
     );
     let (backend, resolver) = (RtpHttp(Rc::clone(&node)), Rc::clone(&common.resolver));
     let server = listen(common, "project-rtp", config.http, |stats| RtpApi { backend, program: service, server: stats, resolver }).await?;
-    let closed = common.closed.clone();
-    let events: super::rtp::EventSink = Rc::new(|_event| {});
-    Ok([server, rt::spawn_local(async move { node.run(&events, &closed).await })])
+    let sink: super::rtp::EventSink = {
+        let events = Rc::clone(&events);
+        Rc::new(move |event| events.push(event))
+    };
+    let (closed, told) = (common.closed.clone(), common.closed.clone());
+    Ok([server, rt::spawn_local(async move { node.run(&sink, &closed).await }), rt::spawn_local(events.run(told, LAST_EVENTS))])
 }
 
 async fn listen<H: Handler + 'static>(

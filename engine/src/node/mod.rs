@@ -4,6 +4,7 @@
 //! Errors: [`NodeError`] while starting; afterwards every service answers for itself.
 
 pub mod front;
+pub mod media;
 pub mod rtp;
 pub mod service;
 pub mod sip;
@@ -17,6 +18,9 @@ pub enum NodeError {
     /// A socket cannot be bound.
     #[error(transparent)]
     Bind(#[from] rt::BindError),
+    /// The kernel gives no ring for media.
+    #[error("media ring: {0}")]
+    Ring(#[from] crate::ring::SetupError),
     /// The system has no random numbers.
     #[error("cannot read /dev/urandom: {0}")]
     Random(std::io::Error),

@@ -6,14 +6,19 @@
 //! Shape:  [`Config`] says which of the three programs run; [`start`] gives the running [`Shards`].
 //! Errors: [`Failure`] with the exit code of the cause: 2 settings, 71 system, 78 this host cannot run us.
 
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
+use rt::Latch;
+
 use super::Failure;
+use crate::mesh;
 use crate::node::front::{self, FrontPlan};
+use crate::node::media::{self, MediaPlan};
 use crate::ring::{Needs, ProbeError, probe};
 use crate::settings::config::{ApiConfig, ControlConfig, RtpConfig, SipConfig};
 use crate::settings::{Program, Settings};
-use crate::shard::{self, Cores, Layout, Shards, StartError, allowed_cpus};
+use crate::shard::{self, BodyError, Context, Cores, Layout, Shards, StartError, allowed_cpus};
 
 /// What is to run.
 pub struct Config {
@@ -69,19 +74,58 @@ pub fn start(program: Program, config: &Config) -> Result<Shards, Failure> {
     for plan in &layout.shards {
         tracing::info!(shard = plan.name, cpu = plan.cpu, front = plan.front, media = plan.media.is_some(), "starting");
     }
-    let mut front = Some(FrontPlan { layout: layout.clone(), api: config.api.clone(), sip: config.sip.clone(), rtp: None });
+    let (mut ends, mut media) = (Vec::new(), VecDeque::new());
+    if let Some(config) = &config.rtp {
+        let shards = layout.media_shards();
+        for number in 0..shards {
+            let (wake, commands) = rt::signal();
+            let (end, server) = mesh::pair(wake);
+            ends.push(end);
+            media.push_back(MediaPlan { config: config.clone(), number, shards, server, commands });
+        }
+    }
+    let mut front = Some(FrontPlan {
+        layout: layout.clone(),
+        api: config.api.clone(),
+        sip: config.sip.clone(),
+        rtp: config.rtp.clone().map(|rtp| (rtp, ends)),
+    });
     let shards = shard::start(&layout, |plan| {
         let front = front.take_if(|_| plan.front);
-        Box::new(|context| {
-            Box::pin(async move {
-                match front {
-                    Some(front) => front::run(front, context).await,
-                    None => Ok(()),
-                }
-            })
-        })
+        // Shards come in the order of their numbers.
+        let media = plan.media.and_then(|_| media.pop_front());
+        Box::new(move |context| Box::pin(serve(context, front, media)))
     });
     shards.map_err(|error| Failure { code: exit_code(&error), message: error.to_string() })
+}
+
+/// One shard: the front, media, or with a single CPU both.
+async fn serve(context: Context, front: Option<FrontPlan>, media: Option<MediaPlan>) -> Result<(), BodyError> {
+    // Beside a front, media serve until it has said good-bye; on a shard of their own, until they are told.
+    let stop = if front.is_some() { Latch::new() } else { context.stop.clone() };
+    let media = match media {
+        Some(plan) => {
+            let (shard, stop) = (plan.start(&context.plan)?, stop.clone());
+            Some(rt::spawn_local_in(media::queue(), async move { shard.run(&stop).await }))
+        }
+        None => None,
+    };
+    let result = match front {
+        Some(plan) => {
+            let result = front::run(plan, context).await;
+            stop.open();
+            result
+        }
+        None => {
+            context.ready();
+            stop.wait().await;
+            Ok(())
+        }
+    };
+    if let Some(media) = media {
+        media.await;
+    }
+    result
 }
 
 /// RTP ports go in pairs: even and odd.

@@ -1,0 +1,63 @@
+//! A media shard as a part of project-rtp: its share of the ports, its ring, its machine.
+//!
+//! Shape:  [`MediaPlan`] crosses to the shard's thread, which makes the rest there.
+//! Units:  a freed port rests 2 s before it is used again, so that a late packet of the old call meets nobody.
+//! Errors: [`NodeError::Ring`] when the kernel gives no ring.
+
+use std::time::{Duration, Instant};
+
+use rt::{Queue, Signal};
+use rtp::media::{Config, Media, Start};
+
+use super::NodeError;
+use crate::media::{MediaServer, MediaShard, Setup};
+use crate::ring::{PortPool, RingConfig};
+use crate::settings::config::RtpConfig;
+use crate::shard::ShardPlan;
+
+const PORT_REST: Duration = Duration::from_secs(2);
+/// Media go first where signalling shares the CPU: the default queue has 1 share of 1000.
+const SHARES: usize = 900;
+/// A slot.
+const LATENCY: Duration = Duration::from_millis(1);
+
+/// A media shard to be.
+pub struct MediaPlan {
+    /// Settings of project-rtp.
+    pub config: RtpConfig,
+    /// Which media shard it is.
+    pub number: usize,
+    /// Out of how many.
+    pub shards: usize,
+    /// Its end of the mesh.
+    pub server: MediaServer,
+    /// Fires when a command comes.
+    pub commands: Signal,
+}
+
+impl MediaPlan {
+    /// Makes the shard on the calling thread.
+    ///
+    /// # Errors
+    /// [`NodeError::Ring`], [`NodeError::Random`].
+    pub fn start(self, plan: &ShardPlan) -> Result<MediaShard<Media>, NodeError> {
+        let Self { config, number, shards, server, commands } = self;
+        let ports = PortPool::new(config.ports, number, shards, PORT_REST);
+        let setup = Setup {
+            cpu: plan.cpu,
+            alone: plan.media_only(),
+            bind: config.bind,
+            advertised: config.public,
+            ring: RingConfig::for_channels(u32::try_from(ports.pairs()).unwrap_or(u32::MAX)),
+        };
+        let machine = Config { channels_max: ports.pairs(), media_timeout: config.timeout, ..Config::default() };
+        let start = Start { now: Instant::now(), unix_epoch_ms: super::epoch_ms() };
+        let machine = Media::new(machine, start, super::seed()?);
+        Ok(MediaShard::new(setup, ports, machine, server, commands)?)
+    }
+}
+
+/// The queue that media tasks run in.
+pub fn queue() -> Queue {
+    Queue::new("media", SHARES, LATENCY)
+}
