@@ -103,6 +103,7 @@ pub(crate) fn sip_status(error: &sip::api::CommandError) -> (u16, &'static str) 
         CommandError::Unroutable(code @ 400..=599) => (*code, "unroutable"),
         CommandError::Unroutable(_) => (480, "unroutable"),
         CommandError::Full { .. } => (503, "full"),
+        CommandError::Draining => (503, "draining"),
     }
 }
 

@@ -282,6 +282,9 @@ pub enum CommandError {
     /// The call cannot be routed; the number is the SIP status (404, 480).
     #[error("cannot route the call: SIP {0}")]
     Unroutable(u16),
+    /// No new calls, for the server is about to stop: 503.
+    #[error("draining: no new calls")]
+    Draining,
     /// A table is full: 503.
     #[error("{what} is full: {max} in use")]
     Full {

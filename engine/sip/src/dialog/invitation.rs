@@ -176,6 +176,11 @@ impl Invitation {
         self.dialogs.get_mut(self.answered?)
     }
 
+    /// Sets our Contact, once it is known which listener reaches the far end.
+    pub fn set_contact(&mut self, contact: &str) {
+        contact.clone_into(&mut self.contact);
+    }
+
     /// All dialogs, early ones too.
     pub fn dialogs_mut(&mut self) -> impl Iterator<Item = &mut Dialog> {
         self.dialogs.iter_mut()

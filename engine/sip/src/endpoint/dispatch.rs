@@ -9,13 +9,15 @@
 //! Errors: none; see [`Stats`](super::stats::Stats) for what is dropped.
 //! Source: RFC 3261 §8.2, §18.1.2 (responses), §18.3 (broken messages).
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::calls::CallKey;
 use super::source::Source;
-use super::{Datagram, Endpoint, ping, screen};
+use super::{Datagram, Endpoint, Owner, Purpose, ping, screen};
 use crate::flow::Transport;
 use crate::message::{Fault, HeaderName, Message, Method, ParseError, Rejected, Request, Response, StatusCode, Writer, parse};
-use crate::transaction::{Cancels, Incoming, Matched, NewRequest, RequestHead, ResponseHead};
+use crate::transaction::{Cancels, Incoming, Matched, NewRequest, RequestHead, ResponseHead, TransactionId};
 
 impl Endpoint {
     pub(super) fn dispatch(&mut self, datagram: Datagram<'_>, now: Instant) {
@@ -26,7 +28,7 @@ impl Endpoint {
                 let source = Source::new(datagram.listener, transport, datagram.from, request.via());
                 self.handle_request(&request, &source, now);
             }
-            Ok(Message::Response(response)) => self.handle_response(&response, now),
+            Ok(Message::Response(response)) => self.handle_response(&response, datagram.from, now),
             Err(ParseError::Rejected(rejected)) => self.reject(&rejected, datagram, transport),
             Err(ParseError::Garbage(Fault::Empty)) => self.stats.keepalives += 1,
             Err(ParseError::Garbage(_)) => self.stats.garbage += 1,
@@ -49,36 +51,61 @@ impl Endpoint {
         self.transmit(source.reply, written.is_ok().then_some(out));
     }
 
-    fn handle_response(&mut self, response: &Response<'_>, now: Instant) {
+    fn handle_response(&mut self, response: &Response<'_>, from: SocketAddr, now: Instant) {
         let via = response.via();
         if let Some(id) = via.branch.and_then(ping::pinged) {
             return self.registrar.handle_pong(id);
         }
         match self.layer.handle_response(&ResponseHead::from(response), now) {
-            Matched::Deliver(..) | Matched::Absorbed => {}
+            Matched::Deliver(id, Owner::Call(key, purpose)) => {
+                self.deliver(key, purpose, id, response, from, now);
+                self.calls.settle(key);
+            }
+            Matched::Deliver(_, Owner::Nobody) | Matched::Absorbed => {}
             Matched::Unmatched => self.stats.strays += 1,
+        }
+    }
+
+    /// A response to a request of a call.
+    fn deliver(&mut self, key: CallKey, purpose: Purpose, id: TransactionId, response: &Response<'_>, from: SocketAddr, now: Instant) {
+        if let Some(call) = self.calls.get_mut(key) {
+            call.view.remote = Some(from);
+        }
+        match purpose {
+            Purpose::OurInvite => self.invite_response(key, response, now),
+            Purpose::OurOffer => self.offer_response(key, id, response, now),
+            Purpose::Bye if response.status().is_final() => self.bye_done(key),
+            Purpose::Other => self.other_response(key, response, now),
+            // Nobody answers responses of ours.
+            Purpose::Bye | Purpose::TheirInvite | Purpose::TheirOffer => {}
         }
     }
 
     fn handle_request(&mut self, request: &Request<'_>, source: &Source, now: Instant) {
         match self.layer.handle_request(&RequestHead::from(request), now) {
             Incoming::Repeat => {}
-            Incoming::Ack { .. } => self.stats.acks_lost += 1,
+            Incoming::Ack { .. } => self.ack_received(request, source, now),
             Incoming::New { request: new, cancels } => self.handle_new(request, source, new, cancels, now),
+        }
+        if let Some(key) = self.calls.find(request.call_id()) {
+            self.calls.settle(key);
         }
     }
 
-    fn handle_new(&mut self, request: &Request<'_>, source: &Source, new: NewRequest, cancels: Cancels<super::Owner>, now: Instant) {
+    fn handle_new(&mut self, request: &Request<'_>, source: &Source, new: NewRequest, cancels: Cancels<Owner>, now: Instant) {
         match cancels {
             Cancels::NotACancel => {}
-            Cancels::Nothing | Cancels::Invite(..) => {
-                return self.answer_stateless(request, source, StatusCode::CALL_DOES_NOT_EXIST, &[]);
-            }
+            Cancels::Nothing => return self.answer_stateless(request, source, StatusCode::CALL_DOES_NOT_EXIST, &[]),
+            Cancels::Invite(invite, owner) => return self.cancel_received(request, source, invite, owner, now),
         }
         if let Err(refused) = screen::screen(request) {
             return self.answer_stateless(request, source, refused.status(), &refused.explain());
         }
+        if request.to().tag.is_some() {
+            return self.within(request, source, new, now);
+        }
         match request.method() {
+            Method::Invite => self.incoming(request, source, new, now),
             Method::Register => self.register(request, source, new, now),
             Method::Options => self.answer_stateless(request, source, StatusCode::OK, CAPABILITIES),
             _ => self.answer_stateless(request, source, StatusCode::CALL_DOES_NOT_EXIST, &[]),
@@ -94,5 +121,5 @@ impl Endpoint {
 }
 
 /// What we can do, for the 200 to OPTIONS (RFC 3261 §11.2).
-const CAPABILITIES: super::reply::Extra<'static> =
+pub(super) const CAPABILITIES: super::reply::Extra<'static> =
     &[(HeaderName::Allow.as_str(), &screen::ALLOW), (HeaderName::Accept.as_str(), &screen::ACCEPT)];

@@ -8,6 +8,8 @@
 //! Why refused and not dropped: a script that sets Contact believes that it has an effect.
 //! Source: RFC 3261 §7.3.1 and §25.1 (`header-name`, `header-value`).
 
+use std::fmt::Display;
+
 use crate::api::CommandError;
 
 const HEADERS_MAX: usize = 32;
@@ -100,6 +102,11 @@ impl ExtraHeaders {
             }
         }
         Ok(Self(headers))
+    }
+
+    /// As a response or request takes them.
+    pub fn shown(&self) -> Vec<(&str, &dyn Display)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value as &dyn Display)).collect()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {

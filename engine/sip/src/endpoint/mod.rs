@@ -11,25 +11,36 @@
 //! Randomness: one seeded generator; the driver takes the seed from the system, tests give a fixed one.
 //! Source: RFC 3261 §8.1, §8.2 (UAC and UAS core).
 
+mod action;
 mod admin;
+mod call;
+mod caller;
+mod calls;
 mod clock;
 mod config;
 mod dispatch;
-#[allow(dead_code, reason = "the call core that uses it comes next")]
+mod ending;
+mod event;
 mod extra;
+mod hop;
 mod identify;
+mod identity;
+mod incoming;
+mod offers;
+mod originate;
+mod outgoing;
 mod output;
 mod ping;
-#[allow(dead_code, reason = "the call core that uses it comes next")]
 mod reason;
 mod register;
-#[allow(dead_code, reason = "the call core that uses it comes next")]
 mod reply;
 mod screen;
 mod source;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod transfer;
+mod within;
 
 pub use config::{EndpointConfig, Listener};
 pub use output::{Datagram, Output, ResolveError, ResolveId};
@@ -44,11 +55,15 @@ use rand_core::{Rng, SeedableRng};
 use crate::api::{Command, CommandError, Reply};
 use crate::auth::Authenticator;
 use crate::directory::Directory;
-use crate::flow::Flow;
+use crate::flow::{Flow, Transport};
+use crate::message::StatusCode;
 use crate::registrar::Registrar;
 use crate::token::Tokens;
-use crate::transaction::{Layer, LayerOutput};
+use crate::transaction::{Event as TransactionEvent, Layer, LayerOutput, TransactionId};
+use call::{Call, Phase};
+use calls::{CallKey, Calls};
 use clock::WallClock;
+use originate::Keys;
 use stats::Stats;
 
 /// What we tell those whom we cannot serve now, seconds.
@@ -65,6 +80,8 @@ pub struct Endpoint {
     directory: Directory,
     registrar: Registrar,
     layer: Layer<Owner>,
+    calls: Calls,
+    keys: Keys,
     outputs: VecDeque<Output>,
     stats: Stats,
     draining: bool,
@@ -75,6 +92,25 @@ pub struct Endpoint {
 enum Owner {
     /// Nobody waits for anything.
     Nobody,
+    /// This call.
+    Call(CallKey, Purpose),
+}
+
+/// What a transaction is to its call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Their INVITE that made the call.
+    TheirInvite,
+    /// A re-INVITE or UPDATE of theirs.
+    TheirOffer,
+    /// Our INVITE that made the call.
+    OurInvite,
+    /// A re-INVITE or UPDATE of ours.
+    OurOffer,
+    /// Our BYE.
+    Bye,
+    /// INFO, REFER, NOTIFY of ours.
+    Other,
 }
 
 impl Endpoint {
@@ -96,6 +132,8 @@ impl Endpoint {
             directory: Directory::new(config.directory.clone()),
             registrar: Registrar::new(config.registrar.clone(), now),
             layer: Layer::new(config.limits, config.timing, layer_seed, now),
+            calls: Calls::new(config.calls_max, now),
+            keys: Keys::default(),
             config,
             outputs: VecDeque::new(),
             stats: Stats::default(),
@@ -113,17 +151,28 @@ impl Endpoint {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.layer.handle_timeout(now);
         self.registrar.handle_timeout(now);
+        while let Some(key) = self.calls.pop_due(now) {
+            self.call_due(key, now);
+            self.calls.settle(key);
+        }
         self.settle(now);
     }
 
     /// The event of a new call could not be delivered: the call is answered 503.
     pub fn handle_control_failed(&mut self, callid: &str, now: Instant) {
-        let _ = (callid, now);
+        if let Some(key) = self.calls.find(callid)
+            && self.calls.get(key).is_some_and(|call| !call.view.answered)
+        {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            self.end(key, Some((status, "Control Unreachable".to_owned())), &[], now);
+        }
+        self.settle(now);
     }
 
     /// Takes the answer to a [`Output::Resolve`], best address first.
     pub fn handle_resolved(&mut self, id: ResolveId, addresses: Result<Vec<SocketAddr>, ResolveError>, now: Instant) {
-        let _ = (id, addresses, now);
+        self.resolved(id, addresses, now);
+        self.settle(now);
     }
 
     /// Does what the HTTP API asks.
@@ -141,8 +190,12 @@ impl Endpoint {
             Command::RegGet { domain: Some(domain), user } => {
                 self.registrations(&domain, user.as_deref(), now).map(Reply::Registrations).ok_or(CommandError::NotFound(domain))
             }
-            Command::Originate(_) | Command::Act { .. } | Command::DialogGet { .. } => {
-                Err(CommandError::Impossible("not served by this build".into()))
+            Command::Originate(wish) => self.originate(*wish, now),
+            Command::Act { callid, action } => self.act(&callid, *action, now),
+            Command::DialogGet { callid: None } => Ok(Reply::DialogCount { count: self.calls.len() as u64, counter: self.stats.calls }),
+            Command::DialogGet { callid: Some(callid) } => {
+                let call = self.calls.find(&callid).and_then(|key| self.calls.get(key));
+                call.map(|call| Reply::Dialog(Box::new(call.view.clone()))).ok_or(CommandError::NotFound(callid))
             }
             Command::Status => Ok(Reply::Status(self.status())),
         };
@@ -158,31 +211,44 @@ impl Endpoint {
     /// As `drain`, and ends every live call: BYE, CANCEL or 503.
     pub fn shutdown(&mut self, now: Instant) {
         self.drain();
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        for key in self.calls.keys() {
+            let offered = self.calls.get(key).is_some_and(|call| matches!(call.phase, Phase::Offered(_)));
+            self.end(key, offered.then(|| (status, status.phrase().to_owned())), &[], now);
+            self.calls.settle(key);
+        }
         self.settle(now);
     }
 
     /// Neither calls nor unsent output are left: the driver may stop.
     pub fn is_idle(&self) -> bool {
-        self.outputs.is_empty()
+        self.outputs.is_empty() && self.calls.is_empty()
     }
 
     /// The next thing to do; drain until `Wait`.
     pub fn poll_output(&mut self) -> Output {
         match self.outputs.pop_front() {
             Some(output) => output,
-            None => Output::Wait([self.layer_deadline(), self.registrar.next_deadline()].into_iter().flatten().min()),
+            None => {
+                let deadlines = [self.layer_deadline(), self.registrar.next_deadline(), self.calls.next_deadline()];
+                Output::Wait(deadlines.into_iter().flatten().min())
+            }
         }
     }
 
     /// Collects what the machines inside have to say.
-    fn settle(&mut self, _now: Instant) {
+    fn settle(&mut self, now: Instant) {
         loop {
             match self.layer.poll_output() {
                 LayerOutput::Transmit { flow, bytes } => {
                     let bytes = bytes.to_vec();
                     self.transmit(flow, Some(bytes));
                 }
-                LayerOutput::Event { .. } => {}
+                LayerOutput::Event { id, user: Owner::Call(key, purpose), event } => {
+                    self.transaction_event(key, purpose, id, event, now);
+                    self.calls.settle(key);
+                }
+                LayerOutput::Event { user: Owner::Nobody, .. } => {}
                 LayerOutput::Wait(_) => break,
             }
         }
@@ -199,6 +265,50 @@ impl Endpoint {
             LayerOutput::Wait(deadline) => deadline,
             LayerOutput::Transmit { .. } | LayerOutput::Event { .. } => None,
         }
+    }
+
+    /// A transaction of a call failed or is over.
+    fn transaction_event(&mut self, key: CallKey, purpose: Purpose, id: TransactionId, event: TransactionEvent, now: Instant) {
+        let status = match event {
+            TransactionEvent::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            TransactionEvent::TransportFailed => StatusCode::SERVICE_UNAVAILABLE,
+            TransactionEvent::Terminated => {
+                if purpose == Purpose::OurInvite
+                    && let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut)
+                {
+                    // No more forks can answer (RFC 6026 §7.2).
+                    talking.invitation = None;
+                }
+                return;
+            }
+        };
+        match purpose {
+            Purpose::OurInvite => self.invite_lost(key, status, now),
+            Purpose::OurOffer => self.offer_lost(key, id, status, now),
+            Purpose::Bye => self.bye_done(key),
+            Purpose::Other => self.lost_within(key, status, now),
+            // No ACK for a failure of ours: there is nothing more to do. The ACK of a 2xx has a timer of its own.
+            Purpose::TheirInvite | Purpose::TheirOffer => {}
+        }
+    }
+
+    /// Our Contact on this hop.
+    fn contact(&self, flow: Flow, user: &str) -> String {
+        let host = self.advertised(flow).map(|address| address.to_string()).unwrap_or_default();
+        let transport = match flow.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+        };
+        format!("<{}{transport}>", identity::uri(user, &host))
+    }
+
+    /// A random UUID (RFC 9562 §5.4).
+    fn uuid(&mut self) -> String {
+        let random = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
+        let id = random & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+        let hex = format!("{id:032x}");
+        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+        format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
     }
 
     /// What stands in Via and Contact of messages on this hop.

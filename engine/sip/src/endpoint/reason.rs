@@ -25,12 +25,11 @@ const WORDS: [(&str, u16); 7] = [
 const DEFAULT: u16 = 480;
 
 /// Status and phrase of the final response to a call that was not answered.
-pub(super) fn final_response(code: Option<u16>, reason: Option<&str>) -> Result<(u16, String), CommandError> {
+pub(super) fn final_response(code: Option<u16>, reason: Option<&str>) -> Result<(StatusCode, String), CommandError> {
     let word = reason.and_then(|reason| WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(reason)));
-    let status = code.or(word.map(|(_, status)| *status)).unwrap_or(DEFAULT);
-    if !(300..700).contains(&status) {
-        return Err(CommandError::Bad(format!("code {status} is not a final failure")));
-    }
+    let number = code.or(word.map(|(_, status)| *status)).unwrap_or(DEFAULT);
+    let status = StatusCode::new(number).filter(|status| status.class() > 2);
+    let status = status.ok_or_else(|| CommandError::Bad(format!("code {number} is not a final failure")))?;
     match reason {
         Some(text) if word.is_none() && !text.is_empty() => {
             if !super::extra::is_line(text) {
@@ -38,11 +37,6 @@ pub(super) fn final_response(code: Option<u16>, reason: Option<&str>) -> Result<
             }
             Ok((status, text.to_owned()))
         }
-        Some(_) | None => Ok((status, phrase(status))),
+        Some(_) | None => Ok((status, status.phrase().to_owned())),
     }
-}
-
-/// The usual phrase of a status.
-fn phrase(status: u16) -> String {
-    StatusCode::new(status).map_or_else(String::new, |status| status.phrase().to_owned())
 }

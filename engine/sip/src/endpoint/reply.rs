@@ -15,9 +15,13 @@ use std::time::Instant;
 
 use super::Endpoint;
 use super::source::Source;
+use crate::dialog::Dialog;
 use crate::flow::Flow;
 use crate::message::{HeaderName, Message, Request, StatusCode, WriteError, Writer, parse};
 use crate::transaction::TransactionId;
+
+/// Content-Type of a session description.
+pub(super) const SDP_TYPE: &str = "application/sdp";
 
 /// Headers, by name and value, that are special about one message.
 pub(super) type Extra<'e> = &'e [(&'e str, &'e dyn Display)];
@@ -51,30 +55,39 @@ impl Pending {
         Ok(Self { transaction, head: head.into(), from: source.from, tag: tag.into() })
     }
 
-    /// One of its responses. `dialog`: copies Record-Route, as the answers that make a dialog do (RFC 3261 §12.1.1).
-    pub fn write(
+    /// A response that makes no dialog: 100 and failures.
+    pub fn write(&self, status: StatusCode, reason: &str, agent: &str, extra: Extra<'_>) -> Result<Vec<u8>, WriteError> {
+        self.with_request(|request, out| {
+            let tag = (status != StatusCode::TRYING).then_some(&*self.tag);
+            let writer = Writer::response(out, status, reason).answer(request.headers(), Some(self.from), tag);
+            with(writer.header(HeaderName::Server, agent), extra).end()
+        })
+    }
+
+    /// A response inside the dialog, with Record-Route and Contact where they belong, and a session description.
+    pub fn write_in(
         &self,
+        dialog: &Dialog,
         status: StatusCode,
-        reason: &str,
-        dialog: bool,
         agent: &str,
         extra: Extra<'_>,
-        body: Option<(&str, &str)>,
+        sdp: Option<&str>,
     ) -> Result<Vec<u8>, WriteError> {
+        self.with_request(|request, out| {
+            let writer = dialog.respond(out, request, status, self.from).header(HeaderName::Server, agent);
+            let writer = with(writer, extra);
+            match sdp {
+                Some(sdp) => writer.body(SDP_TYPE, sdp.as_bytes()),
+                None => writer.end(),
+            }
+        })
+    }
+
+    fn with_request(&self, write: impl FnOnce(&Request<'_>, &mut Vec<u8>) -> Result<usize, WriteError>) -> Result<Vec<u8>, WriteError> {
         // The bytes are our own, and were written from a request that had been read.
         let Ok(Message::Request(request)) = parse(&self.head) else { return Err(WriteError::Format) };
-        let headers = request.headers();
         let mut out = Vec::with_capacity(1024);
-        let mut writer =
-            Writer::response(&mut out, status, reason).answer(headers, Some(self.from), Some(&self.tag)).header(HeaderName::Server, agent);
-        if dialog {
-            writer = writer.copy(headers, HeaderName::RecordRoute);
-        }
-        let writer = with(writer, extra);
-        match body {
-            Some((content_type, body)) => writer.body(content_type, body.as_bytes())?,
-            None => writer.end()?,
-        };
+        write(&request, &mut out)?;
         Ok(out)
     }
 }
@@ -85,6 +98,13 @@ impl Endpoint {
         self.stats.stateless += 1;
         let tag = self.stateless_tag(request);
         let bytes = self.response(request, source, status, &tag, extra);
+        self.transmit(source.reply, bytes);
+    }
+
+    /// As `answer_stateless`, with a To tag that is given.
+    pub(super) fn answer_tagged(&mut self, request: &Request<'_>, source: &Source, status: StatusCode, tag: &str) {
+        self.stats.stateless += 1;
+        let bytes = self.response(request, source, status, tag, &[]);
         self.transmit(source.reply, bytes);
     }
 
@@ -101,27 +121,6 @@ impl Endpoint {
         let tag = self.stateless_tag(request);
         if let Some(bytes) = self.response(request, source, status, &tag, extra) {
             self.layer.respond(transaction, status, bytes, now);
-        }
-    }
-
-    /// Answers a request that is kept; false if it was too late.
-    pub(super) fn answer_pending(
-        &mut self,
-        pending: &Pending,
-        status: StatusCode,
-        reason: &str,
-        extra: Extra<'_>,
-        body: Option<(&str, &str)>,
-        now: Instant,
-    ) -> bool {
-        // 2xx and the provisional answers of an INVITE make the dialog.
-        let dialog = status.code() > 100 && status.code() < 300;
-        match pending.write(status, reason, dialog, &self.config.agent, extra, body) {
-            Ok(bytes) => self.layer.respond(pending.transaction, status, bytes, now),
-            Err(_) => {
-                self.stats.unwritable += 1;
-                false
-            }
         }
     }
 

@@ -38,6 +38,7 @@ impl Endpoint {
         let (domains, users) = self.directory.len();
         let (auth, registrar, stats) = (self.auth.stats(), self.registrar.stats(), &self.stats);
         vec![
+            ("calls", self.calls.len() as u64),
             ("callsmax", self.config.calls_max as u64),
             ("callstotal", stats.calls),
             ("callsanswered", stats.answered),

@@ -1,0 +1,192 @@
+//! One call as the endpoint keeps it: what control sees, where it stands, when it must end.
+//!
+//! ```text
+//!   theirs:  Offered ──answer──► Talking ──► Ending ──► gone
+//!   ours:    Resolving ──► Calling ──2xx──► Talking        hang-up before the answer: Calling ──CANCEL──► Ending
+//! ```
+//! Shape:  one phase at a time, with the data that is valid in it. One leg is one dialog.
+//! Units:  `Instant`.
+//! Errors: none; the rules are in `incoming`, `outgoing`, `within` and `action`.
+//! Law:    [`Call::deadline`] always has an answer, so every call ends by itself at last.
+
+use std::time::Instant;
+
+use super::outgoing::Outgoing;
+use super::output::ResolveId;
+use super::reply::Pending;
+use crate::api::{ControlUrl, Snapshot};
+use crate::auth::ClientAuth;
+use crate::dialog::{Dialog, Invitation};
+use crate::flow::Flow;
+use crate::sdp::Sdp;
+use crate::transaction::TransactionId;
+
+/// A call.
+pub(super) struct Call {
+    /// Where its events go; nowhere if nobody said.
+    pub control: Option<ControlUrl>,
+    /// What control sees.
+    pub view: Snapshot,
+    /// The last event, `hangup`, was sent.
+    pub told_end: bool,
+    /// The ACK of our 200 came, and control was told.
+    pub acknowledged: bool,
+    /// Hop of requests inside the dialog.
+    pub flow: Flow,
+    /// The far end is one of our users: it is reached where it sends from, whatever its Contact says (NAT).
+    pub follows_source: bool,
+    /// The phase ends then at the latest.
+    pub ends_at: Instant,
+    /// Where it stands.
+    pub phase: Phase,
+}
+
+/// Where a call stands.
+pub(super) enum Phase {
+    /// Their INVITE has no final response.
+    Offered(Box<Offered>),
+    /// Our INVITE waits for an address.
+    Resolving(Box<Outgoing>, ResolveId),
+    /// Our INVITE has no final response.
+    Calling(Box<Outgoing>),
+    /// Answered.
+    Talking(Box<Talking>),
+    /// Over for control; the wire still has to settle.
+    Ending(Ending),
+}
+
+/// Their INVITE.
+pub(super) struct Offered {
+    /// What its responses copy.
+    pub pending: Pending,
+    /// The dialog it makes.
+    pub dialog: Dialog,
+}
+
+/// An answered call.
+pub(super) struct Talking {
+    /// Its dialog.
+    pub dialog: Dialog,
+    /// Our INVITE that made it, while more 2xx of other forks may come.
+    pub invitation: Option<Box<Invitation>>,
+    /// Challenges that the far end made, by the server itself and by a proxy.
+    pub auths: Auths,
+    /// Authorization headers of that INVITE, for an ACK that is still owed.
+    pub proofs: Vec<(&'static str, String)>,
+    /// Transaction of our last 2xx to an INVITE of theirs, for its repeats.
+    pub accepted: Option<TransactionId>,
+    /// Their re-INVITE or UPDATE that waits for `ok`.
+    pub theirs: Option<TheirOffer>,
+    /// Our re-INVITE or UPDATE that waits for an answer.
+    pub ours: Option<OurOffer>,
+    /// Our re-INVITE met one of theirs: when to try again, and with what.
+    pub retry: Option<(Instant, Option<Sdp>)>,
+    /// Their 2xx has an offer; control must `ack` by then.
+    pub ack_by: Option<Instant>,
+    /// CSeq of the REFER of theirs that waits for its last NOTIFY.
+    pub refer: Option<u32>,
+}
+
+/// What we answer challenges with.
+#[derive(Default)]
+pub(super) struct Auths {
+    /// 401.
+    pub server: Option<ClientAuth>,
+    /// 407.
+    pub proxy: Option<ClientAuth>,
+}
+
+/// A request of theirs with an offer.
+pub(super) struct TheirOffer {
+    /// What its response copies.
+    pub pending: Pending,
+    /// INVITE, or else UPDATE.
+    pub invite: bool,
+    /// It has an offer; without one, our 2xx makes it.
+    pub has_offer: bool,
+    /// We answer by ourselves then.
+    pub until: Instant,
+}
+
+/// A request of ours with an offer.
+pub(super) struct OurOffer {
+    /// Its transaction.
+    pub transaction: TransactionId,
+    /// INVITE, or else UPDATE.
+    pub invite: bool,
+    /// What was offered.
+    pub sdp: Option<Sdp>,
+}
+
+/// What is left of a call for the wire.
+pub(super) enum Ending {
+    /// CANCEL is out or wanted; the INVITE still has no final response.
+    Cancelling(Box<Outgoing>),
+    /// Our 2xx waits for its ACK, then BYE goes (RFC 3261 §15).
+    AwaitingAck(Box<Talking>),
+    /// BYE is out.
+    Bye(Box<Talking>),
+    /// Nothing is left: only while a phase is being replaced.
+    Gone,
+}
+
+impl Call {
+    /// When the call wants to be told the time.
+    pub fn deadline(&self) -> Instant {
+        let inner = match &self.phase {
+            Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking)) => talking.deadline(),
+            Phase::Offered(_) | Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => None,
+        };
+        inner.map_or(self.ends_at, |inner| inner.min(self.ends_at))
+    }
+
+    /// The dialog, once there is one for requests.
+    pub fn dialog(&self) -> Option<&Dialog> {
+        match &self.phase {
+            Phase::Offered(offered) => Some(&offered.dialog),
+            Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking) | Ending::Bye(talking)) => Some(&talking.dialog),
+            Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => None,
+        }
+    }
+
+    /// As [`Call::dialog`].
+    pub fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+        match &mut self.phase {
+            Phase::Offered(offered) => Some(&mut offered.dialog),
+            Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking) | Ending::Bye(talking)) => Some(&mut talking.dialog),
+            Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => None,
+        }
+    }
+
+    /// The answered call, unless it is over.
+    pub fn talking_mut(&mut self) -> Option<&mut Talking> {
+        match &mut self.phase {
+            Phase::Talking(talking) => Some(talking),
+            Phase::Offered(_) | Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => None,
+        }
+    }
+}
+
+impl Talking {
+    /// A call that was just answered.
+    pub fn new(dialog: Dialog) -> Self {
+        Self {
+            dialog,
+            invitation: None,
+            auths: Auths::default(),
+            proofs: Vec::new(),
+            accepted: None,
+            theirs: None,
+            ours: None,
+            retry: None,
+            ack_by: None,
+            refer: None,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let theirs = self.theirs.as_ref().map(|theirs| theirs.until);
+        let retry = self.retry.as_ref().map(|(at, _)| *at);
+        [self.dialog.deadline(), theirs, retry, self.ack_by].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,78 @@
+//! Who calls, and on behalf of which domain: what an INVITE from outside has to prove.
+//!
+//! ```text
+//!   trusted address ─► domain of From or Request-URI        ours in From ─► digest, user = From        else ─► 403
+//! ```
+//! Shape:  a [`Caller`] for those who may call; all others are answered without state.
+//! Errors: none; 401, 403 and 404 are sent here.
+//! Source: RFC 3261 §22.1; RFC 3325 §5 (identities are believed of trusted peers only).
+
+use std::time::Instant;
+
+use super::Endpoint;
+use super::event::user_of;
+use super::identify::Identity;
+use super::source::Source;
+use crate::api::CallerId;
+use crate::directory::domain_name;
+use crate::message::{HeaderName, NameAddr, Request, StatusCode, Uri};
+
+/// Somebody who may call.
+pub(super) struct Caller {
+    /// Domain whose control decides about the call.
+    pub domain: String,
+    /// Proved a password.
+    pub authenticated: bool,
+    /// Identity shown.
+    pub id: CallerId,
+}
+
+impl Endpoint {
+    /// Finds out who calls. `None`: it was answered.
+    pub(super) fn admit(&mut self, request: &Request<'_>, source: &Source, now: Instant) -> Option<Caller> {
+        let from = request.from();
+        let from_domain = domain_of(&from.uri).filter(|domain| self.directory.domain(domain).is_some());
+        if self.config.trusted.contains(&source.from.ip().to_canonical()) {
+            let to_domain = || domain_of(request.uri()).filter(|domain| self.directory.domain(domain).is_some());
+            let Some(domain) = to_domain().or(from_domain) else {
+                self.answer_stateless(request, source, StatusCode::NOT_FOUND, &[]);
+                return None;
+            };
+            return Some(Caller { domain, authenticated: false, id: caller_id(request, true) });
+        }
+        let Some(domain) = from_domain else {
+            self.answer_stateless(request, source, StatusCode::FORBIDDEN, &[]);
+            return None;
+        };
+        match self.identify(request, &domain, now) {
+            Identity::Proven(user) if user == user_of(&from.uri) => {
+                Some(Caller { domain, authenticated: true, id: caller_id(request, false) })
+            }
+            // A right password does not let one speak for another user.
+            Identity::Proven(_) => {
+                self.answer_stateless(request, source, StatusCode::FORBIDDEN, &[]);
+                None
+            }
+            Identity::Unknown { stale } => {
+                self.challenge(request, source, &domain, stale, now);
+                None
+            }
+        }
+    }
+}
+
+fn domain_of(uri: &Uri<'_>) -> Option<String> {
+    Some(domain_name(&uri.host()?.to_string()).into_owned())
+}
+
+/// Name and number to show: of a trusted peer what it asserts, else what From says.
+fn caller_id(request: &Request<'_>, trusted: bool) -> CallerId {
+    let headers = request.headers();
+    let asserted = |name| headers.addresses(name).find_map(Result::ok);
+    let asserted = trusted.then(|| asserted(HeaderName::PAssertedIdentity).or_else(|| asserted(HeaderName::RemotePartyId))).flatten();
+    let address: &NameAddr<'_> = asserted.as_ref().unwrap_or(request.from());
+    let withheld = |value: &str| ["id", "user", "header"].iter().any(|word| word.eq_ignore_ascii_case(value.trim()));
+    // RFC 3323 §4.2: priv-values are separated by semicolons.
+    let private = headers.headers(HeaderName::Privacy).flat_map(|value| value.split(';')).any(withheld);
+    CallerId { number: user_of(&address.uri), name: address.display.text().into_owned(), private }
+}

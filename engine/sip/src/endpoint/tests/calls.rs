@@ -1,0 +1,630 @@
+//! Calls in both directions, datagram by datagram.
+
+use super::*;
+use crate::api::{Action, CallerId, EventKind, Originate, Party, Snapshot};
+use crate::message::{Method, Request, StatusCode, Writer};
+use crate::sdp::Sdp;
+
+pub(super) const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+
+pub(super) fn sdp() -> Sdp {
+    Sdp::parse(SDP).unwrap()
+}
+
+/// The phone's side of one dialog that it called with.
+struct Caller {
+    call_id: String,
+    to: String,
+    cseq: u32,
+    branch: u32,
+}
+
+impl Caller {
+    fn new(call_id: &str) -> Self {
+        Self { call_id: call_id.into(), to: "<sip:1001@example.com>".into(), cseq: 0, branch: 0 }
+    }
+
+    fn write(&self, method: &str, uri: &str, cseq: u32, branch: &str, lines: &str, body: &str) -> String {
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        format!(
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bK{}{branch};rport\r\nMax-Forwards: 70\r\n\
+             From: \"Bob\" <sip:1000@example.com>;tag=f1\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:1000@10.0.0.7:5060>\r\nUser-Agent: Z 5.2\r\n{lines}{kind}Content-Length: {}\r\n\r\n{body}",
+            self.call_id,
+            self.to,
+            self.call_id,
+            body.len()
+        )
+    }
+
+    fn next(&mut self, method: &str, uri: &str, lines: &str, body: &str) -> String {
+        self.cseq += 1;
+        self.branch += 1;
+        self.write(method, uri, self.cseq, &self.branch.to_string(), lines, body)
+    }
+}
+
+/// The answer of a phone to one of our requests.
+pub(super) fn answer(request: &str, status: StatusCode, lines: &[(&str, &str)], body: &str) -> String {
+    let Ok(Message::Request(request)) = parse(request.as_bytes()) else { panic!("{request}") };
+    let mut out = Vec::new();
+    let mut writer = Writer::response(&mut out, status, status.phrase()).answer(request.headers(), None, Some("phone"));
+    for (name, value) in lines {
+        writer = writer.extension(name, value);
+    }
+    if body.is_empty() { writer.end() } else { writer.body("application/sdp", body.as_bytes()) }.unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+pub(super) const AT_PHONE: (&str, &str) = ("Contact", "<sip:1001@10.0.0.8:5060>");
+
+pub(super) fn as_request(text: &str) -> Request<'_> {
+    match parse(text.as_bytes()) {
+        Ok(Message::Request(request)) => request,
+        other => panic!("no request: {other:?}"),
+    }
+}
+
+impl Bench {
+    fn act(&mut self, callid: &str, action: Action) -> Result<Reply, CommandError> {
+        let result = self.endpoint.command(Command::Act { callid: callid.into(), action: Box::new(action) }, self.now);
+        self.drain();
+        result
+    }
+
+    fn hangup(&mut self, callid: &str) {
+        self.act(callid, Action::Hangup { reason: None, code: None, headers: vec![] }).unwrap();
+    }
+
+    /// Snapshots of calls since the last look.
+    pub fn snapshots(&mut self) -> Vec<Snapshot> {
+        let is_call = |event: &Event| matches!(event, Event::Dialog { .. });
+        self.events
+            .extract_if(.., |event| is_call(event))
+            .map(|event| match event {
+                Event::Dialog { snapshot, .. } => *snapshot,
+                Event::Registration { .. } => unreachable!(),
+            })
+            .collect()
+    }
+
+    pub fn kinds(&mut self) -> Vec<EventKind> {
+        self.snapshots().into_iter().map(|snapshot| snapshot.event).collect()
+    }
+
+    fn texts(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.sent).into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// The only thing sent since the last look.
+    pub fn only(&mut self) -> String {
+        let mut texts = self.texts();
+        assert_eq!(texts.len(), 1, "{texts:#?}");
+        texts.remove(0)
+    }
+
+    /// A call of 1000 to 1001 up to its `new` event.
+    fn call_in(&mut self, call_id: &str, body: &str) -> Caller {
+        let mut caller = Caller::new(call_id);
+        let challenge = self.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", "", body));
+        assert_eq!(status(&challenge), 401);
+        let proof = self.authorization(&challenge, "1000", "1234", "INVITE");
+        let trying = self.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", &proof, body));
+        assert_eq!(status(&trying), 100);
+        caller
+    }
+
+    /// The same call answered and acknowledged.
+    fn talk_in(&mut self, call_id: &str) -> Caller {
+        let mut caller = self.call_in(call_id, SDP);
+        self.act(call_id, Action::Answer { sdp: Some(sdp()) }).unwrap();
+        let ok = self.only();
+        caller.to = response(&ok).to().to_string();
+        caller.branch += 1;
+        let ack = caller.write("ACK", "sip:1001@192.0.2.100:5060", caller.cseq, "ack", "", "");
+        self.receive(PHONE, &ack);
+        assert_eq!(self.kinds(), [EventKind::New, EventKind::Answered]);
+        caller
+    }
+
+    /// Registers 1001 so that it can be called.
+    pub fn enrol_1001(&mut self) {
+        let lines = "Contact: <sip:1001@10.0.0.8:5060?Route=%3Csip:evil%3E>\r\n";
+        let text = |branch: &str, cseq, lines: &str| {
+            request("REGISTER", "sip:example.com", branch, cseq, lines)
+                .replace("To: <sip:1000@", "To: <sip:1001@")
+                .replace("call-1", "reg-1001")
+        };
+        let challenge = self.ask(PHONE, &text("r1", 1, lines));
+        let proof = self.authorization(&challenge, "1001", "1234", "REGISTER");
+        assert_eq!(status(&self.ask(PHONE, &text("r2", 2, &format!("{lines}{proof}")))), 200);
+        self.events.clear();
+    }
+
+    /// A call of ours to 1001; gives its Call-ID and its INVITE.
+    fn call_out(&mut self, wish: Originate) -> (String, String) {
+        let Ok(Reply::Originated(callid)) = self.endpoint.command(Command::Originate(Box::new(wish)), self.now) else { panic!() };
+        self.drain();
+        (callid, self.only())
+    }
+}
+
+pub(super) fn wish() -> Originate {
+    Originate {
+        from: Party { user: "1000".into(), ..Party::default() },
+        to: Party { user: "1001".into(), ..Party::default() },
+        domain: Some("example.com".into()),
+        callerid: None,
+        maxforwards: 69,
+        control: None,
+        sdp: Some(sdp()),
+        headers: vec![],
+        autoanswer: false,
+        idempotency: None,
+    }
+}
+
+#[test]
+fn a_call_comes_in_rings_is_answered_and_hung_up() {
+    let mut bench = Bench::new();
+    let mut caller = bench.call_in("c1", SDP);
+    let new = bench.snapshots().remove(0);
+    assert_eq!((new.seq, new.event, new.authenticated, new.originator), (1, EventKind::New, true, false));
+    assert_eq!((new.to.as_deref(), new.from.as_deref(), new.domain.as_str()), (Some("1001"), Some("1000"), "example.com"));
+    assert_eq!((new.contact.as_deref(), new.callerid.name.as_str()), (Some("<sip:1000@10.0.0.7:5060>"), "Bob"));
+    assert_eq!((new.sdp_them, new.epochs.start, new.uuid.len()), (Some(sdp()), 1_700_000_000_000, 36));
+
+    bench.act("c1", Action::Ring { alertinfo: Some("<http://x/bell>".into()), sdp: None }).unwrap();
+    let ringing = bench.only();
+    assert_eq!(status(&ringing), 180);
+    assert!(ringing.contains("Alert-Info: <http://x/bell>") && ringing.contains("Contact: <sip:1001@192.0.2.100:5060>"), "{ringing}");
+    bench.act("c1", Action::Answer { sdp: Some(sdp()) }).unwrap();
+    let ok = bench.only();
+    assert_eq!((status(&ok), response(&ok).to().tag), (200, response(&ringing).to().tag));
+    assert!(ok.ends_with(SDP.trim_end_matches("\r\n").rsplit("\r\n").next().unwrap()) || ok.contains("m=audio 4000"));
+
+    // Nobody acknowledges for a second: the 200 goes again (RFC 3261 §13.3.1.4).
+    bench.run(Duration::from_millis(600));
+    assert_eq!(bench.only(), ok);
+    caller.to = response(&ok).to().to_string();
+    let ack = caller.write("ACK", "sip:1001@192.0.2.100:5060", 2, "ack", "", "");
+    bench.receive(PHONE, &ack);
+    bench.receive(PHONE, &ack);
+    let answered = bench.snapshots();
+    assert_eq!(answered.len(), 1, "an ACK that comes twice is told once");
+    assert!(answered[0].answered && answered[0].seq == 2 && answered[0].ring);
+
+    let bye = caller.next("BYE", "sip:1001@192.0.2.100:5060", "", "");
+    assert_eq!(status(&bench.ask(PHONE, &bye)), 200);
+    let end = bench.snapshots().remove(0);
+    assert_eq!((end.seq, end.event, end.hangup, end.error.0), (3, EventKind::Hangup, true, 0));
+    assert_eq!(status(&bench.ask(PHONE, &bye)), 200, "a copy gets the same answer");
+    assert!(bench.endpoint.is_idle());
+    bench.run(Duration::from_secs(40));
+    assert!(bench.endpoint.layer.is_empty() && bench.deadline.is_none());
+}
+
+#[test]
+fn control_hangs_up_with_bye_and_with_the_words_of_the_contract() {
+    let mut bench = Bench::new();
+    bench.talk_in("c1");
+    bench.hangup("c1");
+    let bye = bench.only();
+    assert!(bye.starts_with("BYE sip:1000@10.0.0.7:5060 SIP/2.0\r\n"), "{bye}");
+    assert_eq!(bench.kinds(), [EventKind::Hangup], "at once, not when the BYE is answered");
+    bench.receive(PHONE, &answer(&bye, StatusCode::OK, &[], ""));
+    assert!(bench.endpoint.is_idle() && bench.kinds().is_empty());
+    for (reason, code, expected) in [
+        (Some("busy"), None, 486),
+        (Some("notfound"), None, 404),
+        (None, None, 480),
+        (Some("x"), Some(488), 488),
+        (Some("Gone home"), None, 480),
+    ] {
+        let id = format!("c-{expected}-{reason:?}").replace(['"', '(', ')', ' '], "");
+        let caller = bench.call_in(&id, SDP);
+        bench.act(&id, Action::Hangup { reason: reason.map(str::to_owned), code, headers: vec![] }).unwrap();
+        let failure = bench.only();
+        assert_eq!(status(&failure), expected);
+        assert_eq!(bench.kinds(), [EventKind::New, EventKind::Hangup]);
+        let ack = caller.write("ACK", "sip:1001@example.com", caller.cseq, &caller.branch.to_string(), "", "");
+        bench.receive(PHONE, &ack);
+        bench.run(Duration::from_secs(6));
+        assert!(bench.texts().is_empty());
+    }
+    assert!(bench.endpoint.is_idle());
+}
+
+#[test]
+fn a_caller_who_cancels_gets_487() {
+    let mut bench = Bench::new();
+    let caller = bench.call_in("c1", SDP);
+    let cancel = caller.write("CANCEL", "sip:1001@example.com", caller.cseq, &caller.branch.to_string(), "", "");
+    bench.receive(PHONE, &cancel);
+    let answers: Vec<u16> = bench.texts().iter().map(|text| status(text)).collect();
+    assert_eq!(answers, [200, 487]);
+    let end = bench.snapshots().pop().unwrap();
+    assert_eq!((end.event, end.error.0), (EventKind::Hangup, 487));
+    assert!(bench.endpoint.is_idle());
+}
+
+#[test]
+fn a_call_that_nobody_decides_about_ends_with_480() {
+    let mut bench = Bench::new();
+    bench.call_in("c1", SDP);
+    bench.run(Duration::from_secs(179));
+    assert_eq!(bench.kinds(), [EventKind::New]);
+    bench.run(Duration::from_secs(2));
+    assert_eq!(status(&bench.texts()[0]), 480);
+    assert_eq!(bench.snapshots()[0].error.0, 480);
+    bench.call_in("c2", SDP);
+    bench.endpoint.handle_control_failed("c2", bench.now);
+    bench.drain();
+    assert_eq!(status(&bench.only()), 503);
+    assert!(bench.endpoint.is_idle());
+}
+
+#[test]
+fn a_200_without_ack_ends_in_bye() {
+    let mut bench = Bench::new();
+    bench.call_in("c1", SDP);
+    bench.act("c1", Action::Answer { sdp: Some(sdp()) }).unwrap();
+    bench.sent.clear();
+    bench.run(Duration::from_secs(33));
+    let texts = bench.texts();
+    assert_eq!(texts.iter().filter(|text| text.starts_with("SIP/2.0 200")).count(), 10, "T1 doubling to T2 for 64 × T1");
+    assert!(texts.iter().any(|text| text.starts_with("BYE ")));
+    assert_eq!(bench.snapshots().pop().unwrap().error.0, 408);
+    bench.run(Duration::from_secs(40));
+    assert!(bench.endpoint.is_idle() && bench.endpoint.layer.is_empty());
+}
+
+#[test]
+fn a_late_offer_comes_in_with_the_ack() {
+    let mut bench = Bench::new();
+    let mut caller = bench.call_in("c1", "");
+    assert!(matches!(bench.act("c1", Action::Progress { sdp: sdp() }), Err(CommandError::Impossible(_))));
+    bench.act("c1", Action::Answer { sdp: Some(sdp()) }).unwrap();
+    let ok = bench.only();
+    caller.to = response(&ok).to().to_string();
+    bench.snapshots();
+    bench.receive(PHONE, &caller.write("ACK", "sip:1001@192.0.2.100:5060", 2, "ack", "", SDP));
+    let answered = bench.snapshots().remove(0);
+    assert_eq!((answered.event, answered.sdp_them), (EventKind::Answered, Some(sdp())));
+}
+
+#[test]
+fn merged_and_looped_requests_get_482() {
+    let mut bench = Bench::new();
+    let mut caller = bench.call_in("c1", SDP);
+    caller.branch += 10;
+    let other = caller.write("INVITE", "sip:1001@example.com", 2, "other", "", SDP);
+    assert_eq!(status(&bench.ask(PHONE, &other)), 482);
+}
+
+#[test]
+fn a_call_goes_out_to_a_registered_phone() {
+    let mut bench = Bench::new();
+    bench.enrol_1001();
+    let caller = CallerId { number: "+44".into(), name: "Ann".into(), private: false };
+    let headers = vec![("X-Job".into(), "7".into())];
+    let (callid, invite) = bench.call_out(Originate { callerid: Some(caller), headers, autoanswer: true, ..wish() });
+    assert!(invite.starts_with("INVITE sip:1001@10.0.0.8:5060 SIP/2.0\r\n"), "{invite}");
+    for line in ["Max-Forwards: 69", "X-Job: 7", "P-Asserted-Identity: \"Ann\" <sip:+44@example.com>", "Answer-Mode: Auto", "m=audio 4000"]
+    {
+        assert!(invite.contains(line), "{line}: {invite}");
+    }
+    bench.receive(PHONE, &answer(&invite, StatusCode::TRYING, &[], ""));
+    bench.receive(PHONE, &answer(&invite, StatusCode::RINGING, &[AT_PHONE], ""));
+    bench.receive(PHONE, &answer(&invite, StatusCode::SESSION_PROGRESS, &[AT_PHONE], SDP));
+    bench.receive(PHONE, &answer(&invite, StatusCode::OK, &[AT_PHONE], SDP));
+    let ack = bench.only();
+    assert!(ack.starts_with("ACK sip:1001@10.0.0.8:5060 SIP/2.0"), "{ack}");
+    bench.receive(PHONE, &answer(&invite, StatusCode::OK, &[AT_PHONE], SDP));
+    assert_eq!(bench.only(), ack, "each 200 gets the same ACK");
+    let shots = bench.snapshots();
+    let kinds: Vec<EventKind> = shots.iter().map(|shot| shot.event).collect();
+    assert_eq!(kinds, [EventKind::New, EventKind::Ringing, EventKind::Progress, EventKind::Answered]);
+    assert!(shots.iter().zip(1..).all(|(shot, seq)| shot.seq == seq && shot.originator && shot.callid == callid));
+    let last = shots.last().unwrap();
+    assert!(last.ring && last.answered && last.sdp_them == Some(sdp()) && last.contact.as_deref() == Some("<sip:1001@10.0.0.8:5060>"));
+
+    bench.hangup(&callid);
+    let bye = bench.only();
+    assert_eq!(as_request(&bye).method(), Method::Bye);
+    bench.receive(PHONE, &answer(&bye, StatusCode::OK, &[], ""));
+    bench.run(Duration::from_secs(40));
+    assert!(bench.endpoint.is_idle() && bench.endpoint.layer.is_empty());
+}
+
+#[test]
+fn routing_fails_with_the_codes_of_the_predecessor() {
+    let mut bench = Bench::new();
+    let to = |user: &str, domain: &str| Party { user: user.into(), domain: Some(domain.into()), ..Party::default() };
+    for (party, expected) in [
+        (to("1001", "example.com"), CommandError::Unroutable(480)),
+        (to("9", "example.com:5060"), CommandError::Unroutable(404)),
+        (to("9", "exa mple"), CommandError::Bad(String::new())),
+    ] {
+        let result = bench.endpoint.command(Command::Originate(Box::new(Originate { to: party, ..wish() })), bench.now);
+        let error = result.unwrap_err();
+        assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&expected), "{error}");
+        if let (CommandError::Unroutable(got), CommandError::Unroutable(wanted)) = (&error, &expected) {
+            assert_eq!(got, wanted);
+        }
+    }
+    bench.drain();
+    assert!(bench.sent.is_empty() && bench.events.is_empty() && bench.endpoint.is_idle());
+}
+
+#[test]
+fn names_are_looked_up_and_the_next_address_is_tried() {
+    let mut bench = Bench::new();
+    let to = Party { user: "+44".into(), domain: Some("trunk.example:5070".into()), ..Party::default() };
+    bench.endpoint.command(Command::Originate(Box::new(Originate { to, ..wish() })), bench.now).unwrap();
+    bench.drain();
+    assert!(bench.sent.is_empty());
+    let (id, host, port) = bench.resolves.remove(0);
+    assert_eq!((host.as_str(), port), ("trunk.example", Some(5070)));
+    let addresses = vec!["192.0.2.50:5070".parse().unwrap(), "[2001:db8::50]:5070".parse().unwrap()];
+    bench.endpoint.handle_resolved(id, Ok(addresses), bench.now);
+    bench.drain();
+    let (peer, invite) = bench.sent.remove(0);
+    assert_eq!(peer, "192.0.2.50:5070".parse().unwrap());
+    assert!(invite.starts_with("INVITE sip:+44@trunk.example:5070 SIP/2.0"), "{invite}");
+    bench.receive("192.0.2.50:5070", &answer(&invite, StatusCode::SERVICE_UNAVAILABLE, &[], ""));
+    let (peer, again) = bench.sent.pop().unwrap();
+    assert_eq!(peer, "[2001:db8::50]:5070".parse().unwrap());
+    assert!(again.contains("CSeq: 2 INVITE") && again.contains("SIP/2.0/UDP [2001:db8::100]:5060"), "{again}");
+    bench.receive("192.0.2.50:5070", &answer(&again, StatusCode::BUSY_HERE, &[], ""));
+    let end = bench.snapshots().pop().unwrap();
+    assert_eq!((end.event, end.error), (EventKind::Hangup, (486, "Busy Here".to_owned())));
+    assert!(bench.endpoint.is_idle());
+    bench.endpoint.handle_resolved(id, Err(ResolveError::Failed), bench.now);
+}
+
+#[test]
+fn a_challenge_is_answered_and_the_ack_repeats_the_proof() {
+    let mut bench = Bench::new();
+    let to = Party { user: "+44".into(), domain: Some("192.0.2.50".into()), ..Party::default() };
+    let from = Party { user: "1000".into(), authuser: Some("acc".into()), authsecret: Some("pw".into()), ..Party::default() };
+    let (_, invite) = bench.call_out(Originate { from, to, ..wish() });
+    let challenge = ("Proxy-Authenticate", "Digest realm=\"trunk\", nonce=\"n\", qop=\"auth\"");
+    bench.receive("192.0.2.50:5060", &answer(&invite, StatusCode::PROXY_AUTHENTICATION_REQUIRED, &[challenge], ""));
+    let texts = bench.texts();
+    assert!(texts[0].starts_with("ACK ") || texts[1].starts_with("ACK "));
+    let again = texts.iter().find(|text| text.starts_with("INVITE ")).unwrap().clone();
+    let proof = header_values(&again, HeaderName::ProxyAuthorization).remove(0);
+    assert!(proof.contains("username=\"acc\"") && again.contains("CSeq: 2 INVITE"), "{again}");
+    bench.receive("192.0.2.50:5060", &answer(&again, StatusCode::OK, &[("Contact", "<sip:gw@192.0.2.51:5070>")], SDP));
+    let (peer, ack) = bench.sent.remove(0);
+    assert_eq!(peer, "192.0.2.51:5070".parse().unwrap(), "a trunk's Contact is followed");
+    assert_eq!(header_values(&ack, HeaderName::ProxyAuthorization), [proof]);
+    // A wrong password: the second challenge ends it.
+    let to = Party { user: "+44".into(), domain: Some("192.0.2.50".into()), ..Party::default() };
+    let from = Party { user: "1000".into(), authsecret: Some("bad".into()), ..Party::default() };
+    let (_, invite) = bench.call_out(Originate { from, to, ..wish() });
+    bench.receive("192.0.2.50:5060", &answer(&invite, StatusCode::PROXY_AUTHENTICATION_REQUIRED, &[challenge], ""));
+    let again = bench.texts().into_iter().find(|text| text.starts_with("INVITE ")).unwrap();
+    bench.receive("192.0.2.50:5060", &answer(&again, StatusCode::PROXY_AUTHENTICATION_REQUIRED, &[challenge], ""));
+    assert_eq!(bench.snapshots().pop().unwrap().error.0, 407);
+}
+
+#[test]
+fn a_late_offer_goes_out_and_control_completes_it() {
+    let mut bench = Bench::new();
+    bench.enrol_1001();
+    let (callid, invite) = bench.call_out(Originate { sdp: None, ..wish() });
+    assert!(invite.contains("Content-Length: 0"));
+    bench.receive(PHONE, &answer(&invite, StatusCode::OK, &[AT_PHONE], SDP));
+    assert!(bench.texts().is_empty(), "the ACK waits for control");
+    let answered = bench.snapshots().pop().unwrap();
+    assert_eq!((answered.event, answered.sdp_them), (EventKind::Answered, Some(sdp())));
+    bench.act(&callid, Action::Ack { sdp: sdp() }).unwrap();
+    let ack = bench.only();
+    assert!(ack.starts_with("ACK ") && ack.contains("m=audio 4000"));
+    assert!(matches!(bench.act(&callid, Action::Ack { sdp: sdp() }), Err(CommandError::WrongState(_))));
+    // Another one that control forgets is acknowledged and ended.
+    let (_, invite) = bench.call_out(Originate { sdp: None, ..wish() });
+    bench.receive(PHONE, &answer(&invite, StatusCode::OK, &[AT_PHONE], SDP));
+    bench.run(Duration::from_secs(21));
+    let texts = bench.texts();
+    assert!(texts[0].starts_with("ACK ") && texts[1].starts_with("BYE "), "{texts:#?}");
+}
+
+#[test]
+fn our_call_is_cancelled_only_after_a_provisional_answer() {
+    let mut bench = Bench::new();
+    bench.enrol_1001();
+    let (callid, invite) = bench.call_out(wish());
+    bench.hangup(&callid);
+    assert!(bench.texts().is_empty());
+    assert_eq!(bench.kinds(), [EventKind::New, EventKind::Hangup]);
+    bench.receive(PHONE, &answer(&invite, StatusCode::RINGING, &[AT_PHONE], ""));
+    let cancel = bench.only();
+    assert!(cancel.starts_with("CANCEL sip:1001@10.0.0.8:5060 SIP/2.0"), "{cancel}");
+    bench.receive(PHONE, &answer(&cancel, StatusCode::OK, &[], ""));
+    bench.receive(PHONE, &answer(&invite, StatusCode::REQUEST_TERMINATED, &[], ""));
+    assert!(bench.only().starts_with("ACK "));
+    assert!(bench.endpoint.is_idle() && bench.kinds().is_empty());
+}
+
+#[test]
+fn a_200_that_crosses_our_cancel_is_acknowledged_and_ended() {
+    let mut bench = Bench::new();
+    bench.enrol_1001();
+    let (callid, invite) = bench.call_out(wish());
+    bench.receive(PHONE, &answer(&invite, StatusCode::RINGING, &[AT_PHONE], ""));
+    bench.hangup(&callid);
+    assert!(bench.only().starts_with("CANCEL "));
+    bench.receive(PHONE, &answer(&invite, StatusCode::OK, &[AT_PHONE], SDP));
+    let texts = bench.texts();
+    assert!(texts[0].starts_with("ACK ") && texts[1].starts_with("BYE "), "{texts:#?}");
+    bench.receive(PHONE, &answer(&invite, StatusCode::OK, &[AT_PHONE], SDP));
+    assert_eq!(bench.only(), texts[0]);
+    bench.receive(PHONE, &answer(&texts[1], StatusCode::OK, &[], ""));
+    assert!(bench.endpoint.is_idle());
+}
+
+#[test]
+fn silence_ends_a_call_of_ours() {
+    let mut bench = Bench::new();
+    bench.enrol_1001();
+    let (callid, _) = bench.call_out(wish());
+    bench.run(Duration::from_secs(33));
+    let end = bench.snapshots().pop().unwrap();
+    assert_eq!((end.event, end.error.0, end.callid), (EventKind::Hangup, 408, callid));
+    bench.run(Duration::from_secs(1));
+    assert!(bench.endpoint.calls.is_empty());
+}
+
+#[test]
+fn the_same_idempotency_key_is_the_same_call() {
+    let mut bench = Bench::new();
+    bench.enrol_1001();
+    let keyed = || Originate { idempotency: Some("k".into()), ..wish() };
+    let (callid, _) = bench.call_out(keyed());
+    let again = bench.endpoint.command(Command::Originate(Box::new(keyed())), bench.now);
+    assert_eq!(again, Ok(Reply::Originated(callid.clone())));
+    bench.run(Duration::from_secs(301));
+    bench.enrol_1001();
+    bench.sent.clear();
+    let (other, _) = bench.call_out(keyed());
+    assert_ne!(other, callid);
+}
+
+#[test]
+fn a_second_fork_that_answers_is_ended() {
+    let mut bench = Bench::new();
+    bench.enrol_1001();
+    let (_, invite) = bench.call_out(wish());
+    bench.receive(PHONE, &answer(&invite, StatusCode::OK, &[AT_PHONE], SDP));
+    bench.sent.clear();
+    let other = answer(&invite, StatusCode::OK, &[AT_PHONE], SDP).replace("tag=phone", "tag=other");
+    bench.receive(PHONE, &other);
+    let texts = bench.texts();
+    assert!(texts[0].starts_with("ACK ") && texts[1].starts_with("BYE ") && texts[1].contains("tag=other"), "{texts:#?}");
+    assert_eq!(bench.endpoint.calls.len(), 1);
+}
+
+#[test]
+fn a_re_invite_is_told_and_answered_by_control() {
+    let mut bench = Bench::new();
+    let mut caller = bench.talk_in("c1");
+    let at_us = "sip:1001@192.0.2.100:5060";
+    for (direction, kind) in
+        [("sendonly", EventKind::Hold), ("sendrecv", EventKind::Unhold), ("inactive", EventKind::Hold), ("recvonly", EventKind::Reinvite)]
+    {
+        let offer = format!("{SDP}a={direction}\r\n");
+        bench.receive(PHONE, &caller.next("INVITE", at_us, "", &offer));
+        assert!(bench.texts().is_empty());
+        assert_eq!(bench.kinds(), [kind], "{direction}");
+        bench.act("c1", Action::Ok { sdp: Some(sdp()) }).unwrap();
+        assert_eq!(status(&bench.only()), 200);
+        bench.receive(PHONE, &caller.write("ACK", at_us, caller.cseq, &format!("ack{}", caller.cseq), "", ""));
+        assert!(bench.kinds().is_empty());
+    }
+    // Control says nothing: we answer with what we said last, the other way round.
+    bench.receive(PHONE, &caller.next("INVITE", at_us, "", &format!("{SDP}a=sendonly\r\n")));
+    bench.run(Duration::from_secs(6));
+    let ok = bench.texts().remove(0);
+    assert!(status(&ok) == 200 && ok.contains("a=recvonly"), "{ok}");
+}
+
+#[test]
+fn our_re_invite_is_answered_acknowledged_and_told() {
+    let mut bench = Bench::new();
+    bench.enrol_1001();
+    let (callid, invite) = bench.call_out(wish());
+    bench.receive(PHONE, &answer(&invite, StatusCode::OK, &[AT_PHONE], SDP));
+    bench.sent.clear();
+    bench.snapshots();
+    bench.act(&callid, Action::Invite { sdp: Some(sdp()) }).unwrap();
+    let reinvite = bench.only();
+    assert!(reinvite.starts_with("INVITE sip:1001@10.0.0.8:5060") && reinvite.contains("tag=phone"), "{reinvite}");
+    assert!(matches!(bench.act(&callid, Action::Invite { sdp: None }), Err(CommandError::WrongState(_))));
+    bench.receive(PHONE, &answer(&reinvite, StatusCode::REQUEST_PENDING, &[], ""));
+    assert!(bench.only().starts_with("ACK "));
+    bench.run(Duration::from_secs(5));
+    let again = bench.texts().remove(0);
+    assert!(again.starts_with("INVITE "), "tried again after a glare: {again}");
+    bench.receive(PHONE, &answer(&again, StatusCode::OK, &[AT_PHONE], SDP));
+    assert!(bench.only().starts_with("ACK "));
+    assert_eq!(bench.kinds(), [EventKind::Answered]);
+    bench.act(&callid, Action::Invite { sdp: Some(sdp()) }).unwrap();
+    let gone = bench.only();
+    bench.receive(PHONE, &answer(&gone, StatusCode::CALL_DOES_NOT_EXIST, &[], ""));
+    assert_eq!(bench.kinds(), [EventKind::Hangup]);
+    assert!(bench.endpoint.is_idle());
+}
+
+#[test]
+fn digits_by_info_are_told() {
+    let mut bench = Bench::new();
+    let mut caller = bench.talk_in("c1");
+    let info = caller
+        .next("INFO", "sip:1001@192.0.2.100:5060", "", "Signal=5\r\nDuration=160\r\n")
+        .replace("application/sdp", "application/dtmf-relay");
+    assert_eq!(status(&bench.ask(PHONE, &info)), 200);
+    let event = bench.snapshots().remove(0);
+    assert_eq!((event.event, event.digits.as_deref()), (EventKind::Dtmf, Some("5")));
+    let odd = caller.next("INFO", "sip:1001@192.0.2.100:5060", "", "x").replace("application/sdp", "text/plain");
+    assert_eq!(status(&bench.ask(PHONE, &odd)), 415);
+}
+
+#[test]
+fn requests_of_no_dialog_and_out_of_order_are_refused() {
+    let mut bench = Bench::new();
+    let mut caller = bench.talk_in("c1");
+    let at_us = "sip:1001@192.0.2.100:5060";
+    let stranger = caller.next("BYE", at_us, "", "").replace("tag=f1", "tag=f2");
+    assert_eq!(status(&bench.ask(PHONE, &stranger)), 481);
+    let late = caller.write("OPTIONS", at_us, 1, "late", "", "");
+    assert_eq!(status(&bench.ask(PHONE, &late)), 500);
+    assert_eq!(status(&bench.ask(PHONE, &caller.next("OPTIONS", at_us, "", ""))), 200);
+    assert_eq!(bench.endpoint.calls.len(), 1);
+}
+
+#[test]
+fn a_transfer_is_told_and_reported_on() {
+    let mut bench = Bench::new();
+    let mut caller = bench.talk_in("c1");
+    let refer = "Refer-To: <sip:1002@example.com?Replaces=abc%40x%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\n";
+    bench.receive(PHONE, &caller.next("REFER", "sip:1001@192.0.2.100:5060", refer, ""));
+    let texts = bench.texts();
+    assert_eq!(status(&texts[0]), 202);
+    assert!(texts[1].starts_with("NOTIFY ") && texts[1].contains("SIP/2.0 100 Trying"), "{}", texts[1]);
+    let event = bench.snapshots().remove(0);
+    let view = event.refer.unwrap();
+    assert_eq!((event.event, view.to.as_str(), view.replaces.as_deref()), (EventKind::Refer, "1002", Some("abc@x")));
+    bench.receive(PHONE, &answer(&texts[1], StatusCode::OK, &[], ""));
+    bench.act("c1", Action::Notify { status: 200 }).unwrap();
+    let notify = bench.only();
+    assert!(notify.contains("Subscription-State: terminated") && notify.contains("SIP/2.0 200 OK"), "{notify}");
+    assert!(matches!(bench.act("c1", Action::Notify { status: 200 }), Err(CommandError::WrongState(_))));
+    bench.act("c1", Action::Refer { to: "1003".into(), replaces: None }).unwrap();
+    assert!(bench.only().contains("Refer-To: <sip:1003@example.com>"));
+}
+
+#[test]
+fn shutting_down_ends_every_call() {
+    let mut bench = Bench::new();
+    bench.enrol_1001();
+    bench.call_in("offered", SDP);
+    bench.snapshots();
+    bench.talk_in("talking").cseq += 1;
+    let (_, _invite) = bench.call_out(wish());
+    bench.snapshots();
+    bench.sent.clear();
+    bench.endpoint.shutdown(bench.now);
+    bench.drain();
+    let texts = bench.texts();
+    assert!(texts.iter().any(|text| text.starts_with("SIP/2.0 503")) && texts.iter().any(|text| text.starts_with("BYE ")), "{texts:#?}");
+    assert_eq!(bench.kinds(), [EventKind::Hangup; 3]);
+    let mut late = Caller::new("late");
+    assert_eq!(status(&bench.ask(PHONE, &late.next("INVITE", "sip:1001@example.com", "", SDP))), 503);
+    let refused = bench.endpoint.command(Command::Originate(Box::new(wish())), bench.now);
+    assert_eq!(refused, Err(CommandError::Draining));
+    bench.run(Duration::from_secs(120));
+    assert!(bench.endpoint.is_idle());
+}
