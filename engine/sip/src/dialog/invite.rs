@@ -1,10 +1,10 @@
 //! INVITE as a usage of a dialog: which one is open, the ACK of a 2xx, repeats of ours, and how a call ends.
 //!
 //! ```text
-//!   ours:    Idle ──sent──► Pending ──2xx──► Answered (ACK kept for repeats)      3xx–6xx ──► Idle
+//!   ours:    Idle ──sent──► Pending ──2xx──► Answered ──our ACK──► Idle          3xx–6xx ──► Idle
 //!   theirs:  Idle ──received──► Pending ──2xx──► Unacknowledged ──ACK──► Idle     3xx–6xx ──► Idle
 //! ```
-//! Shape:  one INVITE of each side at most; the ACK bytes are kept until the next INVITE of ours.
+//! Shape:  one INVITE of each side at most; the last [`ACKS_KEPT`] ACKs, for repeats of the 2xx they answered.
 //! Units:  `Instant`; the 2xx goes again at T1, doubling to T2, for 64 × T1.
 //! Errors: [`Refusal`] for an INVITE that may not come or go now.
 //! Driving: [`InviteUsage::deadline`] says when to call [`InviteUsage::handle_timeout`].
@@ -16,24 +16,29 @@ use super::error::Refusal;
 use crate::message::StatusCode;
 use crate::transaction::{Backoff, Timing};
 
+/// ACKs kept. A 2xx comes again for 64 × T1 = 32 s, and its repeats may arrive when we have sent other INVITEs: one that
+/// found its ACK lost must still get it, or its sender ends the call. Four sessions in 32 s are more than a call has.
+const ACKS_KEPT: usize = 4;
+
 /// The open INVITEs of one dialog.
 #[derive(Debug, Clone, Default)]
 pub struct InviteUsage {
     local: Local,
     remote: Remote,
+    /// CSeq and bytes, oldest first.
+    acks: Vec<(u32, Box<[u8]>)>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 enum Local {
     #[default]
     Idle,
     Pending {
         cseq: u32,
     },
-    /// A 2xx came; `ack` is what it was answered with, once it was.
+    /// A 2xx came, and was not acknowledged yet.
     Answered {
         cseq: u32,
-        ack: Option<Box<[u8]>>,
     },
 }
 
@@ -81,13 +86,13 @@ impl InviteUsage {
     /// Usage of a dialog that their INVITE makes.
     #[must_use]
     pub const fn received_first(cseq: u32) -> Self {
-        Self { local: Local::Idle, remote: Remote::Pending { cseq } }
+        Self { local: Local::Idle, remote: Remote::Pending { cseq }, acks: Vec::new() }
     }
 
     /// Usage of a dialog that our INVITE makes.
     #[must_use]
     pub const fn sent_first(cseq: u32) -> Self {
-        Self { local: Local::Pending { cseq }, remote: Remote::Idle }
+        Self { local: Local::Pending { cseq }, remote: Remote::Idle, acks: Vec::new() }
     }
 
     /// Takes an INVITE of theirs whose CSeq was in order.
@@ -120,7 +125,7 @@ impl InviteUsage {
         if let Local::Pending { cseq } = self.local
             && cseq == number
         {
-            self.local = if status.is_success() { Local::Answered { cseq, ack: None } } else { Local::Idle };
+            self.local = if status.is_success() { Local::Answered { cseq } } else { Local::Idle };
         }
     }
 
@@ -165,26 +170,27 @@ impl InviteUsage {
 
     /// We acknowledge their 2xx with these bytes; they go again for every repeat of it (RFC 3261 §13.2.2.4).
     pub fn acknowledged(&mut self, bytes: &[u8]) {
-        if let Local::Answered { ack, .. } = &mut self.local {
-            *ack = Some(bytes.into());
+        if let Local::Answered { cseq } = self.local {
+            self.local = Local::Idle;
+            if self.acks.len() == ACKS_KEPT {
+                self.acks.remove(0);
+            }
+            self.acks.push((cseq, bytes.into()));
         }
     }
 
-    /// The ACK to send for one more 2xx of the INVITE with this CSeq; `None` if it has none yet, or is not the last.
+    /// The ACK to send for one more 2xx of our INVITE with this CSeq; `None` if it had none yet, or long ago.
     #[must_use]
     pub fn ack_again(&self, number: u32) -> Option<&[u8]> {
-        match &self.local {
-            Local::Answered { cseq, ack } if *cseq == number => ack.as_deref(),
-            Local::Answered { .. } | Local::Pending { .. } | Local::Idle => None,
-        }
+        self.acks.iter().find(|(cseq, _)| *cseq == number).map(|(_, ack)| &**ack)
     }
 
     /// CSeq of our INVITE whose 2xx is not acknowledged yet: late offer, before control answered.
     #[must_use]
     pub const fn ack_owed(&self) -> Option<u32> {
-        match &self.local {
-            Local::Answered { cseq, ack: None } => Some(*cseq),
-            Local::Answered { .. } | Local::Pending { .. } | Local::Idle => None,
+        match self.local {
+            Local::Answered { cseq } => Some(cseq),
+            Local::Pending { .. } | Local::Idle => None,
         }
     }
 
@@ -194,9 +200,9 @@ impl InviteUsage {
     /// [`Refusal::Unanswered`] while ours is open, [`Refusal::Glare`] while theirs is.
     pub const fn may_invite(&self) -> Result<(), Refusal> {
         match (&self.local, &self.remote) {
-            (Local::Pending { .. } | Local::Answered { ack: None, .. }, _) => Err(Refusal::Unanswered),
+            (Local::Pending { .. } | Local::Answered { .. }, _) => Err(Refusal::Unanswered),
             (_, Remote::Pending { .. } | Remote::Unacknowledged { .. }) => Err(Refusal::Glare),
-            (Local::Idle | Local::Answered { ack: Some(_), .. }, Remote::Idle) => Ok(()),
+            (Local::Idle, Remote::Idle) => Ok(()),
         }
     }
 

@@ -259,6 +259,12 @@ impl<U: Copy> Layer<U> {
         self.slots.get(id.index as usize).filter(|slot| slot.stamp == id.stamp).map(|slot| slot.user)
     }
 
+    /// All live transactions with their owners, for status and tests; not for the way of a message.
+    pub fn live(&self) -> impl Iterator<Item = (TransactionId, U)> {
+        let visible = self.slots.iter().filter(|(_, slot)| !slot.internal);
+        visible.map(|(index, slot)| (TransactionId { index: index as u32, stamp: slot.stamp }, slot.user))
+    }
+
     /// Live transactions.
     #[must_use]
     pub fn len(&self) -> usize {

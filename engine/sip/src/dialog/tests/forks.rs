@@ -77,6 +77,12 @@ fn a_repeated_2xx_gets_the_same_ack() {
     let Ok(Heard::Repeated(dialog)) = invitation.handle_response(&response(&answer)) else { panic!("not repeated") };
     assert_eq!(dialog.invite.ack_again(1), Some(ack.as_bytes()));
     assert_eq!((dialog.invite.ack_again(2), dialog.invite.ack_owed()), (None, None));
+    // A later INVITE does not take it away: the first 2xx may still come again.
+    dialog.invite.sent(2).unwrap();
+    dialog.invite.handle_final(2, code(200));
+    dialog.invite.acknowledged(b"ACK 2");
+    assert_eq!(dialog.invite.ack_again(1), Some(ack.as_bytes()));
+    assert_eq!(dialog.invite.ack_again(2), Some(&b"ACK 2"[..]));
 }
 
 #[test]
