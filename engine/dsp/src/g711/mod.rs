@@ -57,7 +57,7 @@ impl G711 {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => of!(x86::avx2),
             Isa::Portable => of!(plain::portable),
-            Isa::Scalar => of!(plain::scalar),
+            Isa::Scalar => of!(plain::one_by_one),
         }
     }
 

@@ -84,7 +84,7 @@ impl Bank {
 }
 
 /// ADPCM coder of one band.
-struct Band {
+pub(super) struct Band {
     s: i16,
     sz: i16,
     nb: i16,
@@ -198,8 +198,28 @@ impl Band {
     }
 }
 
+#[cfg(test)]
+impl Band {
+    /// A band at rest but for its step size.
+    pub(super) fn with_step(det: i16) -> Self {
+        Self { det, ..Self::read(&Column([0; super::column::WORDS]), LOW) }
+    }
+
+    /// Code, quantised difference and step of the log scale factor of the lower band.
+    pub(super) fn low(&self, x: i16) -> (u8, i16, i16) {
+        let code = self.quantise_low(x);
+        (code, mul15(self.det, LEVEL4[usize::from(code >> 2)]), STEP4[usize::from(code >> 2)])
+    }
+
+    /// The same of the higher band.
+    pub(super) fn high(&self, x: i16) -> (u8, i16, i16) {
+        let code = self.quantise_high(x);
+        (code, mul15(self.det, LEVEL2[usize::from(code)]), STEP2[usize::from(code)])
+    }
+}
+
 /// Step size from the log scale factor: 2 to the power of `nb / 2048`, times four, by the 32 steps of an octave.
-fn antilog(nb: i16, octaves: u32) -> i16 {
+pub(super) fn antilog(nb: i16, octaves: u32) -> i16 {
     let mantissa = i32::from(ANTILOG[(nb >> 6 & 31) as usize]);
     (((2 * mantissa) >> (octaves + 1 - (nb >> 11) as u32)) << 2) as i16
 }

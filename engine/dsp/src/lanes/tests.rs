@@ -3,8 +3,8 @@
 use super::*;
 use crate::testing::Random;
 
-/// Runs `check` with the token of every level that this CPU has, compiled for its features.
-trait Check {
+/// What to run with the token of a level.
+pub(crate) trait Check {
     fn check<L: Lanes>(&self, l: L, name: &str);
 }
 
@@ -24,8 +24,9 @@ mod shells {
     }
 }
 
+/// Runs `check` at every level that this CPU has, compiled for its features.
 #[allow(unsafe_code)]
-fn on_every_level(check: &impl Check) {
+pub(crate) fn on_every_level(check: &impl Check) {
     for level in crate::Level::available() {
         match level.name() {
             // SAFETY: the level is available.

@@ -78,7 +78,7 @@ fn limit<L: Lanes>(l: L, value: L::I16) -> L::I16 {
 }
 
 /// One band of a block of channels.
-struct Band<L: Lanes> {
+pub(in crate::g722) struct Band<L: Lanes> {
     s: L::I16,
     sz: L::I16,
     nb: L::I16,
@@ -94,7 +94,7 @@ struct Band<L: Lanes> {
 impl<L: Lanes> Band<L> {
     /// The code, the quantised difference, and the step of the log scale factor. QUANTL, INVQAL.
     #[inline(always)]
-    fn quantise_low(&self, l: L, xl: L::I16) -> (L::I16, L::I16, L::I16) {
+    pub(in crate::g722) fn quantise_low(&self, l: L, xl: L::I16) -> (L::I16, L::I16, L::I16) {
         let el = l.sub_sat(xl, self.s);
         let sign = l.shr::<15>(el);
         let magnitude = l.xor(el, sign);
@@ -121,7 +121,7 @@ impl<L: Lanes> Band<L> {
 
     /// The same of the higher band. QUANTH, INVQAH.
     #[inline(always)]
-    fn quantise_high(&self, l: L, xh: L::I16) -> (L::I16, L::I16, L::I16) {
+    pub(in crate::g722) fn quantise_high(&self, l: L, xh: L::I16) -> (L::I16, L::I16, L::I16) {
         let eh = l.sub_sat(xh, self.s);
         let sign = l.shr::<15>(eh);
         let threshold = l.mul_high_unsigned(l.add(self.det, self.det), l.splat(Q2));
@@ -261,6 +261,25 @@ impl<L: Lanes> Band<L> {
             store(row::B + i, self.b[i]);
             store(row::D + i, l.load(&ds[count + ZEROS - 1 - i]));
         }
+    }
+}
+
+#[cfg(test)]
+impl<L: Lanes> Band<L> {
+    /// A band at rest, with a step size of 0.
+    pub(in crate::g722) fn at_rest(l: L) -> Self {
+        let zero = l.splat(0);
+        Self { s: zero, sz: zero, nb: zero, det: zero, a: [zero; 2], b: [zero; ZEROS], r: [zero; 2], p: [zero; 2], overload: 0 }
+    }
+
+    /// The same log scale factor and the step size for it in all lanes, by the rule of the higher band.
+    pub(in crate::g722) fn set_scale(&mut self, l: L, nb: i16) {
+        self.nb = l.splat(0);
+        self.adapt::<12>(l, l.splat(nb), NBH_MAX);
+    }
+
+    pub(in crate::g722) const fn det(&self) -> L::I16 {
+        self.det
     }
 }
 

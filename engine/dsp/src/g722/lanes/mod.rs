@@ -7,7 +7,7 @@
 //! Errors: none. A frame shorter than the others counts as zeros from its end.
 //! Source: `super::scalar`, bit for bit.
 
-mod band;
+pub(super) mod band;
 mod bank;
 
 use super::Mode;

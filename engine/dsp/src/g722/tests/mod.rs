@@ -1,7 +1,11 @@
 //! G.722: scalar against the vectors, every level against scalar, and the life of channels in lanes.
 
 use super::*;
-use crate::testing::{octets, samples};
+use crate::testing::{Random, octets, samples};
+
+mod life;
+
+mod quantiser;
 
 const SIGNALS: [&str; 6] = ["wb_speech", "wb_white", "wb_pink", "wb_silence", "wb_sweep_fs", "wb_clip"];
 const MODES: [(Mode, &str, &str); 3] =
