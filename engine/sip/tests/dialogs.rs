@@ -164,12 +164,14 @@ impl Phone {
         if dialog.invite.may_invite().is_err() || !dialog.negotiation.may_offer() || dialog.state() != DialogState::Confirmed {
             return;
         }
-        let offer = self.new_offer();
+        let offer = (self.rng.below(3) > 0).then(|| self.new_offer());
         let dialog = self.dialog().unwrap();
+        if offer.is_some() {
+            dialog.negotiation.offer_sent().unwrap();
+        }
         let mut bytes = vec![];
         let hop = Hop { transport: Transport::Udp, sent_by: us, branch: &branch };
-        finish(dialog.reinvite(&mut bytes, &hop).unwrap(), Some(offer));
-        dialog.negotiation.offer_sent().unwrap();
+        finish(dialog.reinvite(&mut bytes, &hop).unwrap(), offer);
         self.layer.request(Method::Invite, &branch, bytes, flow, Purpose::Reinvite, now).unwrap();
         self.reinvites += 1;
     }
@@ -310,11 +312,15 @@ impl Phone {
             // RFC 3261 §15.1.2: what is still open is answered 487.
             return self.respond(StatusCode::REQUEST_TERMINATED, None, now);
         }
-        if let Err(refusal) = dialog.negotiation.offer_received() {
+        let negotiation = &mut dialog.negotiation;
+        let in_turn = if request.body().is_empty() { negotiation.offer_asked() } else { negotiation.offer_received() };
+        if let Err(refusal) = in_turn {
             dialog.answered(refusal.status(), &Timing::default(), now);
             return self.plain(id, request, refusal.status(), now);
         }
-        self.take_offer(body(request.body()));
+        if !request.body().is_empty() {
+            self.take_offer(body(request.body()));
+        }
         self.pending = Some(Pending { id, request: bytes.to_vec() });
         self.respond(StatusCode::TRYING, None, now);
         self.later(10, 1500, Task::Answer, now);

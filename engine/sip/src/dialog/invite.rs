@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   ours:    Idle ──sent──► Pending ──2xx──► Answered ──our ACK──► Idle          3xx–6xx ──► Idle
-//!   theirs:  Idle ──received──► Pending ──2xx──► Unacknowledged ──ACK──► Idle     3xx–6xx ──► Idle
+//!   theirs:  ──received──► open ──2xx──► 2xx waits for its ACK, repeated until then        3xx–6xx ──► closed
 //! ```
 //! Shape:  one INVITE of each side at most; the last [`ACKS_KEPT`] ACKs, for repeats of the 2xx they answered.
 //! Units:  `Instant`; the 2xx goes again at T1, doubling to T2, for 64 × T1.
@@ -24,7 +24,10 @@ const ACKS_KEPT: usize = 4;
 #[derive(Debug, Clone, Default)]
 pub struct InviteUsage {
     local: Local,
-    remote: Remote,
+    /// CSeq of theirs without final response.
+    remote: Option<u32>,
+    /// Our 2xx. It may wait beside a newer INVITE of theirs that overtook the ACK.
+    unacknowledged: Option<Unacknowledged>,
     /// CSeq and bytes, oldest first.
     acks: Vec<(u32, Box<[u8]>)>,
 }
@@ -42,18 +45,11 @@ enum Local {
     },
 }
 
-#[derive(Debug, Clone, Default)]
-enum Remote {
-    #[default]
-    Idle,
-    Pending {
-        cseq: u32,
-    },
-    Unacknowledged {
-        cseq: u32,
-        repeat: Backoff,
-        give_up: Instant,
-    },
+#[derive(Debug, Clone, Copy)]
+struct Unacknowledged {
+    cseq: u32,
+    repeat: Backoff,
+    give_up: Instant,
 }
 
 /// What the time asks for.
@@ -86,16 +82,17 @@ impl InviteUsage {
     /// Usage of a dialog that their INVITE makes.
     #[must_use]
     pub const fn received_first(cseq: u32) -> Self {
-        Self { local: Local::Idle, remote: Remote::Pending { cseq }, acks: Vec::new() }
+        Self { local: Local::Idle, remote: Some(cseq), unacknowledged: None, acks: Vec::new() }
     }
 
     /// Usage of a dialog that our INVITE makes.
     #[must_use]
     pub const fn sent_first(cseq: u32) -> Self {
-        Self { local: Local::Pending { cseq }, remote: Remote::Idle, acks: Vec::new() }
+        Self { local: Local::Pending { cseq }, remote: None, unacknowledged: None, acks: Vec::new() }
     }
 
-    /// Takes an INVITE of theirs whose CSeq was in order.
+    /// Takes an INVITE of theirs whose CSeq was in order. One that overtook the ACK of our 2xx is taken too (RFC 5407
+    /// §3.1.5); if that ACK owes an answer, the [`Negotiation`](super::Negotiation) refuses its offer.
     ///
     /// # Errors
     /// [`Refusal::Glare`] while ours is open, [`Refusal::Unanswered`] while their last one is (RFC 3261 §14.2).
@@ -103,21 +100,16 @@ impl InviteUsage {
         if let Local::Pending { .. } = self.local {
             return Err(Refusal::Glare);
         }
-        if let Remote::Pending { .. } = self.remote {
+        if self.remote.is_some() {
             return Err(Refusal::Unanswered);
         }
-        // A new INVITE of theirs while our 2xx waits for its ACK: they have the 2xx, or they could not ask on.
-        self.remote = Remote::Pending { cseq };
+        self.remote = Some(cseq);
         Ok(())
     }
 
     /// Takes an ACK of theirs. True if it is the one that our 2xx waits for.
     pub fn handle_ack(&mut self, ack: u32) -> bool {
-        let awaited = matches!(self.remote, Remote::Unacknowledged { cseq, .. } if cseq == ack);
-        if awaited {
-            self.remote = Remote::Idle;
-        }
-        awaited
+        self.unacknowledged.take_if(|wait| wait.cseq == ack).is_some()
     }
 
     /// Takes a final response to our INVITE. A 2xx now waits for [`InviteUsage::acknowledged`].
@@ -131,19 +123,12 @@ impl InviteUsage {
 
     /// Takes the time that was asked for.
     pub fn handle_timeout(&mut self, now: Instant) -> AckWait {
-        match &mut self.remote {
-            Remote::Unacknowledged { give_up, .. } if *give_up <= now => {
-                self.remote = Remote::Idle;
-                AckWait::GaveUp
-            }
-            Remote::Unacknowledged { repeat, .. } => {
-                if repeat.fire(now) {
-                    AckWait::Repeat
-                } else {
-                    AckWait::Quiet
-                }
-            }
-            Remote::Idle | Remote::Pending { .. } => AckWait::Quiet,
+        if self.unacknowledged.take_if(|wait| wait.give_up <= now).is_some() {
+            AckWait::GaveUp
+        } else if self.unacknowledged.as_mut().is_some_and(|wait| wait.repeat.fire(now)) {
+            AckWait::Repeat
+        } else {
+            AckWait::Quiet
         }
     }
 
@@ -159,12 +144,12 @@ impl InviteUsage {
 
     /// We answer their INVITE finally.
     pub fn answered(&mut self, status: StatusCode, timing: &Timing, now: Instant) {
-        if let Remote::Pending { cseq } = self.remote {
-            self.remote = if status.is_success() {
-                Remote::Unacknowledged { cseq, repeat: Backoff::new(now, timing.t1, timing.t2), give_up: now + timing.t1x64() }
-            } else {
-                Remote::Idle
-            };
+        if let Some(cseq) = self.remote.take()
+            && status.is_success()
+        {
+            // In place of an older 2xx, if one still waits: who asks on has what was said before.
+            let repeat = Backoff::new(now, timing.t1, timing.t2);
+            self.unacknowledged = Some(Unacknowledged { cseq, repeat, give_up: now + timing.t1x64() });
         }
     }
 
@@ -199,17 +184,17 @@ impl InviteUsage {
     /// # Errors
     /// [`Refusal::Unanswered`] while ours is open, [`Refusal::Glare`] while theirs is.
     pub const fn may_invite(&self) -> Result<(), Refusal> {
-        match (&self.local, &self.remote) {
-            (Local::Pending { .. } | Local::Answered { .. }, _) => Err(Refusal::Unanswered),
-            (_, Remote::Pending { .. } | Remote::Unacknowledged { .. }) => Err(Refusal::Glare),
-            (Local::Idle, Remote::Idle) => Ok(()),
+        match self.local {
+            Local::Pending { .. } | Local::Answered { .. } => Err(Refusal::Unanswered),
+            Local::Idle if self.remote.is_some() || self.unacknowledged.is_some() => Err(Refusal::Glare),
+            Local::Idle => Ok(()),
         }
     }
 
     /// Whether our 2xx waits for its ACK.
     #[must_use]
     pub const fn awaits_ack(&self) -> bool {
-        matches!(self.remote, Remote::Unacknowledged { .. })
+        self.unacknowledged.is_some()
     }
 
     /// Whether an INVITE of ours has no final response.
@@ -221,16 +206,13 @@ impl InviteUsage {
     /// Whether an INVITE of theirs has no final response.
     #[must_use]
     pub const fn is_remote_pending(&self) -> bool {
-        matches!(self.remote, Remote::Pending { .. })
+        self.remote.is_some()
     }
 
     /// When [`InviteUsage::handle_timeout`] is wanted.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        match &self.remote {
-            Remote::Unacknowledged { repeat, give_up, .. } => Some(repeat.at().min(*give_up)),
-            Remote::Idle | Remote::Pending { .. } => None,
-        }
+        self.unacknowledged.as_ref().map(|wait| wait.repeat.at().min(wait.give_up))
     }
 
     /// How long to wait before a re-INVITE that met a 491 is tried again (RFC 3261 §14.1). `owner`: we chose the Call-ID.

@@ -113,6 +113,14 @@ impl Negotiation {
         Ok(())
     }
 
+    /// They ask for an offer by an INVITE without one: our 2xx will carry it (RFC 3261 §14.2).
+    ///
+    /// # Errors
+    /// [`Refusal`]: the request is to be answered with its status.
+    pub const fn offer_asked(self) -> Result<(), Refusal> {
+        self.open()
+    }
+
     /// They sent a description in a response or in the ACK. `reliable`: not an 18x without RFC 3262.
     pub fn description_received(&mut self, reliable: bool) -> Answer {
         match self.0 {

@@ -55,9 +55,9 @@ impl Endpoint {
         if talking.theirs.is_some() {
             return refuse(self, StatusCode::SERVER_INTERNAL_ERROR);
         }
-        if offer.is_some()
-            && let Err(refusal) = talking.dialog.negotiation.offer_received()
-        {
+        let negotiation = &mut talking.dialog.negotiation;
+        let in_turn = if offer.is_some() { negotiation.offer_received() } else { negotiation.offer_asked() };
+        if let Err(refusal) = in_turn {
             return refuse(self, refusal.status());
         }
         let until = now + self.config.offer_timeout;

@@ -19,6 +19,7 @@ enum Offers {
 enum Input {
     SendOffer,
     ReceiveOffer,
+    AskOffer,
     DescriptionIn18x,
     DescriptionIn2xx,
     NothingIn2xx,
@@ -34,6 +35,7 @@ use Offers::{Received, ReceivedTold, Sent, SentHeard, Stable};
 const NEGOTIATION: &[(Offers, Input, Offers, &str)] = &[
     (Stable,       SendOffer,        Sent,         "ok"),
     (Stable,       ReceiveOffer,     Received,     "ok"),
+    (Stable,       AskOffer,         Stable,       "ok"),
     (Stable,       DescriptionIn18x, Stable,       "not an answer"),
     (Stable,       DescriptionIn2xx, Stable,       "not an answer"),
     (Stable,       NothingIn2xx,     Stable,       "session stands"),
@@ -43,6 +45,7 @@ const NEGOTIATION: &[(Offers, Input, Offers, &str)] = &[
 
     (Sent,         SendOffer,        Sent,         "491"),
     (Sent,         ReceiveOffer,     Sent,         "491"),
+    (Sent,         AskOffer,         Sent,         "491"),
     (Sent,         DescriptionIn18x, SentHeard,    "answer"),
     (Sent,         DescriptionIn2xx, Stable,       "answer"),
     (Sent,         NothingIn2xx,     Stable,       "no answer"),
@@ -52,6 +55,7 @@ const NEGOTIATION: &[(Offers, Input, Offers, &str)] = &[
 
     (SentHeard,    SendOffer,        SentHeard,    "491"),
     (SentHeard,    ReceiveOffer,     SentHeard,    "491"),
+    (SentHeard,    AskOffer,         SentHeard,    "491"),
     (SentHeard,    DescriptionIn18x, SentHeard,    "answer again"),
     (SentHeard,    DescriptionIn2xx, Stable,       "answer again"),
     (SentHeard,    NothingIn2xx,     Stable,       "session stands"),
@@ -61,6 +65,7 @@ const NEGOTIATION: &[(Offers, Input, Offers, &str)] = &[
 
     (Received,     SendOffer,        Received,     "500"),
     (Received,     ReceiveOffer,     Received,     "500"),
+    (Received,     AskOffer,         Received,     "500"),
     (Received,     DescriptionIn18x, Received,     "not an answer"),
     (Received,     DescriptionIn2xx, Received,     "not an answer"),
     (Received,     NothingIn2xx,     Stable,       "no answer"),
@@ -70,6 +75,7 @@ const NEGOTIATION: &[(Offers, Input, Offers, &str)] = &[
 
     (ReceivedTold, SendOffer,        ReceivedTold, "500"),
     (ReceivedTold, ReceiveOffer,     ReceivedTold, "500"),
+    (ReceivedTold, AskOffer,         ReceivedTold, "500"),
     (ReceivedTold, DescriptionIn18x, ReceivedTold, "not an answer"),
     (ReceivedTold, DescriptionIn2xx, ReceivedTold, "not an answer"),
     (ReceivedTold, NothingIn2xx,     Stable,       "no answer"),
@@ -104,6 +110,7 @@ fn offers_and_answers_take_turns_as_the_table_says() {
         let said = match input {
             SendOffer => word(negotiated.offer_sent()),
             ReceiveOffer => word(negotiated.offer_received()),
+            AskOffer => word(negotiated.offer_asked()),
             DescriptionIn18x | DescriptionIn2xx => match negotiated.description_received(input == DescriptionIn2xx) {
                 Answer::New => "answer".into(),
                 Answer::Repeated => "answer again".into(),
@@ -125,7 +132,7 @@ fn offers_and_answers_take_turns_as_the_table_says() {
         };
         assert_eq!((negotiated, said.as_str()), (negotiation(next), expected), "{state:?} × {input:?}");
     }
-    assert_eq!(NEGOTIATION.len(), 5 * 8);
+    assert_eq!(NEGOTIATION.len(), 5 * 9);
 }
 
 #[test]
@@ -215,6 +222,25 @@ fn a_2xx_is_repeated_until_its_ack() {
     assert!(usage.handle_ack(1));
     assert!(!usage.handle_ack(1), "an ACK comes with each 2xx, and counts once");
     assert_eq!(usage.deadline(), None);
+}
+
+#[test]
+fn an_invite_that_overtakes_an_ack_leaves_its_wait() {
+    // RFC 5407 §3.1.5
+    let clock = sim::Clock::new();
+    let timing = Timing::default();
+    let mut usage = InviteUsage::received_first(1);
+    usage.answered(code(200), &timing, clock.now());
+    assert_eq!(usage.handle_invite(2), Ok(()));
+    // Refused, e.g. because the ACK owes an answer: the wait goes on.
+    usage.answered(code(491), &timing, clock.now());
+    assert!(usage.awaits_ack() && usage.handle_ack(1));
+    // Accepted: the newer 2xx waits instead.
+    let mut usage = InviteUsage::received_first(1);
+    usage.answered(code(200), &timing, clock.now());
+    assert_eq!(usage.handle_invite(2), Ok(()));
+    usage.answered(code(200), &timing, clock.now());
+    assert!(!usage.handle_ack(1) && usage.handle_ack(2));
 }
 
 #[test]
