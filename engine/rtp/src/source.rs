@@ -61,6 +61,8 @@ enum State {
 #[derive(Debug, Clone, Default)]
 pub struct SourceCheck {
     signalled: Option<SocketAddr>,
+    /// Signalling said that nothing is to be sent.
+    held: bool,
     state: State,
 }
 
@@ -99,17 +101,19 @@ impl SourceCheck {
         }
     }
 
-    /// Signalling names an address, or takes it away. The same one again changes nothing, so that a hold and its end
-    /// keep the source; another one opens the check anew.
+    /// Signalling names an address, or holds the channel with none. The same one again changes nothing, also after a
+    /// hold, so that the source is kept; another one opens the check anew.
     pub fn signal(&mut self, target: Option<SocketAddr>) {
-        if self.signalled != target {
-            *self = Self { signalled: target, state: State::Open };
+        self.held = target.is_none();
+        if target.is_some() && self.signalled != target {
+            (self.signalled, self.state) = (target, State::Open);
         }
     }
 
     /// Where to send.
     pub const fn destination(&self) -> Option<SocketAddr> {
         match self.state {
+            _ if self.held => None,
             State::Locked { from, .. } => Some(from),
             State::Open | State::Probation { .. } => self.signalled,
         }
@@ -126,6 +130,11 @@ impl SourceCheck {
     /// What signalling named.
     pub const fn signalled(&self) -> Option<SocketAddr> {
         self.signalled
+    }
+
+    /// Signalling named an address and does not hold the channel.
+    pub const fn is_expected(&self) -> bool {
+        self.signalled.is_some() && !self.held
     }
 
     /// Whether the source is decided.
@@ -150,7 +159,9 @@ mod tests {
     impl Bed {
         fn new(signalled: Option<&str>) -> Self {
             let mut check = SourceCheck::default();
-            check.signal(signalled.map(addr));
+            if signalled.is_some() {
+                check.signal(signalled.map(addr));
+            }
             Self { check, now: sim::Clock::new().now() }
         }
 
@@ -211,7 +222,18 @@ mod tests {
         assert!(!bed.check.is_locked());
         assert_eq!(bed.check.destination(), Some(addr("10.0.0.2:4000")));
         assert_eq!(bed.judge("10.0.0.2:4000"), Changed);
+    }
+
+    #[test]
+    fn hold_stops_sending_and_keeps_the_source() {
+        let mut bed = Bed::new(Some("10.0.0.1:4000"));
+        bed.judge("10.0.0.1:4000");
         bed.check.signal(None);
-        assert_eq!(bed.check.destination(), None);
+        bed.pass(PROBATION * 2);
+        assert_eq!((bed.judge("10.0.0.1:4000"), bed.judge("10.9.9.9:1")), (Known, Refused));
+        assert_eq!((bed.check.destination(), bed.check.is_expected()), (None, false));
+        bed.check.signal(Some(addr("10.0.0.1:4000")));
+        assert_eq!(bed.check.destination(), Some(addr("10.0.0.1:4000")));
+        assert_eq!(bed.judge("10.0.0.1:4000"), Known);
     }
 }

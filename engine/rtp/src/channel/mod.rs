@@ -141,7 +141,7 @@ impl Channel {
 
     /// Media should be coming: they may, and signalling said from where.
     pub fn expects_media(&self) -> bool {
-        self.direction.recv && self.source.signalled().is_some()
+        self.direction.recv && self.source.is_expected()
     }
 
     /// Joins it to something else; what goes out next is a new talkspurt.

@@ -10,7 +10,7 @@
 //! Driver: drains `poll_output` after every command and every slot; sends what `Verdict::Forward` names from the receive
 //!         buffer, untouched, before it gives that buffer back; sends `transmits()` before the next `begin`.
 //! Shape:  channels in a slab, named by [`ChannelKey`] (slot and generation) on the packet path, by `ChannelId` outside.
-//! Memory: all of it at construction and at `open`; none between `begin` and the next `begin`.
+//! Memory: all of it at construction and at `open`; none for a packet, from `receive` to `transmits`.
 //! Errors: packets fail by counter; commands by `CommandError`.
 //! Not here: sockets, ports, clocks (`engine`); samples (`dsp`).
 

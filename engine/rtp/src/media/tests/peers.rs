@@ -127,8 +127,13 @@ fn direction_stops_either_way() {
     bed.command(Command::Direction { channel: a, direction: Direction { send: false, recv: true } }).unwrap();
     assert_eq!(bed.say(kb, &mut pb, &[1; 160]), None);
     assert_eq!(bed.stats(a).output.skipped, 1);
-    // c=0.0.0.0 is hold as well.
+    // c=0.0.0.0 is hold as well, whatever the far end sends meanwhile.
     bed.command(Command::Direction { channel: a, direction: Direction::default() }).unwrap();
     bed.target(a, "0.0.0.0:4000", &[plain(0)]);
-    assert_eq!(bed.say(kb, &mut pb, &[1; 160]), None);
+    for _ in 0..20 {
+        bed.say(ka, &mut pa, &[1; 160]);
+        assert_eq!(bed.say(kb, &mut pb, &[1; 160]), None);
+    }
+    bed.target(a, A, &[plain(0)]);
+    assert_eq!(bed.say(kb, &mut pb, &[1; 160]).unwrap().to, addr(A));
 }
