@@ -28,7 +28,7 @@ fn sdp(direction: &str) -> Sdp {
 #[derive(Debug, Clone)]
 enum Task {
     Call,
-    Act(String, Action),
+    Act(String, Box<Action>),
 }
 
 /// What control has heard of a call.
@@ -83,7 +83,7 @@ impl Switch {
 
     fn soon(&mut self, now: Instant, within_s: u64, callid: &str, action: Action) {
         let after = self.rng.duration(Duration::from_secs(within_s));
-        self.plan(now + after, Task::Act(callid.to_owned(), action));
+        self.plan(now + after, Task::Act(callid.to_owned(), Box::new(action)));
     }
 
     fn run(&mut self, task: Task, now: Instant) {
@@ -110,7 +110,7 @@ impl Switch {
             }
             Task::Act(callid, action) => {
                 let over = self.calls.get(&callid).is_some_and(|heard| heard.over);
-                let result = self.endpoint.command(Command::Act { callid, action: Box::new(action.clone()) }, now);
+                let result = self.endpoint.command(Command::Act { callid, action: action.clone() }, now);
                 match result {
                     Ok(_) | Err(CommandError::WrongState(_)) => {}
                     Err(CommandError::NotFound(_)) => assert!(over, "{action:?}: an unknown call that nobody said is over"),
