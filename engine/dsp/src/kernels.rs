@@ -7,8 +7,11 @@
 
 use std::fmt;
 
+use crate::dtmf::Dtmf;
 use crate::g711::G711;
 use crate::g722::G722;
+use crate::meter::Meter;
+use crate::mix::Mix;
 use crate::resample::Resample;
 
 /// A SIMD level that this CPU can run.
@@ -120,6 +123,12 @@ pub struct Kernels {
     pub g711: G711,
     /// G.722 in lanes.
     pub g722: G722,
+    /// Sums of speakers, and what each of them hears.
+    pub mix: Mix,
+    /// How loud a frame is.
+    pub meter: Meter,
+    /// Digits in the audio.
+    pub dtmf: Dtmf,
     /// 8 kHz and 16 kHz into each other.
     pub resample: Resample,
 }
@@ -127,7 +136,15 @@ pub struct Kernels {
 impl Kernels {
     /// The kernels of a level.
     pub fn new(level: Level) -> Self {
-        Self { level, g711: G711::new(level), g722: G722::new(level), resample: Resample::new(level) }
+        Self {
+            level,
+            g711: G711::new(level),
+            g722: G722::new(level),
+            mix: Mix::new(level),
+            meter: Meter::new(level),
+            dtmf: Dtmf::new(level),
+            resample: Resample::new(level),
+        }
     }
 
     /// The fastest kernels that this CPU can run.

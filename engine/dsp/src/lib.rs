@@ -10,11 +10,14 @@
 //! Errors: a payload never panics and is never refused here: any octets decode to something.
 
 pub mod batch;
+pub mod dtmf;
 pub mod g711;
 pub mod g722;
 pub mod kernels;
 pub mod l16;
 mod lanes;
+pub mod meter;
+pub mod mix;
 pub mod resample;
 #[cfg(test)]
 mod testing;

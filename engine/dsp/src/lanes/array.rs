@@ -224,6 +224,10 @@ impl Lanes for Array {
         std::array::from_fn(|i| pair(pairs[2 * i], pairs[2 * i + 1]))
     }
     #[inline(always)]
+    fn wide(self, a: Self::I16) -> Self::I32 {
+        self.load_wide(&a)
+    }
+    #[inline(always)]
     fn splat_wide(self, value: i32) -> Self::I32 {
         [value; N / 2]
     }
@@ -242,6 +246,14 @@ impl Lanes for Array {
     #[inline(always)]
     fn narrow(self, low: Self::I32, high: Self::I32) -> Self::I16 {
         self.pack(low, high)
+    }
+    #[inline(always)]
+    fn and_wide(self, a: Self::I32, bits: i32) -> Self::I32 {
+        a.map(|a| a & bits)
+    }
+    #[inline(always)]
+    fn sums(self, a: [Self::I32; 8]) -> [i32; 8] {
+        a.map(|a| a.into_iter().fold(0, i32::wrapping_add))
     }
     #[inline(always)]
     fn add_wide(self, a: Self::I32, b: Self::I32) -> Self::I32 {

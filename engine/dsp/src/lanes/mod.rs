@@ -136,6 +136,8 @@ pub(crate) trait Lanes: Copy {
 
     /// Reads `LANES / 2` wide values, as pairs of `i16`.
     fn load_wide(self, pairs: &Self::Row) -> Self::I32;
+    /// Neighbouring lanes as the halves of wide ones.
+    fn wide(self, a: Self::I16) -> Self::I32;
     /// The same value in every wide lane.
     fn splat_wide(self, value: i32) -> Self::I32;
     /// `acc + a.0 * b.0 + a.1 * b.1` of the two 16-bit halves of each wide lane, wrapping.
@@ -144,6 +146,10 @@ pub(crate) trait Lanes: Copy {
     fn interleave(self, a: Self::I16, b: Self::I16) -> (Self::I32, Self::I32);
     /// Wide lanes saturated to 16 bits, from the order of `interleave`.
     fn narrow(self, low: Self::I32, high: Self::I32) -> Self::I16;
+    /// Bitwise and of wide lanes with a constant.
+    fn and_wide(self, a: Self::I32, bits: i32) -> Self::I32;
+    /// Sums over all wide lanes of eight vectors.
+    fn sums(self, a: [Self::I32; 8]) -> [i32; 8];
     /// Wrapping sum of wide lanes.
     fn add_wide(self, a: Self::I32, b: Self::I32) -> Self::I32;
     /// Wrapping difference of wide lanes.

@@ -173,6 +173,10 @@ impl Check for Moves {
             (dot.wrapping_add(7 << 16) >> 16) as i16
         });
         assert_eq!(got[..L::LANES / 2], expected.collect::<Vec<_>>(), "{name} dot");
+        let sums = l.sums(std::array::from_fn(|i| l.and_wide(l.dot(l.splat_wide(i as i32), l.load_wide(&x), one), 0xFF)));
+        let lows = x.as_ref().as_chunks::<2>().0.iter().map(|[low, _]| i32::from(*low));
+        let expected = std::array::from_fn(|i| lows.clone().map(|low| (low + i as i32) & 0xFF).sum());
+        assert_eq!(sums, expected, "{name} sums");
     }
 }
 

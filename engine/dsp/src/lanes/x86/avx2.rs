@@ -315,6 +315,10 @@ impl Lanes for Avx2 {
         self.load(pairs)
     }
     #[inline(always)]
+    fn wide(self, a: __m256i) -> __m256i {
+        a
+    }
+    #[inline(always)]
     fn splat_wide(self, value: i32) -> __m256i {
         op!(_mm256_set1_epi32(value))
     }
@@ -330,6 +334,22 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn narrow(self, low: __m256i, high: __m256i) -> __m256i {
         op!(_mm256_packs_epi32(low, high))
+    }
+    #[inline(always)]
+    fn and_wide(self, a: __m256i, bits: i32) -> __m256i {
+        self.and(a, self.splat_wide(bits))
+    }
+    #[inline(always)]
+    fn sums(self, a: [__m256i; 8]) -> [i32; 8] {
+        let [a0, a1, a2, a3, a4, a5, a6, a7] = a;
+        let (b0, b1) = (op!(_mm256_hadd_epi32(a0, a1)), op!(_mm256_hadd_epi32(a2, a3)));
+        let (b2, b3) = (op!(_mm256_hadd_epi32(a4, a5)), op!(_mm256_hadd_epi32(a6, a7)));
+        let (c0, c1) = (op!(_mm256_hadd_epi32(b0, b1)), op!(_mm256_hadd_epi32(b2, b3)));
+        let low = op!(_mm256_permute2x128_si256::<0x20>(c0, c1));
+        let high = op!(_mm256_permute2x128_si256::<0x31>(c0, c1));
+        let mut sums = [0; 8];
+        op!(_mm256_storeu_si256(sums.as_mut_ptr().cast(), self.add_wide(low, high)));
+        sums
     }
     #[inline(always)]
     fn add_wide(self, a: __m256i, b: __m256i) -> __m256i {

@@ -284,6 +284,10 @@ impl Lanes for Avx512 {
         self.load(pairs)
     }
     #[inline(always)]
+    fn wide(self, a: __m512i) -> __m512i {
+        a
+    }
+    #[inline(always)]
     fn splat_wide(self, value: i32) -> __m512i {
         op!(_mm512_set1_epi32(value))
     }
@@ -298,6 +302,26 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn narrow(self, low: __m512i, high: __m512i) -> __m512i {
         op!(_mm512_packs_epi32(low, high))
+    }
+    #[inline(always)]
+    fn and_wide(self, a: __m512i, bits: i32) -> __m512i {
+        self.and(a, self.splat_wide(bits))
+    }
+    #[inline(always)]
+    fn sums(self, a: [__m512i; 8]) -> [i32; 8] {
+        let [a0, a1, a2, a3, a4, a5, a6, a7] = a.map(|a| {
+            let (low, high) = (op!(_mm512_castsi512_si256(a)), op!(_mm512_extracti64x4_epi64::<1>(a)));
+            op!(_mm256_add_epi32(low, high))
+        });
+        let (b0, b1) = (op!(_mm256_hadd_epi32(a0, a1)), op!(_mm256_hadd_epi32(a2, a3)));
+        let (b2, b3) = (op!(_mm256_hadd_epi32(a4, a5)), op!(_mm256_hadd_epi32(a6, a7)));
+        let (c0, c1) = (op!(_mm256_hadd_epi32(b0, b1)), op!(_mm256_hadd_epi32(b2, b3)));
+        let low = op!(_mm256_permute2x128_si256::<0x20>(c0, c1));
+        let high = op!(_mm256_permute2x128_si256::<0x31>(c0, c1));
+        let mut sums = [0; 8];
+        let all = op!(_mm256_add_epi32(low, high));
+        op!(_mm256_storeu_si256(sums.as_mut_ptr().cast(), all));
+        sums
     }
     #[inline(always)]
     fn add_wide(self, a: __m512i, b: __m512i) -> __m512i {

@@ -1,0 +1,29 @@
+//! The mixing loops compiled for the AVX levels.
+//! Shape:  as `super::lanes`.
+//! Errors: none.
+//! Safety: a shell may run only where the CPU has the features it names; `super::Mix` holds them behind that check.
+
+use super::lanes;
+
+macro_rules! shells {
+    ($level:ident, $features:literal) => {
+        pub(super) mod $level {
+            use super::lanes;
+            #[target_feature(enable = $features)]
+            pub(in crate::mix) fn add(sum: &mut [i32], frame: &[i16]) {
+                lanes::add(sum, frame);
+            }
+            #[target_feature(enable = $features)]
+            pub(in crate::mix) fn without(sum: &[i32], own: &[i16], out: &mut [i16]) {
+                lanes::without(sum, own, out);
+            }
+            #[target_feature(enable = $features)]
+            pub(in crate::mix) fn without_soft(sum: &[i32], own: &[i16], out: &mut [i16]) {
+                lanes::without_soft(sum, own, out);
+            }
+        }
+    };
+}
+
+shells!(avx2, "avx2,fma");
+shells!(avx512, "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,avx512vnni");
