@@ -32,6 +32,8 @@ class ProjectControl {
   #server;
   #running;
   #tracked = new Set();
+  /** The call whose callback is running. */
+  #current;
 
   /** @param {object} host What it runs on, see host/index.js. */
   constructor(host) {
@@ -177,7 +179,8 @@ class ProjectControl {
     if (!LOOPBACK.test(listen) && !token && !insecure) {
       throw new Error(`${listen} can be reached by others: set projectcontrol.us.token, or projectcontrol.us.insecure = true`);
     }
-    this.host.guard?.((error, where) => this.#report(error, where));
+    this.host.guard?.((error, where) => this.#uncaught(error, where));
+    this.host.onstop = () => this.stop();
     const routes = new Routes(this);
     this.#server = await this.host.listen({ host: listen, port }, (request) => routes.handle(request));
     this.us.port = this.#server.port;
@@ -236,14 +239,19 @@ class ProjectControl {
    * @param {string} where For the log.
    */
   invoke(callback, call, where, ...rest) {
-    const failed = (error) => {
+    const failed = (thrown) => {
+      const error = this.host.blame ? this.host.blame(thrown, callback) : thrown;
       this.#report(error, call ? `call ${call.id}: ${where}` : where);
       if (call && !call.answered && !call.hungup) call.hangup({ code: 500 });
     };
+    const before = this.#current;
+    this.#current = call;
     try {
       const result = call ? callback.call(call, call, ...rest) : callback.apply(undefined, rest);
+      this.#current = before;
       if (typeof result?.then === "function") result.then(undefined, failed);
     } catch (error) {
+      this.#current = before;
       failed(error);
     }
   }
@@ -257,10 +265,17 @@ class ProjectControl {
     }
   }
 
+  /** An error that got past `invoke`: the engine stopped a callback that ran too long, or a timer of the script threw. */
+  #uncaught(error, where) {
+    const call = this.#current;
+    this.#current = undefined;
+    this.#report(error, call ? `call ${call.id}: ${where}` : where);
+    if (call && !call.answered && !call.hungup) call.hangup({ code: 500 });
+  }
+
   #report(error, where) {
     this.errors += 1;
-    const text = error instanceof Error ? `${error.name}: ${error.message}\n${error.stack ?? ""}` : String(error);
-    this.host.log("error", `${where}: ${text}`);
+    this.host.log("error", `${where}: ${described(error)}`);
   }
 
   /** Remembers work under way, for `idle`. @returns {Promise} The same. */
@@ -302,6 +317,13 @@ for (const name of ["onnewcall", "onringing", "onanswer", "onhold", "onoffhold",
       return this.callbacks.list(name);
     },
   });
+}
+
+/** An error with its stack; some engines begin the stack with name and message, some leave them out. */
+function described(error) {
+  if (!(error instanceof Error)) return String(error);
+  const stack = String(error.stack ?? "").trimEnd();
+  return error.message !== "" && stack.includes(error.message) ? stack : `${error.name}: ${error.message}\n${stack}`;
 }
 
 /** `{host, port, token?}` of an URL, `host:port` or such an object. */

@@ -24,6 +24,7 @@ class Session {
   #codecs;
   #offered = false;
   #target = "";
+  #direction = "sendrecv";
 
   /** @param {object} call The call it belongs to. */
   constructor(call) {
@@ -151,8 +152,12 @@ class Session {
   async #aim(them) {
     const target = Sdp.target(them, this.#codecs);
     this.remote = JSON.stringify(them);
+    if (!target) return;
+    // Told only when it matters: a channel starts with both ways open, and silence on hold must not look like a dead line.
+    const direction = Sdp.direction(this.local);
+    if (direction !== this.#direction) target.direction = this.#direction = direction;
     const text = JSON.stringify(target);
-    if (!target || text === this.#target) return;
+    if (text === this.#target) return;
     this.#target = text;
     const reply = await this.channel.target(target);
     if (reply.code >= 400 && !this.#closed) throw new CallError(reply.code === 422 ? 488 : 500, `RTP server refused the far end: ${reply.message}`);

@@ -1,19 +1,22 @@
 /**
  * Phones that call each other: the script that mediaswitch runs if it is given none.
  *
- *   1000 … 1009   extension to extension, within the domain
- *   *43           echo: hear yourself
- *   other         not found
+ *   1000 …   extension to extension, within the domain
+ *   *43      echo: hear yourself
+ *   other    not found
  *
- * Users and domain are the first lines; change them, or put your own script in its place: `mediaswitch --script my.js`.
+ * Settings (environment): MEDIASWITCH_DOMAIN, and MEDIASWITCH_USERS as `1000:secret,1001:secret`. mediaswitch sets both from its
+ * own flags. To go on from here, copy the file, change it, and run `mediaswitch --script my.js`.
  */
 "use strict";
 
 const projectcontrol = require("projectcontrol");
 
 const domain = process.env.MEDIASWITCH_DOMAIN || "localhost";
-const secret = process.env.MEDIASWITCH_SECRET || "1234";
-const users = Array.from({ length: 10 }, (_, index) => ({ username: String(1000 + index), secret }));
+const users = (process.env.MEDIASWITCH_USERS || "1000:1234,1001:1234").split(",").map((entry) => {
+  const colon = entry.indexOf(":");
+  return { username: entry.slice(0, colon).trim(), secret: entry.slice(colon + 1).trim() };
+});
 const extensions = new Set(users.map((user) => user.username));
 
 async function echo(call) {
@@ -24,7 +27,7 @@ projectcontrol.onnewcall = (call) => {
   if (call.destination === "*43") return echo(call);
   if (!extensions.has(call.destination)) return call.notfound();
   if (call.destination === call.identity.user) return call.busy();
-  // A phone that is busy, away or does not answer: the caller is told so by the library.
+  // A phone that is busy, away or does not answer: the library passes that on to the caller.
   return call.newcall({ to: call.destination });
 };
 

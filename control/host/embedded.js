@@ -1,11 +1,12 @@
 /**
- * The library's host inside mediaswitch and project-control: what the engine provides, put into the shape of host/index.js.
+ * The library's host inside mediaswitch and project-control: `mediaswitchhost`, which the engine provides in the shape of host/index.js.
  *
- *   engine ◄── mediaswitchhost.request / listen / timer / log / now
- *   engine ──► promises and callbacks given to them
+ *   engine ◄── request / listen / timer / defer / log / now
+ *   engine ──► `onstop`, set by `run`: called when the program is asked to end, waited for
  *
- * Errors: as the engine gives them; `error.unsent` is set where it knows that nothing was sent.
+ * Errors: as the engine gives them; `error.unsent` is true where it knows that nothing was sent.
  */
 "use strict";
 
-module.exports = { name: "embedded", ...globalThis.mediaswitchhost };
+module.exports = globalThis.mediaswitchhost;
+module.exports.name = "embedded";

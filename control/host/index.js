@@ -10,6 +10,7 @@
  *   log(level, text)     level is error, warn, info or debug
  *   now()                milliseconds since 1970
  *   defaults             {us?, sip?, rtp?}: addresses given from outside the script
+ *   blame(error, callback)  optional: a better error where the engine could not make one
  *   guard(report)        called once by `run`: hand errors that nobody caught to `report(error, where)`
  */
 "use strict";

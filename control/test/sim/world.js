@@ -71,9 +71,8 @@ class World {
   }
 
   async stop() {
-    await this.control.stop();
-    await this.sip.stop();
-    await this.rtp.stop();
+    await this.control.idle();
+    await Promise.all([this.control.stop(), this.sip.stop(), this.rtp.stop()]);
   }
 }
 
