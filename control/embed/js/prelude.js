@@ -1,0 +1,215 @@
+/**
+ * What a script finds in the embedded engine besides the language: require, console, timers, process, and `mediaswitchhost` for the library.
+ *
+ *   (native) ─► { load, request, reply, listening, timer, immediates, rejected, settle, failed, stop }
+ *
+ * Shape:  one function, called once at start with the engine's functions; the engine calls what it returns, once per turn each.
+ *         Everything that waits is kept here under a number; the engine knows the numbers only.
+ * Units:  milliseconds.
+ * Errors: what nobody catches goes to the library's guard, or else to the log, with its stack.
+ */
+(function (native, inspect, defaults, environment) {
+  "use strict";
+
+  const TIMERS_MAX = 100_000;
+  const waiting = new Map();
+  const servers = new Map();
+  const timers = new Map();
+  let immediates = [];
+  let rejections = new Map();
+  let last = 0;
+  let guard;
+
+  const number = () => (last += 1);
+
+  // --- errors nobody caught ------------------------------------------------------------------------------------------------
+  function failed(error, where) {
+    if (guard) guard(error, where);
+    else native.log("error", `${where}: ${inspect.error(error)}`);
+  }
+
+  /**
+   * The error itself. Without memory for one the engine throws null: then the callback that was running is named instead.
+   * A rejection of such a callback comes without it, and is told as it is.
+   */
+  function blame(error, callback) {
+    if (error !== null) return error;
+    const named = new Error("out of memory");
+    named.name = "InternalError";
+    named.stack = `    at or below ${callback.name || "<anonymous>"} (${callback.fileName}:${callback.lineNumber})`;
+    return named;
+  }
+
+  /** Runs what the script gave us; its errors end here. */
+  function run(where, callback, args) {
+    try {
+      callback(...args);
+    } catch (error) {
+      failed(blame(error, callback), where);
+    }
+  }
+
+  // --- the library's host --------------------------------------------------------------------------------------------------
+  function ask(start) {
+    return new Promise((resolve, reject) => {
+      const id = number();
+      waiting.set(id, { resolve, reject });
+      start(id);
+    });
+  }
+
+  function settle(id, error, value) {
+    const { resolve, reject } = waiting.get(id);
+    waiting.delete(id);
+    if (error === undefined) resolve(value);
+    else reject(error);
+  }
+
+  globalThis.mediaswitchhost = {
+    defaults,
+    request: ({ host, port, method, path, headers, body, timeoutms }) =>
+      ask((id) => native.request(id, host, port, method, path, [...Object.entries(headers ?? {}).flat(), "timeout", String(timeoutms)], body ?? "")),
+    async listen({ host, port }, handler) {
+      const server = number();
+      servers.set(server, handler);
+      const bound = await ask((id) => native.listen(id, server, host, port));
+      return { port: bound, close: () => ask((id) => native.unlisten(id, server)).then(() => servers.delete(server)) };
+    },
+    timer(ms, callback) {
+      const id = schedule(callback, ms, [], false);
+      return () => cancel(id);
+    },
+    defer: (callback) => void immediates.push(["deferred work", callback, []]),
+    log: (level, text) => native.log(level, text),
+    now: () => Date.now(),
+    blame,
+    guard: (report) => (guard = report),
+    onstop: undefined,
+  };
+
+  // --- timers --------------------------------------------------------------------------------------------------------------
+  function schedule(callback, ms, args, every) {
+    if (typeof callback !== "function") throw new TypeError("a timer needs a function");
+    if (timers.size >= TIMERS_MAX) throw new RangeError(`more than ${TIMERS_MAX} timers`);
+    const id = number();
+    // Not finite, negative or absent is 0, as in browsers and Node; a repetition takes at least a millisecond.
+    const wait = Math.max(Number.isFinite(Number(ms)) ? Number(ms) : 0, every ? 1 : 0);
+    timers.set(id, { callback, args, every: every ? wait : undefined });
+    native.timer(id, wait);
+    return id;
+  }
+
+  function cancel(id) {
+    if (timers.delete(id)) native.untimer(id);
+  }
+
+  globalThis.setTimeout = (callback, ms, ...args) => schedule(callback, ms, args, false);
+  globalThis.setInterval = (callback, ms, ...args) => schedule(callback, ms, args, true);
+  globalThis.setImmediate = (callback, ...args) => {
+    const entry = ["setImmediate", callback, args];
+    immediates.push(entry);
+    return entry;
+  };
+  globalThis.clearTimeout = globalThis.clearInterval = cancel;
+  globalThis.clearImmediate = (entry) => void (immediates = immediates.filter((one) => one !== entry));
+  globalThis.queueMicrotask = (callback) => void Promise.resolve().then(() => run("queueMicrotask", callback, []));
+
+  // --- console and process -------------------------------------------------------------------------------------------------
+  const line = (level) => (...args) => native.log(level, inspect.line(args));
+  globalThis.console = { log: line("info"), info: line("info"), warn: line("warn"), error: line("error"), debug: line("debug"), trace: line("debug") };
+  globalThis.process = Object.freeze({
+    env: Object.freeze(environment),
+    argv: Object.freeze(["project-control", native.script]),
+    platform: "linux",
+    versions: Object.freeze({ mediaswitch: native.version }),
+    uptime: () => (Date.now() - native.started) / 1000,
+    nextTick: (callback, ...args) => void Promise.resolve().then(() => run("nextTick", callback, args)),
+  });
+  globalThis.global = globalThis;
+
+  // --- modules -------------------------------------------------------------------------------------------------------------
+  const modules = new Map();
+
+  /** Runs a module once. @param {string} path A name that `native.source` knows. */
+  function load(path) {
+    const known = modules.get(path);
+    if (known) return known.exports;
+    const module = { id: path, filename: path, exports: {}, loaded: false };
+    modules.set(path, module);
+    try {
+      const source = path === native.script && native.text !== undefined ? native.text : native.source(path);
+      if (path.endsWith(".json")) module.exports = JSON.parse(source);
+      else {
+        const directory = path.slice(0, path.lastIndexOf("/")) || "/";
+        const require = (name) => load(native.resolve(directory, String(name)));
+        native.compile(source, path).call(module.exports, module.exports, require, module, path, directory);
+      }
+    } catch (error) {
+      // The next one to ask gets the error again, not half a module.
+      modules.delete(path);
+      throw error;
+    }
+    module.loaded = true;
+    return module.exports;
+  }
+
+  // --- what the engine calls -----------------------------------------------------------------------------------------------
+  return {
+    load,
+    failed,
+    /** A request to one of our servers; its answer goes to `native.respond`. */
+    request(id, server, method, path, authorization, body) {
+      const handler = servers.get(server);
+      const headers = authorization === undefined ? {} : { authorization };
+      const answered = Promise.resolve().then(() => handler({ method, path, headers, body }));
+      answered.then(
+        (answer) => native.respond(id, answer.status, Object.entries(answer.headers ?? {}).flat(), answer.body ?? ""),
+        (error) => {
+          native.respond(id, 500, [], "");
+          failed(error, `${method} ${path}`);
+        },
+      );
+    },
+    /** The end of a request, a listen or an unlisten of ours. */
+    reply(id, status, body) {
+      settle(id, undefined, { status, body });
+    },
+    done(id, value) {
+      settle(id, undefined, value);
+    },
+    refused(id, message, unsent) {
+      settle(id, Object.assign(new Error(message), { unsent }));
+    },
+    timer(id) {
+      const timer = timers.get(id);
+      if (!timer) return;
+      if (timer.every === undefined) timers.delete(id);
+      else native.timer(id, timer.every);
+      run("timer", timer.callback, timer.args);
+    },
+    /** How many immediates wait. */
+    waiting: () => immediates.length,
+    /** Runs one immediate; whether there are more. */
+    immediate() {
+      const entry = immediates.shift();
+      if (entry) run(...entry);
+      return immediates.length > 0;
+    },
+    /** A promise was rejected, or a rejection handled after all. */
+    rejected(promise, reason, handled) {
+      if (handled) rejections.delete(promise);
+      else rejections.set(promise, reason);
+    },
+    /** All jobs are done: what is still rejected was not handled. */
+    settle() {
+      const left = rejections;
+      rejections = new Map();
+      for (const reason of left.values()) failed(reason, "unhandled rejection");
+    },
+    /** The program ends. */
+    stop() {
+      const stopped = globalThis.mediaswitchhost.onstop?.();
+      Promise.resolve(stopped).then(native.stopped, native.stopped);
+    },
+  };
+});

@@ -1,0 +1,146 @@
+//! A running script, from the outside.
+//!
+//! ```text
+//!   ControlEngine::start(options) ─► script loaded, its listener bound ─► … ─► stop ─► library drains, listeners closed
+//! ```
+//! Shape:  belongs to the executor it was started on. Dropped without `stop`, the script goes on with the executor.
+//! Errors: [`StartError`]; a script that calls `run` is started only when its listener is.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rquickjs::{Object, Persistent};
+use rt::JoinHandle;
+
+use crate::driver::Driver;
+use crate::error::StartError;
+use crate::library;
+use crate::machine::Machine;
+use crate::native;
+use crate::options::{Options, Peer, Script};
+use crate::shared::{Input, Shared};
+
+/// A script that runs.
+pub struct ControlEngine {
+    machine: Rc<Machine>,
+    shared: Rc<Shared>,
+    driver: JoinHandle<()>,
+    grace: Duration,
+}
+
+/// How a script is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// Turns so far.
+    pub turns: u64,
+    /// Turns stopped for taking too long.
+    pub stopped: u64,
+    /// The longest turn.
+    pub longest: Duration,
+    /// JavaScript heap, bytes.
+    pub memory_bytes: u64,
+}
+
+impl ControlEngine {
+    /// Loads the script and runs it until [`Self::stop`]. Returns when it has been read to its end and, if it called `run`
+    /// or listens otherwise, listens. Must be called inside an executor.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let script = place(&options.script)?;
+        let shared = Shared::new(options.policy.token.clone(), options.token.clone());
+        let machine = Machine::new(options.limits, |ctx, prelude, inspect| {
+            let native = native::functions(ctx, &shared, &script, options.limits.memory_bytes)?;
+            if let Script::Text { source, .. } = &options.script {
+                native.set("text", source.as_str())?;
+            }
+            let defaults = Object::new(ctx.clone())?;
+            for (name, peer) in [("us", &options.us), ("sip", &options.sip), ("rtp", &options.rtp)] {
+                defaults.set(name, address(ctx, peer)?)?;
+            }
+            let us: Object<'_> = defaults.get("us")?;
+            if let Some(listen) = &options.listen {
+                us.set("listen", listen.as_str())?;
+            }
+            // The policy was decided outside; the library's own guard is for scripts on Node.
+            us.set("insecure", options.policy.insecure || options.policy.token.is_some())?;
+            let environment = Object::new(ctx.clone())?;
+            for (name, value) in &options.environment {
+                environment.set(name.as_str(), value.as_str())?;
+            }
+            let hooks: Object<'_> = prelude.call((native, inspect.clone(), defaults, environment))?;
+            Ok(Persistent::save(ctx, hooks))
+        });
+        let machine = Rc::new(machine.map_err(StartError::Engine)?);
+        machine.start(&script).map_err(StartError::Script)?;
+        let driver = rt::spawn_local(Driver::new(Rc::clone(&machine), Rc::clone(&shared)).run());
+        let engine = Self { machine, shared, driver, grace: options.limits.grace };
+        engine.listening().await?;
+        Ok(engine)
+    }
+
+    /// Waits for the listens that the script began with.
+    async fn listening(&self) -> Result<(), StartError> {
+        // The task of a listen counts itself once it runs.
+        rt::yield_now().await;
+        while self.shared.listening.get() > 0 {
+            rt::sleep(LOOK_AGAIN).await;
+        }
+        let failed = self.shared.listen_error.borrow_mut().take();
+        if let Some(message) = failed {
+            self.shared.stopped.open();
+            self.shared.awake.notify();
+            return Err(StartError::Listen(message));
+        }
+        Ok(())
+    }
+
+    /// Asks the script to end and waits for it, at most for the grace; then closes its listeners whatever it does.
+    pub async fn stop(self) {
+        self.shared.push(Input::Stop);
+        if rt::timeout(self.grace, self.shared.stopped.wait()).await.is_err() {
+            tracing::warn!(target: "script", "did not end within {} ms of being asked to", self.grace.as_millis());
+        }
+        self.shared.stopped.open();
+        self.shared.awake.notify();
+        self.shared.close().await;
+        self.driver.await;
+    }
+
+    /// For `/status`.
+    pub fn status(&self) -> Status {
+        let counts = &self.machine.counts;
+        Status {
+            turns: counts.turns.get(),
+            stopped: counts.stopped.get(),
+            longest: counts.longest.get(),
+            memory_bytes: self.machine.memory_bytes(),
+        }
+    }
+}
+
+fn address<'js>(ctx: &rquickjs::Ctx<'js>, peer: &Peer) -> rquickjs::Result<Object<'js>> {
+    let object = Object::new(ctx.clone())?;
+    object.set("host", peer.host.as_str())?;
+    object.set("port", peer.port)?;
+    Ok(object)
+}
+
+/// The name that errors and relative requires go by.
+fn place(script: &Script) -> Result<String, StartError> {
+    match script {
+        Script::File(path) => {
+            let absolute = std::fs::canonicalize(path).map_err(|source| StartError::Read { path: path.clone(), source })?;
+            Ok(absolute.to_string_lossy().into_owned())
+        }
+        Script::Text { name, .. } => {
+            let here = std::env::current_dir().unwrap_or_default();
+            Ok(here.join(Path::new(name)).to_string_lossy().into_owned())
+        }
+        Script::Extensions => Ok(library::EXTENSIONS.into()),
+    }
+}
+
+const LOOK_AGAIN: Duration = Duration::from_millis(1);

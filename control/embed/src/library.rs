@@ -1,0 +1,77 @@
+//! The JavaScript that is part of the binary: the call library, the default script, and what surrounds a script here.
+//!
+//! Shape:  names start with [`ROOT`]; what a script requires as `projectcontrol` is `lib:/index.js`.
+//! Errors: none; an unknown name is `None`.
+
+/// Where built-in files seem to be.
+pub const ROOT: &str = "lib:/";
+
+/// `require("projectcontrol")`.
+pub const PROJECTCONTROL: &str = "lib:/index.js";
+
+/// The default script.
+pub const EXTENSIONS: &str = "lib:/examples/extensions.js";
+
+/// What a script finds besides the language.
+pub const PRELUDE: &str = include_str!("../js/prelude.js");
+
+/// Values as text for `console`.
+pub const INSPECT: &str = include_str!("../js/inspect.js");
+
+macro_rules! sources {
+    ($($name:literal),* $(,)?) => {
+        /// Name within [`ROOT`], text.
+        const SOURCES: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../", $name)))),*];
+    };
+}
+
+sources![
+    "callbacks.js",
+    "call.js",
+    "callerror.js",
+    "calltable.js",
+    "channel.js",
+    "codecs.js",
+    "dialog.js",
+    "digits.js",
+    "examples/extensions.js",
+    "family.js",
+    "host/embedded.js",
+    "host/index.js",
+    "index.js",
+    "originate.js",
+    "peer.js",
+    "progress.js",
+    "projectcontrol.js",
+    "registration.js",
+    "ringgroup.js",
+    "routes.js",
+    "sdp.js",
+    "session.js",
+    "transfer.js",
+    "version.js",
+];
+
+/// Text of a built-in file, by its whole name.
+pub fn source(name: &str) -> Option<&'static str> {
+    let name = name.strip_prefix(ROOT)?;
+    SOURCES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SOURCES, source};
+
+    #[test]
+    fn every_file_of_the_library_is_built_in() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".js") {
+                assert!(source(&format!("lib:/{name}")).is_some(), "{name} is missing in library.rs");
+            }
+        }
+        assert!(SOURCES.iter().all(|(_, text)| !text.is_empty()));
+        assert_eq!(source("index.js"), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! The functions that the engine gives to `js/prelude.js`: everything a script can do beyond computing.
+//!
+//! ```text
+//!   request(id, host, port, method, path, [name, value …], body, ms)     listen(id, server, host, port)   unlisten(id, server)
+//!   respond(id, status, [name, value …], body)     timer(id, ms)  untimer(id)     log(level, text)     stopped()
+//!   source(path)  resolve(directory, name)  compile(source, path)
+//! ```
+//! Shape:  numbers are counted by the prelude and stay under 2^53.
+//! Errors: `resolve`, `source` and `compile` throw; the others tell by the number.
+//! Not here: `now` is `Date.now`, which QuickJS has.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use control_http::wire::{Method, Response};
+use rquickjs::context::EvalOptions;
+use rquickjs::prelude::Func;
+use rquickjs::{Ctx, Exception, Function, Object, Result};
+
+use crate::resolve;
+use crate::shared::{Ask, Id, Shared};
+
+/// The object that the prelude gets.
+pub fn functions<'js>(ctx: &Ctx<'js>, shared: &Rc<Shared>, script: &str, memory_bytes: usize) -> Result<Object<'js>> {
+    let native = Object::new(ctx.clone())?;
+    native.set("script", script)?;
+    native.set("version", env!("CARGO_PKG_VERSION"))?;
+    native.set("started", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0)?;
+    network(&native, shared)?;
+
+    let timers = Rc::clone(shared);
+    native
+        .set("timer", Func::from(move |id: f64, ms: f64| timers.timers.borrow_mut().start(number(id), milliseconds(ms), Instant::now())))?;
+    let timers = Rc::clone(shared);
+    native.set("untimer", Func::from(move |id: f64| timers.timers.borrow_mut().cancel(number(id))))?;
+    let stopped = Rc::clone(shared);
+    native.set("stopped", Func::from(move || stopped.stopped.open()))?;
+    native.set("log", Func::from(move |level: String, text: String| log(&level, &text, memory_bytes)))?;
+
+    native
+        .set("resolve", Func::from(|ctx: Ctx<'js>, directory: String, name: String| thrown(&ctx, resolve::resolve(&directory, &name))))?;
+    native.set("source", Func::from(|ctx: Ctx<'js>, path: String| thrown(&ctx, resolve::source(&path))))?;
+    native.set("compile", Func::from(|ctx: Ctx<'js>, source: String, path: String| compile(&ctx, source, path)))?;
+    Ok(native)
+}
+
+fn network<'js>(native: &Object<'js>, shared: &Rc<Shared>) -> Result<()> {
+    let asker = Rc::clone(shared);
+    let request = move |id: f64, host: String, port: u16, method: String, path: String, headers: Vec<String>, body: String| {
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        let headers = pairs(headers).collect();
+        let url = format!("http://{host}:{port}{path}");
+        Ask { id: number(id), url, method: Method::of(&method), headers, body, limit: Duration::ZERO }
+    };
+    // Eight arguments are one more than a closure may take: the time limit comes as the last header.
+    native.set(
+        "request",
+        Func::from(move |id, host, port, method, path, headers, body| {
+            let mut ask = request(id, host, port, method, path, headers, body);
+            ask.limit = ask.headers.pop().map_or(Duration::ZERO, |(_, ms)| milliseconds(ms.parse().unwrap_or_default()));
+            asker.ask(ask);
+        }),
+    )?;
+    let listener = Rc::clone(shared);
+    native.set(
+        "listen",
+        Func::from(move |id: f64, server: f64, host: String, port: u16| {
+            // Detached: the script is told how it ends.
+            drop(rt::spawn_local(Rc::clone(&listener).listen(number(id), number(server), host, port)));
+        }),
+    )?;
+    let listener = Rc::clone(shared);
+    native.set(
+        "unlisten",
+        Func::from(move |id: f64, server: f64| {
+            // Detached: the same.
+            drop(rt::spawn_local(Rc::clone(&listener).unlisten(number(id), number(server))));
+        }),
+    )?;
+    let responder = Rc::clone(shared);
+    native.set(
+        "respond",
+        Func::from(move |id: f64, status: u16, headers: Vec<String>, body: String| {
+            responder.respond(number(id), response(status, headers, body));
+        }),
+    )
+}
+
+/// A module's function, its errors with the lines of the file: the wrapper opens on the first line and adds none before it.
+fn compile<'js>(ctx: &Ctx<'js>, source: String, path: String) -> Result<Function<'js>> {
+    let source = if source.starts_with("#!") { format!("//{source}") } else { source };
+    let mut options = EvalOptions::default();
+    // Modules are sloppy unless they say otherwise, as on Node.
+    options.strict = false;
+    options.filename = Some(path);
+    ctx.eval_with_options(format!("(function (exports, require, module, __filename, __dirname) {{{source}\n}})"), options)
+}
+
+fn response(status: u16, headers: Vec<String>, body: String) -> Response {
+    let mut response = Response::empty(status.clamp(200, 599));
+    for (name, value) in pairs(headers) {
+        match name.to_ascii_lowercase().as_str() {
+            "content-type" => {
+                response.content_type = Some(if value.contains("json") { "application/json" } else { "text/plain; charset=utf-8" });
+            }
+            "allow" => response = response.header("Allow", value),
+            "retry-after" => response = response.header("Retry-After", value),
+            "connection" => response.close = value.eq_ignore_ascii_case("close"),
+            other => tracing::debug!(target: "script", "the header {other} of an answer is not sent"),
+        }
+    }
+    response.body = body.into_bytes();
+    response
+}
+
+fn log(level: &str, text: &str, memory_bytes: usize) {
+    match level {
+        // The engine's own words leave out how much there was.
+        "error" if text.contains(NO_MEMORY) => {
+            tracing::error!(target: "script", "{text}\n    (the limit of a script is {} MiB)", memory_bytes >> 20);
+        }
+        "error" => tracing::error!(target: "script", "{text}"),
+        "warn" => tracing::warn!(target: "script", "{text}"),
+        "info" => tracing::info!(target: "script", "{text}"),
+        _ => tracing::debug!(target: "script", "{text}"),
+    }
+}
+
+fn thrown<T>(ctx: &Ctx<'_>, result: std::result::Result<T, String>) -> Result<T> {
+    result.map_err(|message| Exception::throw_message(ctx, &message))
+}
+
+fn pairs(flat: Vec<String>) -> impl Iterator<Item = (String, String)> {
+    let mut flat = flat.into_iter();
+    std::iter::from_fn(move || Some((flat.next()?, flat.next()?)))
+}
+
+/// JavaScript counts in doubles; ours are whole, positive and small.
+pub fn number(id: f64) -> Id {
+    id as Id
+}
+
+/// A wait that JavaScript asks for; beyond 50 days it is as good as none.
+fn milliseconds(ms: f64) -> Duration {
+    Duration::try_from_secs_f64((ms / 1000.0).clamp(0.0, LONG_SECONDS)).unwrap_or_default()
+}
+
+const NO_MEMORY: &str = "InternalError: out of memory";
+const LONG_SECONDS: f64 = 50.0 * 86_400.0;

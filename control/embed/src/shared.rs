@@ -1,0 +1,272 @@
+//! What the script's side and the executor's side of an engine share: work that waits for a turn, requests, servers, timers.
+//!
+//! ```text
+//!   native functions ─► request, listen, respond, timers            tasks ─► inputs ─► driver ─► turn
+//! ```
+//! Shape:  [`IN_FLIGHT_MAX`] requests at once, [`QUEUED_MAX`] more wait; inputs are bounded by what is outstanding: requests in
+//!         (one per connection, 1024), answers (in flight), listens.
+//! Units:  bytes, milliseconds where named.
+//! Errors: told to the script, by number of what it waits for.
+//! Not here: JavaScript.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use control_http::client::{Client, ClientConfig, ClientError, Outgoing, Url};
+use control_http::resolve::Resolver;
+use control_http::server::{Handler, ServerConfig, ServerStats, Token, serve};
+use control_http::wire::{Limits, Method, Path, Request, Response};
+use rt::{JoinHandle, Latch, Notify, OneshotSender, TcpListener, oneshot};
+
+use crate::timers::{TimerId, Timers};
+
+/// Number under which the script waits for something, or knows a server of its own.
+pub type Id = u64;
+
+/// What the script is to be told in a turn of its own.
+#[derive(Debug)]
+pub enum Input {
+    /// A request came to one of its servers.
+    Request { id: Id, server: Id, request: Box<Request> },
+    /// The answer to a request of its own.
+    Reply { id: Id, status: u16, body: String },
+    /// A request or listen of its own failed; `unsent`: nobody can have seen it.
+    Refused { id: Id, message: String, unsent: bool },
+    /// A listen (with its port) or unlisten of its own is done.
+    Done { id: Id, value: u16 },
+    /// The program ends.
+    Stop,
+}
+
+/// A request of the script.
+#[derive(Debug)]
+pub struct Ask {
+    pub id: Id,
+    pub url: String,
+    pub method: Method,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+    pub limit: Duration,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Shared {
+    inputs: RefCell<VecDeque<Input>>,
+    /// Timers of the script.
+    pub timers: RefCell<Timers>,
+    /// Wakes the driver.
+    pub awake: Notify,
+    /// Opens when the script has ended its work after [`Input::Stop`].
+    pub stopped: Latch,
+    client: Client,
+    resolver: Rc<Resolver>,
+    token: Option<Token>,
+    servers: RefCell<HashMap<Id, (Latch, JoinHandle<()>)>>,
+    answers: RefCell<HashMap<Id, OneshotSender<Response>>>,
+    queued: RefCell<VecDeque<Ask>>,
+    in_flight: Cell<usize>,
+    requests: Cell<Id>,
+    /// Listens under way, and why the last one failed.
+    pub listening: Cell<usize>,
+    pub listen_error: RefCell<Option<String>>,
+}
+
+impl Shared {
+    /// Must be made inside an executor. `ours` is asked of others, `theirs` presented to them.
+    pub fn new(ours: Option<Token>, theirs: Option<Token>) -> Rc<Self> {
+        let resolver = Rc::new(Resolver::default());
+        let limits = Limits { body_bytes_max: ANSWER_BYTES_MAX, ..Limits::default() };
+        let config = ClientConfig {
+            limits,
+            idle_per_origin_max: IN_FLIGHT_MAX,
+            in_flight_max: IN_FLIGHT_MAX,
+            token: theirs,
+            ..ClientConfig::default()
+        };
+        Rc::new(Self {
+            inputs: RefCell::default(),
+            timers: RefCell::default(),
+            awake: Notify::new(),
+            stopped: Latch::new(),
+            client: Client::new(config, Rc::clone(&resolver)),
+            resolver,
+            token: ours,
+            servers: RefCell::default(),
+            answers: RefCell::default(),
+            queued: RefCell::default(),
+            in_flight: Cell::new(0),
+            requests: Cell::new(0),
+            listening: Cell::new(0),
+            listen_error: RefCell::default(),
+        })
+    }
+
+    /// Hands the script something.
+    pub fn push(&self, input: Input) {
+        self.inputs.borrow_mut().push_back(input);
+        self.awake.notify();
+    }
+
+    /// The next thing for the script.
+    pub fn poll_input(&self) -> Option<Input> {
+        self.inputs.borrow_mut().pop_front()
+    }
+
+    /// Is there anything for the script?
+    pub fn has_input(&self) -> bool {
+        !self.inputs.borrow().is_empty()
+    }
+
+    /// The next timer that is due.
+    pub fn poll_timer(&self) -> Option<TimerId> {
+        self.timers.borrow_mut().poll_due(Instant::now())
+    }
+
+    /// Sends a request of the script, or lets it wait for one before it to end.
+    pub fn ask(self: &Rc<Self>, ask: Ask) {
+        if self.in_flight.get() < IN_FLIGHT_MAX {
+            self.in_flight.set(self.in_flight.get() + 1);
+            // Detached: it ends by itself, at the latest when the time of its last request is over.
+            drop(rt::spawn_local(Rc::clone(self).exchange(ask)));
+        } else if self.queued.borrow().len() < QUEUED_MAX {
+            self.queued.borrow_mut().push_back(ask);
+        } else {
+            let message = format!("{QUEUED_MAX} requests are waiting already");
+            self.push(Input::Refused { id: ask.id, message, unsent: true });
+        }
+    }
+
+    async fn exchange(self: Rc<Self>, first: Ask) {
+        let mut next = Some(first);
+        while let Some(ask) = next {
+            self.push(self.send(&ask).await);
+            next = self.queued.borrow_mut().pop_front();
+        }
+        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+    }
+
+    async fn send(&self, ask: &Ask) -> Input {
+        let id = ask.id;
+        let url = match Url::parse(&ask.url) {
+            Ok(url) => url,
+            Err(error) => return Input::Refused { id, message: error.to_string(), unsent: true },
+        };
+        let headers: Vec<(&str, &str)> = ask.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let outgoing = Outgoing { method: ask.method, url: &url, headers: &headers, body: ask.body.as_bytes(), timeout: Some(ask.limit) };
+        match self.client.request(&outgoing).await {
+            Ok(answer) => Input::Reply { id, status: answer.status, body: String::from_utf8_lossy(&answer.body).into_owned() },
+            Err(error) => Input::Refused { id, unsent: unsent(&error), message: error.to_string() },
+        }
+    }
+
+    /// Listens for the script; it is told the port, or why not.
+    pub async fn listen(self: Rc<Self>, id: Id, server: Id, host: String, port: u16) {
+        self.listening.set(self.listening.get() + 1);
+        match self.bind(server, &host, port).await {
+            Ok(port) => self.push(Input::Done { id, value: port }),
+            Err(message) => {
+                self.listen_error.replace(Some(message.clone()));
+                self.push(Input::Refused { id, message, unsent: true });
+            }
+        }
+        self.listening.set(self.listening.get().saturating_sub(1));
+    }
+
+    async fn bind(self: &Rc<Self>, server: Id, host: &str, port: u16) -> Result<u16, String> {
+        let found = self.resolver.lookup(host, port).await.map_err(|error| format!("{host}: {error}"))?;
+        let address = *found.first().ok_or_else(|| format!("{host} has no address"))?;
+        let listener = TcpListener::bind(address).await.map_err(|error| error.to_string())?;
+        let bound = listener.local_addr().port();
+        let door = Rc::new(Door { server, shared: Rc::clone(self) });
+        let config = ServerConfig { token: self.token.clone(), ..ServerConfig::default() };
+        let stop = Latch::new();
+        let task = rt::spawn_local(serve(listener, door, config, Rc::new(ServerStats::default()), stop.clone()));
+        self.servers.borrow_mut().insert(server, (stop, task));
+        Ok(bound)
+    }
+
+    /// Ends a server of the script, which is told when it has ended.
+    pub async fn unlisten(self: Rc<Self>, id: Id, server: Id) {
+        let entry = self.servers.borrow_mut().remove(&server);
+        if let Some((stop, task)) = entry {
+            stop.open();
+            task.await;
+        }
+        self.push(Input::Done { id, value: 0 });
+    }
+
+    /// Ends all servers.
+    pub async fn close(&self) {
+        let servers = self.servers.take();
+        for (stop, _) in servers.values() {
+            stop.open();
+        }
+        // Whoever still waits for an answer of the script is told that there will be none.
+        self.answers.take();
+        for (_, task) in servers.into_values() {
+            task.await;
+        }
+    }
+
+    /// The script's answer to a request.
+    pub fn respond(&self, id: Id, response: Response) {
+        if let Some(waiting) = self.answers.borrow_mut().remove(&id) {
+            // The client may have gone meanwhile; then nobody minds.
+            let _ = waiting.send(response);
+        }
+    }
+}
+
+/// Puts requests to one server of the script before it.
+#[derive(Debug)]
+struct Door {
+    server: Id,
+    shared: Rc<Shared>,
+}
+
+impl Handler for Door {
+    async fn handle(&self, request: Request) -> Response {
+        let id = self.shared.requests.get() + 1;
+        self.shared.requests.set(id);
+        let (sender, receiver) = oneshot();
+        self.shared.answers.borrow_mut().insert(id, sender);
+        self.shared.push(Input::Request { id, server: self.server, request: Box::new(request) });
+        let gone = || Response::with_body(503, "application/json", r#"{"error":"stopping","detail":"the call script is ending"}"#);
+        receiver.await.unwrap_or_else(|_| gone())
+    }
+}
+
+/// Path and query of a request as they came, but for the choice of escapes.
+pub fn target(request: &Request) -> String {
+    let mut target = String::new();
+    for segment in request.path.segments() {
+        target.push('/');
+        Path::encode_segment(segment, &mut target);
+    }
+    if target.is_empty() {
+        target.push('/');
+    }
+    if !request.query.is_empty() {
+        target.push('?');
+        target.push_str(&request.query);
+    }
+    target
+}
+
+/// Can nobody have seen the request?
+const fn unsent(error: &ClientError) -> bool {
+    match error {
+        ClientError::Url(_) | ClientError::Resolve(_) | ClientError::Connect(_) | ClientError::Busy(_) => true,
+        ClientError::Broken(_) | ClientError::Answer(_) | ClientError::Timeout => false,
+    }
+}
+
+/// As many as the connections kept to one origin, so that none is opened for a single request.
+const IN_FLIGHT_MAX: usize = 128;
+/// 20 000 calls that end at once: 2 requests each, to the SIP server and the RTP server, and room for as many retries.
+const QUEUED_MAX: usize = 80_000;
+/// `GET /reg/{domain}` of a large domain: 50 000 users × 300 bytes.
+const ANSWER_BYTES_MAX: usize = 16 << 20;

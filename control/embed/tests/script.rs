@@ -1,0 +1,163 @@
+//! What a script finds in the embedded engine, and what it is told when it fails to start.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod common;
+
+use common::{Outcome, engine, logged, options, outcome, text, within};
+use control_embed::{ControlEngine, Peer, Script, StartError};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What a script posts, as JSON.
+fn posted(script: Script, environment: &[(&str, &str)]) -> serde_json::Value {
+    within(LIMIT, async {
+        let (port, result) = outcome().await;
+        let port = port.to_string();
+        let environment: Vec<_> = environment.iter().copied().chain([("RESULT_PORT", port.as_str())]).collect();
+        let engine = engine(script, &environment).await.unwrap();
+        let Outcome(body) = result.await.unwrap();
+        engine.stop().await;
+        serde_json::from_str(&body).unwrap()
+    })
+}
+
+const POST: &str = r#"
+const post = (value) => require("projectcontrol").host.request({ host: "127.0.0.1", port: Number(process.env.RESULT_PORT), method: "POST", path: "/", headers: {}, body: JSON.stringify(value), timeoutms: 1000 });
+"#;
+
+fn failure(script: Script) -> String {
+    within(LIMIT, async { engine(script, &[]).await.err().expect("it starts").to_string() })
+}
+
+#[test]
+fn modules_are_found_relative_to_the_script_once_and_with_their_names() {
+    let found = posted(Script::File(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/modules.js").into()), &[]);
+    let wanted = serde_json::json!({
+        "part": "part", "same": true, "data": 42, "dirname": true, "filename": true, "library": "function", "implicit": "sloppy, as on Node",
+    });
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn timers_run_in_order_and_cancelled_ones_do_not() {
+    let source = format!(
+        "{POST}
+        const ran = [];
+        setTimeout(() => ran.push('late'), 20);
+        setTimeout((word) => ran.push(word), 1, 'early');
+        clearTimeout(setTimeout(() => ran.push('never'), 2));
+        setImmediate(() => ran.push('immediate'));
+        clearImmediate(setImmediate(() => ran.push('never')));
+        process.nextTick(() => ran.push('tick'));
+        queueMicrotask(() => ran.push('microtask'));
+        let count = 0;
+        const every = setInterval(() => (count += 1) === 3 && clearInterval(every), 2);
+        setTimeout(() => post({{ ran, count }}), 40);
+        ran.push('now');"
+    );
+    let found = posted(text(&source), &[]);
+    assert_eq!(found, serde_json::json!({ "ran": ["now", "tick", "microtask", "immediate", "early", "late"], "count": 3 }));
+}
+
+#[test]
+fn the_environment_can_be_read_and_not_changed() {
+    let source = format!(
+        "{POST} process.env.COLOUR = 'red'; post([process.env.COLOUR, process.env.NOTHING === undefined, typeof process.uptime()]);"
+    );
+    assert_eq!(posted(text(&source), &[("COLOUR", "blue")]), serde_json::json!(["blue", true, "number"]));
+}
+
+#[test]
+fn console_writes_to_the_log_with_values_as_people_read_them() {
+    let (log, ()) = logged(async {
+        let source = r#"
+            const circle = { name: "c", list: [1, "two"], get danger() { throw new Error("called"); } };
+            circle.self = circle;
+            console.log("plain", 5, circle, new Map([["k", null]]), () => 1);
+            console.error(new TypeError("wrong"));"#;
+        engine(text(source), &[]).await.unwrap().stop().await;
+    });
+    assert!(log.contains(r#"INFO script: plain 5 { name: "c", list: [ 1, "two" ], danger: [getter], self: [circular] } Map { "k" => null } [function anonymous]"#), "{log}");
+    assert!(log.contains("ERROR script: TypeError: wrong\n    at <anonymous> (") && log.contains("test.js:5:"), "{log}");
+}
+
+#[test]
+fn a_syntax_error_fails_the_start_with_file_and_line() {
+    let message = failure(text("const fine = 1;\nconst = broken;\n"));
+    assert!(message.contains("SyntaxError") && message.contains("test.js:2:"), "{message}");
+}
+
+#[test]
+fn an_error_at_the_top_of_a_script_fails_the_start_with_its_lines() {
+    let message = failure(text("function deep() {\n  undefinedfunction();\n}\ndeep();"));
+    assert!(message.contains("ReferenceError") && message.contains("test.js:2:") && message.contains("test.js:4:"), "{message}");
+}
+
+#[test]
+fn a_missing_script_or_module_is_named() {
+    let message = failure(Script::File("/nonexistent/script.js".into()));
+    assert!(message.contains("/nonexistent/script.js"), "{message}");
+    let message = failure(text("require('fs')"));
+    assert!(message.contains("cannot find module 'fs'") && message.contains("run the script with node"), "{message}");
+    let message = failure(text("\nrequire('./nothing')"));
+    assert!(message.contains("./nothing") && message.contains("test.js:2:"), "{message}");
+}
+
+#[test]
+fn a_port_that_is_taken_fails_the_start() {
+    within(LIMIT, async {
+        let taken = rt::TcpListener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let mut options = options(text("require('projectcontrol').run();"), &[]);
+        options.us = Peer::local(taken.local_addr().port());
+        let error = ControlEngine::start(options).await.err().expect("it starts");
+        assert!(matches!(&error, StartError::Listen(message) if message.contains(&taken.local_addr().to_string())), "{error}");
+    });
+}
+
+#[test]
+fn a_stopped_engine_frees_its_port() {
+    within(LIMIT, async {
+        let probe = rt::TcpListener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let port = probe.local_addr().port();
+        drop(probe);
+        for _ in 0..3 {
+            let mut options = options(text("require('projectcontrol').run();"), &[]);
+            options.us = Peer::local(port);
+            ControlEngine::start(options).await.unwrap().stop().await;
+        }
+    });
+}
+
+#[test]
+fn the_documentations_script_starts_unchanged() {
+    let source = r#"
+const projectcontrol = require( "projectcontrol" )
+
+projectcontrol.codecs = [ "722", "pcma", "pcmu", "ilbc", "2833" ]
+
+projectcontrol.onnewcall = ( call ) =>
+{
+  console.log( "new call" )
+
+  call.onhangup = () =>
+  {
+    console.log( "hung up" )
+  }
+
+  call.ring();
+
+  if( "3" == call.destination )
+  {
+    call.newcall( { to: { user: "1003" } } )
+  }
+}
+
+projectcontrol.directory( "bling.babblevoice.com", [ { "username": "1003", "secret": "1123654789" } ] )
+
+projectcontrol.run()
+"#;
+    within(LIMIT, async { engine(text(source), &[]).await.unwrap().stop().await });
+    within(LIMIT, async { engine(Script::Extensions, &[("MEDIASWITCH_USERS", "1000:a,1001:b")]).await.unwrap().stop().await });
+}
