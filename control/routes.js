@@ -42,7 +42,7 @@ class Routes {
    */
   async handle(request) {
     const { token } = this.#control.us;
-    if (token && !equal(request.headers.authorization ?? "", `Bearer ${token}`)) return failed(401, "unauthorised", "the bearer token is missing or wrong");
+    if (token && !equal(request.headers.authorization ?? "", `Bearer ${token}`)) return failed(401, "unauthorized", "the bearer token is missing or wrong");
     let parts;
     try {
       parts = request.path.split("?")[0].split("/").filter(Boolean).map(decodeURIComponent);

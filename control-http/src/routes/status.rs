@@ -29,7 +29,7 @@ pub(super) async fn route<P: Program>(
     report: impl AsyncFnOnce() -> Option<(&'static str, Vec<(&'static str, u64)>)>,
 ) -> Result<Response, Refusal> {
     let allowed = match word {
-        "status" | "metrics" | "health" | "ready" => Method::Get,
+        "status" | "metrics" | "health" | "ready" | "openapi.json" => Method::Get,
         "drain" => Method::Post,
         _ => return Err(Refusal::NoRoute),
     };
@@ -38,17 +38,18 @@ pub(super) async fn route<P: Program>(
     }
     match word {
         "health" => match program.health() {
-            Ok(()) => Ok(json(200, &value!({"healthy": true}))),
+            Ok(()) => Ok(json(200, &value!({"status": "ok"}))),
             Err(detail) => Err(Refusal::Unhealthy(detail)),
         },
         "ready" => match program.ready() {
-            Ok(()) => Ok(json(200, &value!({"ready": true}))),
+            Ok(()) => Ok(json(200, &value!({"status": "ready"}))),
             Err(detail) => Err(Refusal::NotReady(detail)),
         },
         "drain" => {
             program.drain();
             Ok(json(200, &value!({"draining": true})))
         }
+        "openapi.json" => Ok(Response::with_body(200, "application/json", OPENAPI)),
         _ => {
             let mut status = program.status();
             if let Some((core, numbers)) = report().await {
@@ -143,3 +144,5 @@ fn name(key: &str) -> String {
 }
 
 const PREFIX: &str = "mediaswitch";
+/// The contract, made from `docs/openapi.yaml`; a test compares them.
+pub(super) const OPENAPI: &str = include_str!("../../openapi.json");

@@ -9,7 +9,7 @@ use super::*;
 
 /// Notes what it is asked, answers what the test laid down, `Done` when there is nothing.
 #[derive(Default)]
-struct MediaCore {
+pub(super) struct MediaCore {
     asked: RefCell<Vec<Command>>,
     answers: RefCell<VecDeque<Result<Reply, CommandError>>>,
 }
@@ -21,7 +21,7 @@ impl RtpBackend for MediaCore {
     }
 }
 
-fn media() -> RtpApi<MediaCore, Steady> {
+pub(super) fn media() -> RtpApi<MediaCore, Steady> {
     RtpApi { backend: MediaCore::default(), program: Steady(Ok(())), server: Rc::default(), resolver: Rc::default() }
 }
 

@@ -13,6 +13,7 @@ mod channel;
 mod common;
 mod dialog;
 mod dir;
+mod openapi;
 
 /// Notes what it is asked, answers what the test laid down, `Done` when there is nothing.
 #[derive(Default)]
@@ -37,7 +38,7 @@ impl Program for Steady {
             "program": "a\"b",
             "uptime_s": 5,
             "accepting": true,
-            "load": {"cores": [{"core": 0, "channels": 5, "tick": {"meanus": 1.5}}, {"core": 2, "channels": 0}], "note": "x"},
+            "layout": {"cores": [{"core": 0, "channels": 5, "tick": {"meanus": 1.5}}, {"core": 2, "channels": 0}], "note": "x"},
         }) else {
             unreachable!()
         };
@@ -62,6 +63,7 @@ fn api() -> SipApi<Core, Steady> {
 fn ask<H: Handler>(api: &H, method: Method, target: &str, body: &str) -> (u16, Value, Response) {
     let response = block_on(api.handle(Request::new(method, target, body).unwrap()));
     let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+    openapi::assert_described(method, target, response.status, &body);
     (response.status, body, response)
 }
 
