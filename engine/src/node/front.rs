@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use control_embed::{ControlEngine, Options, Peer, Script};
 use control_http::client::{Client, ClientConfig};
 use control_http::events::{EventConfig, Events};
 use control_http::resolve::Resolver;
@@ -24,7 +25,7 @@ use super::NodeError;
 use super::rtp::{MediaEnd, RtpNode};
 use super::service::Service;
 use super::sip::SipNode;
-use crate::settings::config::{ApiConfig, RtpConfig, SipConfig};
+use crate::settings::config::{ApiConfig, ControlConfig, RtpConfig, SipConfig};
 use crate::shard::{BodyError, Context, Layout};
 
 /// What a front shard is to serve.
@@ -37,6 +38,8 @@ pub struct FrontPlan {
     pub sip: Option<SipConfig>,
     /// project-rtp, if it runs here, with the ends of the mesh to the media shards.
     pub rtp: Option<(RtpConfig, Vec<MediaEnd>)>,
+    /// project-control, if it runs here.
+    pub control: Option<ControlConfig>,
 }
 
 /// What the services of a front shard share.
@@ -50,6 +53,10 @@ struct Common {
 }
 
 type Task = rt::JoinHandle<()>;
+
+/// What the built-in script reads.
+const DOMAIN: &str = "MEDIASWITCH_DOMAIN";
+const USERS: &str = "MEDIASWITCH_USERS";
 
 /// How long the last events may take to reach control when the process ends.
 const LAST_EVENTS: Duration = Duration::from_millis(500);
@@ -73,10 +80,17 @@ pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
         farewell = Some(serving);
         tasks.extend(others);
     }
+    let control = match plan.control {
+        Some(config) => Some(start_control(&common, config).await?),
+        None => None,
+    };
     context.ready();
     context.stop.wait().await;
     if let Some(farewell) = farewell {
         farewell.await;
+    }
+    if let Some(control) = control {
+        control.stop().await;
     }
     common.closed.open();
     for task in tasks {
@@ -145,6 +159,30 @@ async fn start_rtp(common: &Common, config: &RtpConfig, ends: Vec<MediaEnd>) -> 
     };
     let (closed, told) = (common.closed.clone(), common.closed.clone());
     Ok([server, rt::spawn_local(async move { node.run(&sink, &closed).await }), rt::spawn_local(events.run(told, LAST_EVENTS))])
+}
+
+/// Runs the call script; its HTTP is its own.
+async fn start_control(common: &Common, config: ControlConfig) -> Result<ControlEngine, NodeError> {
+    let peer = |(host, port): (String, u16)| Peer { host, port };
+    let script = config.script.map_or(Script::Extensions, Script::File);
+    let users: Vec<String> = config.users.iter().map(|(name, secret)| format!("{name}:{secret}")).collect();
+    let mut environment: Vec<(String, String)> = std::env::vars().collect();
+    environment.retain(|(name, _)| name != DOMAIN && name != USERS);
+    environment.push((DOMAIN.to_owned(), config.domain));
+    environment.push((USERS.to_owned(), users.join(",")));
+    let options = Options {
+        listen: Some(config.http.ip().to_string()),
+        us: peer(config.us),
+        sip: peer(config.sip),
+        rtp: peer(config.rtp),
+        policy: common.api.policy.clone(),
+        token: common.api.policy.token.clone(),
+        environment,
+        ..Options::new(script)
+    };
+    let engine = ControlEngine::start(options).await?;
+    tracing::info!(http = %config.http, "project-control runs its script");
+    Ok(engine)
 }
 
 async fn listen<H: Handler + 'static>(

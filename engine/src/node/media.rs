@@ -16,10 +16,12 @@ use crate::settings::config::RtpConfig;
 use crate::shard::ShardPlan;
 
 const PORT_REST: Duration = Duration::from_secs(2);
-/// Media go first where signalling shares the CPU: the default queue has 1 share of 1000.
-const SHARES: usize = 900;
+/// Shares of media and of everything else where they share a CPU: media get four fifths when both want it.
+const SHARES: usize = 1000;
+const FRONT_SHARES: usize = 250;
 /// A slot.
 const LATENCY: Duration = Duration::from_millis(1);
+const FRONT_LATENCY: Duration = Duration::from_millis(10);
 
 /// A media shard to be.
 pub struct MediaPlan {
@@ -60,4 +62,9 @@ impl MediaPlan {
 /// The queue that media tasks run in.
 pub fn queue() -> Queue {
     Queue::new("media", SHARES, LATENCY)
+}
+
+/// The queue that everything else runs in beside media; what is spawned from there stays there.
+pub fn queue_beside() -> Queue {
+    Queue::new("front", FRONT_SHARES, FRONT_LATENCY)
 }

@@ -21,6 +21,9 @@ pub enum NodeError {
     /// The kernel gives no ring for media.
     #[error("media ring: {0}")]
     Ring(#[from] crate::ring::SetupError),
+    /// The call script.
+    #[error(transparent)]
+    Script(#[from] control_embed::StartError),
     /// The system has no random numbers.
     #[error("cannot read /dev/urandom: {0}")]
     Random(std::io::Error),

@@ -89,6 +89,7 @@ pub fn start(program: Program, config: &Config) -> Result<Shards, Failure> {
         api: config.api.clone(),
         sip: config.sip.clone(),
         rtp: config.rtp.clone().map(|rtp| (rtp, ends)),
+        control: config.control.clone(),
     });
     let shards = shard::start(&layout, |plan| {
         let front = front.take_if(|_| plan.front);
@@ -112,7 +113,8 @@ async fn serve(context: Context, front: Option<FrontPlan>, media: Option<MediaPl
     };
     let result = match front {
         Some(plan) => {
-            let result = front::run(plan, context).await;
+            let serving = front::run(plan, context);
+            let result = if media.is_some() { rt::spawn_local_in(media::queue_beside(), serving).await } else { serving.await };
             stop.open();
             result
         }

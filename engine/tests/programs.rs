@@ -1,0 +1,81 @@
+//! The binaries as a person or a service manager meets them: help, wrong settings, start, stop, restart.
+
+mod support;
+
+use std::time::Duration;
+
+use perf::process::{Process, http_get};
+use support::{PATIENCE, Ports, Switch, program};
+
+const PROGRAMS: [&str; 4] = ["mediaswitch", "project-sip", "project-rtp", "project-control"];
+
+#[test]
+fn help_and_version_are_said_and_nothing_starts() {
+    for name in PROGRAMS {
+        let help = program(name).arg("--help").output().unwrap();
+        let text = String::from_utf8(help.stdout).unwrap();
+        assert!(help.status.success() && text.contains(&format!("Usage: {name}")), "{name}: {text}");
+        let version = program(name).arg("--version").output().unwrap();
+        assert_eq!(String::from_utf8(version.stdout).unwrap(), format!("{name} {}\n", env!("CARGO_PKG_VERSION")));
+    }
+}
+
+#[test]
+fn wrong_settings_end_with_code_2_and_the_remedy() {
+    let cases: [(&str, &[&str], &str); 6] = [
+        ("mediaswitch", &["--sipport", "1"], "unknown option --sipport; `mediaswitch --help` lists them all"),
+        ("mediaswitch", &["dance"], "unknown word `dance`"),
+        ("project-sip", &["--sp", "99999"], "sip-port = `99999` (from command line)"),
+        ("project-rtp", &["--rtp-ports", "9-1"], "such as 10000-20000"),
+        ("project-sip", &["--api-address", "0.0.0.0"], "--api-token-file"),
+        ("project-control", &["--daemon"], "--log-file"),
+    ];
+    for (name, args, remedy) in cases {
+        let output = program(name).args(args).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name} {args:?}: {text}");
+        assert!(text.contains(remedy), "{name} {args:?}: {text}");
+    }
+}
+
+#[test]
+fn it_stops_within_5_s_and_starts_again_20_times_on_the_same_ports() {
+    let ports = Ports::free();
+    for round in 0..20 {
+        let mut switch = Switch::start(&ports, &[]);
+        let signal = if round % 2 == 0 { "TERM" } else { "INT" };
+        switch.process.signal(signal).unwrap();
+        let status = switch.process.wait(Duration::from_secs(5)).unwrap();
+        assert!(status.success(), "round {round}: {status}\n{}", switch.process.output());
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named_with_its_remedy() {
+    let ports = Ports::free();
+    let _first = Switch::start(&ports, &[]);
+    let mut command = program("project-sip");
+    command.args(["--sip-address", "127.0.0.1", "--sp", &ports.sip.to_string(), "--cp", &ports.sip_http.to_string()]);
+    let mut second = Process::start(command).unwrap();
+    let status = second.wait(PATIENCE).unwrap();
+    let text = second.output();
+    assert_eq!(status.code(), Some(71), "{text}");
+    assert!(text.contains("in use"), "{text}");
+}
+
+#[test]
+fn start_up_says_version_cores_addresses_and_backend() {
+    let ports = Ports::free();
+    let switch = Switch::start(&ports, &[]);
+    let text = switch.process.output();
+    for word in
+        [env!("CARGO_PKG_VERSION"), "cores", "io_uring", &ports.sip.to_string(), &ports.sip_http.to_string(), &ports.rtp_http.to_string()]
+    {
+        assert!(text.contains(word), "`{word}` is not in\n{text}");
+    }
+    for port in [ports.sip_http, ports.rtp_http, ports.control_http] {
+        let status = http_get(port, "/status").unwrap();
+        assert!(status.starts_with("HTTP/1.1 200") && status.contains(env!("CARGO_PKG_VERSION")), "{status}");
+        assert!(http_get(port, "/health").unwrap().starts_with("HTTP/1.1 200"));
+    }
+}
