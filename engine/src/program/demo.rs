@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use perf::ear::Heard;
 use perf::phone::{Account, Phone, PhoneError, Talk};
-use perf::process::{free_port, free_port_range};
+use perf::process::{free_port, free_port_range, http_get};
 use perf::rtp_peer::{Codec, Counts};
 
 use super::{Failure, say, switch};
@@ -91,15 +91,30 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         }
     });
     tell(&news, "switch", format!("runs: SIP {server} (UDP), HTTP {sip_http} {control_http} {rtp_http}, RTP {first}-{last}"));
+    let told = wait_for_users(sip_http);
     let [secret_1000, secret_1001] = secrets;
     let account = |user: &str, secret| Account { user: user.to_owned(), domain: DOMAIN.to_owned(), secret, server };
-    let outcome = call(account("1000", secret_1000), account("1001", secret_1001), &news);
+    let outcome =
+        told.and_then(|()| call(account("1000", secret_1000), account("1001", secret_1001), &news).map_err(|error| error.to_string()));
     let stopped = shards.stop_and_join();
     tell(&news, "switch", "stopped".to_owned());
     drop(news);
     // The printer ends with its last sender.
     let _ = printer.join();
     verdict(outcome, stopped)
+}
+
+/// The script tells project-sip of its users once it runs: a moment after the switch serves.
+fn wait_for_users(sip_http: u16) -> Result<(), String> {
+    let path = format!("/dir/{DOMAIN}/1001");
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if http_get(sip_http, &path).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Err(format!("the call script did not tell project-sip of its users within {PATIENCE:?}"))
 }
 
 /// The call, each phone in a thread of its own.
@@ -152,7 +167,7 @@ fn tell(news: &mpsc::Sender<(&'static str, String)>, who: &'static str, what: St
     let _ = news.send((who, what));
 }
 
-fn verdict(outcome: Result<[Report; 2], PhoneError>, stopped: bool) -> Result<ExitCode, Failure> {
+fn verdict(outcome: Result<[Report; 2], String>, stopped: bool) -> Result<ExitCode, Failure> {
     let mut text = String::from("\n");
     let mut faults = Vec::new();
     match outcome {
@@ -162,7 +177,7 @@ fn verdict(outcome: Result<[Report; 2], PhoneError>, stopped: bool) -> Result<Ex
                 faults.extend(check(report));
             }
         }
-        Err(error) => faults.push(error.to_string()),
+        Err(fault) => faults.push(fault),
     }
     if !stopped {
         faults.push("the switch did not stop within 5 s".to_owned());

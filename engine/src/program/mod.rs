@@ -10,6 +10,7 @@
 mod daemon;
 mod demo;
 pub mod switch;
+mod welcome;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -71,7 +72,9 @@ fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     match (settings.program, settings.words.as_slice()) {
         (Program::Mediaswitch, [word]) if word == "demo" => demo::run(settings),
         (_, []) | (Program::Control, [_]) => {
-            let shards = switch::start(settings.program, &switch::Config::read(settings)?)?;
+            let mut config = switch::Config::read(settings)?;
+            welcome::fill_in(&mut config)?;
+            let shards = switch::start(settings.program, &config)?;
             tracing::info!(
                 version = env!("CARGO_PKG_VERSION"),
                 cores = shards.started().len(),
@@ -79,6 +82,7 @@ fn run(settings: &Settings) -> Result<ExitCode, Failure> {
                 "{} serves",
                 settings.program.name()
             );
+            welcome::greet(&config)?;
             match shards.run_until_signal() {
                 0 => Ok(ExitCode::SUCCESS),
                 status => Ok(ExitCode::from(u8::try_from(status).unwrap_or(70))),

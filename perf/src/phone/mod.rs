@@ -383,10 +383,10 @@ impl Phone {
     fn hear(&mut self, message: &Text) -> Result<(), PhoneError> {
         let remote = Sdp::parse(message.body()).ok().and_then(|sdp| {
             let media = sdp.first_audio()?;
-            let payload = media.payloads().next()?;
-            (payload == self.rtp.codec().payload_type()).then_some(SocketAddr::new(sdp.media_ip(media)?, media.port))
+            let ours = media.payloads().any(|payload| payload == self.rtp.codec().payload_type());
+            ours.then_some(SocketAddr::new(sdp.media_ip(media)?, media.port))
         });
-        self.rtp.set_remote(Some(remote.ok_or_else(|| self.nonsense("their session does not begin with our codec"))?));
+        self.rtp.set_remote(Some(remote.ok_or_else(|| self.nonsense("their session does not have our codec"))?));
         Ok(())
     }
 
