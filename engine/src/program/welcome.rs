@@ -35,12 +35,12 @@ pub fn greet(config: &Config) -> Result<(), Failure> {
 }
 
 fn text(config: &Config) -> Option<String> {
-    let (control, sip, rtp) = (config.control.as_ref()?, config.sip.as_ref()?, config.rtp.as_ref()?);
+    let control = config.control.as_ref()?;
     if control.script.is_some() {
         return None;
     }
     let mut out = format!("\nmediaswitch {} is ready for phones.\n\n  domain    {}\n", env!("CARGO_PKG_VERSION"), control.domain);
-    for (number, (bind, advertised)) in sip.listeners.iter().enumerate() {
+    for (number, (bind, advertised)) in config.sip.iter().flat_map(|sip| &sip.listeners).enumerate() {
         let label = if number == 0 { "server" } else { "" };
         // Writing to a String cannot fail, here and below.
         let _ = writeln!(out, "  {label:<9} {} (UDP)", std::net::SocketAddr::new(*advertised, bind.port()));
@@ -52,10 +52,19 @@ fn text(config: &Config) -> Option<String> {
     let _ = writeln!(
         out,
         "\nRegister two softphones and dial one from the other; *43 plays back what you say.\n\
-         Secrets of your own: --users NAME:SECRET,…   Calls of your own: --script FILE\n\
-         HTTP: project-sip {}, project-control {}, project-rtp {}\n",
-        sip.http, control.http, rtp.http
+         Secrets of your own: --users NAME:SECRET,…   Calls of your own: --script FILE\n"
     );
+    let http = [
+        ("project-sip", config.sip.as_ref().map(|sip| sip.http)),
+        ("project-control", Some(control.http)),
+        ("project-rtp", config.rtp.as_ref().map(|rtp| rtp.http)),
+    ];
+    for (name, address) in http {
+        if let Some(address) = address {
+            let _ = writeln!(out, "  {name:<15} http://{address}");
+        }
+    }
+    out.push('\n');
     Some(out)
 }
 
