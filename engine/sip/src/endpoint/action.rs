@@ -9,7 +9,7 @@
 
 use std::time::Instant;
 
-use super::call::Phase;
+use super::call::{Described, Phase};
 use super::calls::CallKey;
 use super::extra::ExtraHeaders;
 use super::{Endpoint, Purpose, extra, reason};
@@ -30,9 +30,9 @@ impl Endpoint {
 
     fn act_on(&mut self, key: CallKey, action: Action, now: Instant) -> Result<(), CommandError> {
         match action {
-            Action::Ring { alertinfo, sdp } => self.provisional(key, StatusCode::RINGING, alertinfo.as_deref(), sdp, now),
-            Action::Progress { sdp } => self.provisional(key, StatusCode::SESSION_PROGRESS, None, Some(sdp), now),
-            Action::Answer { sdp } => self.answer(key, sdp, now),
+            Action::Ring { alertinfo, sdp } => self.provisional(key, StatusCode::RINGING, alertinfo.as_deref(), sdp.as_ref(), now),
+            Action::Progress { sdp } => self.provisional(key, StatusCode::SESSION_PROGRESS, None, Some(&sdp), now),
+            Action::Answer { sdp } => self.answer(key, sdp.as_ref(), now),
             Action::Ok { sdp } => self.accept_offer(key, sdp, now),
             Action::Ack { sdp } => {
                 let Some(talking) = self.calls.get_mut(key).and_then(super::call::Call::talking_mut) else {
@@ -40,15 +40,15 @@ impl Endpoint {
                 };
                 let owed = talking.dialog.invite.ack_owed();
                 let number = owed.ok_or(CommandError::WrongState("no offer of a 200 waits for an answer"))?;
-                talking.ack_by = None;
+                talking.owed = None;
                 self.acknowledge(key, number, Some(&sdp));
                 if let Some(call) = self.calls.get_mut(key) {
-                    call.view.sdp_us = Some(sdp);
+                    call.us = Described::from(&sdp);
                 }
                 Ok(())
             }
-            Action::Invite { sdp } => self.offer(key, Method::Invite, sdp, now),
-            Action::Update { sdp } => self.offer(key, Method::Update, sdp, now),
+            Action::Invite { sdp } => self.offer(key, Method::Invite, Described::from(sdp.as_ref()), now),
+            Action::Update { sdp } => self.offer(key, Method::Update, Described::from(sdp.as_ref()), now),
             Action::Refer { to, replaces } => self.refer(key, &to, replaces.as_deref(), now),
             Action::Notify { status } => self.notify_progress(key, status, now),
             Action::Info { contenttype, body } => self.info(key, &contenttype, &body, now),

@@ -25,8 +25,12 @@ use crate::transaction::TransactionId;
 pub(super) struct Call {
     /// Where its events go; nowhere if nobody said.
     pub control: Option<ControlUrl>,
-    /// What control sees.
+    /// What control sees, but the descriptions: see [`Call::snapshot`].
     pub view: Snapshot,
+    /// Their last session description.
+    pub them: Described,
+    /// Ours.
+    pub us: Described,
     /// The last event, `hangup`, was sent.
     pub told_end: bool,
     /// The ACK of our 200 came, and control was told.
@@ -80,20 +84,57 @@ pub(super) struct Talking {
     /// Our re-INVITE or UPDATE that waits for an answer.
     pub ours: Option<OurOffer>,
     /// Our re-INVITE met one of theirs: when to try again, and with what.
-    pub retry: Option<(Instant, Option<Sdp>)>,
-    /// Their 2xx has an offer; control must `ack` by then.
-    pub ack_by: Option<Instant>,
+    pub retry: Option<(Instant, Described)>,
+    /// Their 2xx has an offer that control must `ack`.
+    pub owed: Option<OwedAck>,
     /// CSeq of the REFER of theirs that waits for its last NOTIFY.
     pub refer: Option<u32>,
+}
+
+/// A session description as text: a sixth of the size of its parsed form, which few of the calls that live are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Described(Option<Box<str>>);
+
+impl Described {
+    /// The description, parsed; `None` if there is none.
+    pub fn sdp(&self) -> Option<Sdp> {
+        self.0.as_deref().and_then(|text| Sdp::parse(text).ok())
+    }
+
+    /// The text, as a message carries it.
+    pub fn text(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl From<Option<&Sdp>> for Described {
+    fn from(sdp: Option<&Sdp>) -> Self {
+        Self(sdp.map(|sdp| sdp.to_string().into()))
+    }
+}
+
+impl From<&Sdp> for Described {
+    fn from(sdp: &Sdp) -> Self {
+        Self::from(Some(sdp))
+    }
 }
 
 /// What we answer challenges with.
 #[derive(Default)]
 pub(super) struct Auths {
     /// 401.
-    pub server: Option<ClientAuth>,
+    pub server: Option<Box<ClientAuth>>,
     /// 407.
-    pub proxy: Option<ClientAuth>,
+    pub proxy: Option<Box<ClientAuth>>,
+}
+
+/// An ACK that waits for control's answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwedAck {
+    /// We do without control then.
+    pub by: Instant,
+    /// It is that of the INVITE which made the call: without an answer there is no session at all.
+    pub first: bool,
 }
 
 /// A request of theirs with an offer.
@@ -115,7 +156,7 @@ pub(super) struct OurOffer {
     /// INVITE, or else UPDATE.
     pub invite: bool,
     /// What was offered.
-    pub sdp: Option<Sdp>,
+    pub sdp: Described,
 }
 
 /// What is left of a call for the wire.
@@ -138,6 +179,11 @@ impl Call {
             Phase::Offered(_) | Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => None,
         };
         inner.map_or(self.ends_at, |inner| inner.min(self.ends_at))
+    }
+
+    /// What control sees now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { sdp_them: self.them.sdp(), sdp_us: self.us.sdp(), ..self.view.clone() }
     }
 
     /// The dialog, once there is one for requests.
@@ -179,7 +225,7 @@ impl Talking {
             theirs: None,
             ours: None,
             retry: None,
-            ack_by: None,
+            owed: None,
             refer: None,
         }
     }
@@ -187,6 +233,7 @@ impl Talking {
     fn deadline(&self) -> Option<Instant> {
         let theirs = self.theirs.as_ref().map(|theirs| theirs.until);
         let retry = self.retry.as_ref().map(|(at, _)| *at);
-        [self.dialog.deadline(), theirs, retry, self.ack_by].into_iter().flatten().min()
+        let owed = self.owed.as_ref().map(|owed| owed.by);
+        [self.dialog.deadline(), theirs, retry, owed].into_iter().flatten().min()
     }
 }

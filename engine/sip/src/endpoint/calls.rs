@@ -5,8 +5,7 @@
 //! ```
 //! Shape:  at most `calls_max` calls; a key of a call that is gone finds nothing, never another call.
 //! Errors: [`CallsError`]. One Call-ID is one call: control names calls by it.
-//! Limits: a call is its record, at most 8 KiB when answered: snapshot with two descriptions of 1.5 KiB, dialog 2 KiB,
-//!         pending request 0.5 KiB, strings 1 KiB.
+//! Limits: a call is its record and its texts, usually 4 KiB when answered: record 2.2, dialog 1, two descriptions of 0.5 each.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,7 +49,8 @@ struct Entry {
     stamp: u32,
     callid: Arc<str>,
     timer: Option<(TimerId, Instant)>,
-    call: Call,
+    /// On the heap, so that the table may grow without holding twice what it has.
+    call: Box<Call>,
 }
 
 /// The table.
@@ -88,7 +88,7 @@ impl Calls {
         }
         self.stamp = self.stamp.wrapping_add(1);
         let callid: Arc<str> = callid.into();
-        let entry = Entry { stamp: self.stamp, callid: callid.clone(), timer: None, call };
+        let entry = Entry { stamp: self.stamp, callid: callid.clone(), timer: None, call: Box::new(call) };
         // At most `calls_max` entries: the index fits.
         let slot = u32::try_from(self.entries.insert(entry)).unwrap_or(u32::MAX);
         self.by_callid.insert(callid, slot);
@@ -104,7 +104,7 @@ impl Calls {
         if let Some((timer, _)) = entry.timer {
             self.wheel.cancel(timer);
         }
-        Some(entry.call)
+        Some(*entry.call)
     }
 
     pub fn find(&self, callid: &str) -> Option<CallKey> {
@@ -113,11 +113,11 @@ impl Calls {
     }
 
     pub fn get(&self, key: CallKey) -> Option<&Call> {
-        self.entries.get(key.slot as usize).filter(|entry| entry.stamp == key.stamp).map(|entry| &entry.call)
+        self.entries.get(key.slot as usize).filter(|entry| entry.stamp == key.stamp).map(|entry| &*entry.call)
     }
 
     pub fn get_mut(&mut self, key: CallKey) -> Option<&mut Call> {
-        self.entries.get_mut(key.slot as usize).filter(|entry| entry.stamp == key.stamp).map(|entry| &mut entry.call)
+        self.entries.get_mut(key.slot as usize).filter(|entry| entry.stamp == key.stamp).map(|entry| &mut *entry.call)
     }
 
     /// All keys, for shutting down.

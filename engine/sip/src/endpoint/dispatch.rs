@@ -76,8 +76,9 @@ impl Endpoint {
             Purpose::OurOffer => self.offer_response(key, id, response, now),
             Purpose::Bye if response.status().is_final() => self.bye_done(key),
             Purpose::Other => self.other_response(key, response, now),
+            Purpose::Report if response.status().class() > 2 => self.report_lost(key),
             // Nobody answers responses of ours.
-            Purpose::Bye | Purpose::TheirInvite | Purpose::TheirOffer => {}
+            Purpose::Bye | Purpose::Report | Purpose::TheirInvite | Purpose::TheirOffer => {}
         }
     }
 
@@ -101,7 +102,8 @@ impl Endpoint {
         if let Err(refused) = screen::screen(request) {
             return self.answer_stateless(request, source, refused.status(), &refused.explain());
         }
-        if request.to().tag.is_some() {
+        // A REGISTER is never part of a dialog, but some phones send the tag of the last answer along.
+        if request.to().tag.is_some() && request.method() != Method::Register {
             return self.within(request, source, new, now);
         }
         match request.method() {

@@ -82,20 +82,24 @@ impl Endpoint {
 
     fn talking_due(&mut self, key: CallKey, now: Instant) {
         let Some(talking) = self.calls.get_mut(key).and_then(super::call::Call::talking_mut) else { return };
-        if talking.ack_by.is_some_and(|by| by <= now) {
-            talking.ack_by = None;
-            let status = StatusCode::REQUEST_TIMEOUT;
-            return self.end(key, Some((status, "Offer Not Answered".to_owned())), &[], now);
+        if let Some(owed) = talking.owed.take_if(|owed| owed.by <= now) {
+            if owed.first {
+                let status = StatusCode::REQUEST_TIMEOUT;
+                return self.end(key, Some((status, "Offer Not Answered".to_owned())), &[], now);
+            }
+            self.acknowledge_by_ourselves(key);
         }
+        let Some(talking) = self.calls.get_mut(key).and_then(super::call::Call::talking_mut) else { return };
         if talking.theirs.as_ref().is_some_and(|theirs| theirs.until <= now) {
             self.answer_by_ourselves(key, now);
         }
         let Some(talking) = self.calls.get_mut(key).and_then(super::call::Call::talking_mut) else { return };
-        if talking.retry.as_ref().is_some_and(|(at, _)| *at <= now)
-            && let Some((_, sdp)) = talking.retry.take()
+        if let Some((_, sdp)) = talking.retry.take_if(|(at, _)| *at <= now)
+            && self.offer(key, Method::Invite, sdp, now).is_err()
         {
-            // If it cannot go out even now, the session before it stands.
-            let _sent = self.offer(key, Method::Invite, sdp, now);
+            // Theirs is under way again: the session before it stands, and control is told.
+            let status = StatusCode::REQUEST_PENDING;
+            self.tell_refused(key, status.code(), status.phrase());
         }
     }
 

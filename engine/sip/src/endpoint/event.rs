@@ -33,7 +33,7 @@ impl Endpoint {
         call.told_end = kind == EventKind::Hangup;
         call.view.seq += 1;
         call.view.event = kind;
-        let event = call.control.clone().map(|control| Event::Dialog { control, snapshot: Box::new(call.view.clone()) });
+        let event = call.control.clone().map(|control| Event::Dialog { control, snapshot: Box::new(call.snapshot()) });
         call.view.refer = None;
         call.view.digits = None;
         self.outputs.extend(event.map(Output::Event));

@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Endpoint;
 use super::call::Call;
+use super::identity;
 use crate::dialog::Dialog;
 use crate::flow::{Flow, ListenerId, Transport};
 use crate::message::SipUri;
@@ -22,6 +23,30 @@ use crate::message::SipUri;
 pub(super) const SIP_PORT: u16 = 5060;
 
 impl Endpoint {
+    /// Our Contact on this hop.
+    pub(super) fn contact(&self, flow: Flow, user: &str) -> String {
+        let host = self.advertised(flow).map(|address| address.to_string()).unwrap_or_default();
+        let transport = match flow.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+        };
+        format!("<{}{transport}>", identity::uri(user, &host))
+    }
+
+    /// A random UUID (RFC 9562 §5.4).
+    pub(super) fn uuid(&mut self) -> String {
+        let random = u128::from(self.tokens.word()) << 64 | u128::from(self.tokens.word());
+        let id = random & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+        let hex = format!("{id:032x}");
+        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+        format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+    }
+
+    /// What stands in Via and Contact of messages on this hop.
+    pub(super) fn advertised(&self, flow: Flow) -> Option<SocketAddr> {
+        self.config.listeners.get(usize::from(flow.listener.0)).map(|listener| listener.advertised)
+    }
+
     /// The hop to an address over UDP.
     pub(super) fn flow_to(&self, peer: SocketAddr) -> Option<Flow> {
         let fits = |listener: &super::Listener| listener.advertised.is_ipv4() == peer.is_ipv4() && listener.transport == Transport::Udp;
@@ -38,7 +63,8 @@ impl Endpoint {
     pub(super) fn flow_along(&self, known: Flow, uri: &str) -> Flow {
         let Ok(uri) = SipUri::parse(uri) else { return known };
         let Some(ip) = uri.host().ip() else { return known };
-        if ip.is_unspecified() || (is_private(ip) && ip != known.peer.ip() && !is_private(known.peer.ip())) {
+        let nowhere = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+        if nowhere || (is_private(ip) && ip != known.peer.ip() && !is_private(known.peer.ip())) {
             return known;
         }
         let peer = SocketAddr::new(ip, uri.port().unwrap_or(SIP_PORT));

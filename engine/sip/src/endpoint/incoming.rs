@@ -11,7 +11,7 @@
 use std::fmt::Display;
 use std::time::Instant;
 
-use super::call::{Call, Offered, Phase, Talking};
+use super::call::{Call, Described, Offered, Phase, Talking};
 use super::calls::CallKey;
 use super::reply::{Extra, Pending};
 use super::source::Source;
@@ -73,7 +73,7 @@ impl Endpoint {
             hangup: false,
             error: (0, String::new()),
             remote: Some(source.from),
-            sdp_them: offer,
+            sdp_them: None,
             sdp_us: None,
             epochs: Epochs { start: self.clock.epoch_ms(now), ..Epochs::default() },
             refer: None,
@@ -88,6 +88,8 @@ impl Endpoint {
         let call = Call {
             control: Some(control),
             view,
+            them: Described::from(offer.as_ref()),
+            us: Described::default(),
             told_end: false,
             acknowledged: false,
             flow: source.flow,
@@ -112,7 +114,7 @@ impl Endpoint {
         key: CallKey,
         status: StatusCode,
         alertinfo: Option<&str>,
-        sdp: Option<Sdp>,
+        sdp: Option<&Sdp>,
         now: Instant,
     ) -> Result<(), CommandError> {
         if alertinfo.is_some_and(|value| !extra::is_line(value)) {
@@ -129,12 +131,12 @@ impl Endpoint {
         }
         let alert = alertinfo.map(|value| (HeaderName::AlertInfo.as_str(), value));
         let headers: Vec<(&str, &dyn Display)> = alert.iter().map(|(name, value)| (*name, value as &dyn Display)).collect();
-        let body = sdp.as_ref().map(Sdp::to_string);
+        let body = sdp.map(Sdp::to_string);
         let written = offered.pending.write_in(&offered.dialog, status, &self.config.agent, &headers, body.as_deref());
         let bytes = written.map_err(|_| CommandError::Bad("the response cannot be written".into()))?;
         if sdp.is_some() {
             offered.dialog.negotiation.answer_sent(false);
-            call.view.sdp_us = sdp;
+            call.us = Described::from(sdp);
         }
         self.layer.respond(offered.pending.transaction, status, bytes, now);
         if status == StatusCode::RINGING {
@@ -144,7 +146,7 @@ impl Endpoint {
     }
 
     /// 200 to their INVITE.
-    pub(super) fn answer(&mut self, key: CallKey, sdp: Option<Sdp>, now: Instant) -> Result<(), CommandError> {
+    pub(super) fn answer(&mut self, key: CallKey, sdp: Option<&Sdp>, now: Instant) -> Result<(), CommandError> {
         let ends_at = now + self.config.call_duration_max;
         let Some(call) = self.calls.get_mut(key) else { return Err(CommandError::WrongState("the call is over")) };
         let Phase::Offered(offered) = &mut call.phase else {
@@ -152,10 +154,9 @@ impl Endpoint {
         };
         // What an 18x showed is repeated unchanged (RFC 3261 §13.3.1.1). Without any description the 200 goes out bare:
         // scripts of the predecessor answer so, and the caller's end decides what it makes of it.
-        let sdp = if offered.dialog.negotiation.answer_was_shown() { call.view.sdp_us.clone() } else { sdp };
-        let body = sdp.as_ref().map(Sdp::to_string);
+        let sdp = if offered.dialog.negotiation.answer_was_shown() { call.us.clone() } else { Described::from(sdp) };
         let allow: (&str, &dyn Display) = (HeaderName::Allow.as_str(), &screen::ALLOW);
-        let written = offered.pending.write_in(&offered.dialog, StatusCode::OK, &self.config.agent, &[allow], body.as_deref());
+        let written = offered.pending.write_in(&offered.dialog, StatusCode::OK, &self.config.agent, &[allow], sdp.text());
         let bytes = written.map_err(|_| CommandError::Bad("the response cannot be written".into()))?;
         if !self.layer.respond(offered.pending.transaction, StatusCode::OK, bytes, now) {
             return Err(CommandError::WrongState("the call is over"));
@@ -163,7 +164,7 @@ impl Endpoint {
         let mut dialog = offered.dialog.clone();
         match dialog.negotiation.must_2xx_carry() {
             Must::Answer => dialog.negotiation.answer_sent(true),
-            Must::Offer if sdp.is_some() => {
+            Must::Offer if sdp.text().is_some() => {
                 let _sent = dialog.negotiation.offer_sent();
             }
             Must::Offer | Must::Nothing => {}
@@ -171,8 +172,8 @@ impl Endpoint {
         dialog.answered(StatusCode::OK, &self.config.timing, now);
         let mut talking = Talking::new(dialog);
         talking.accepted = Some(offered.pending.transaction);
-        if sdp.is_some() {
-            call.view.sdp_us = sdp;
+        if sdp.text().is_some() {
+            call.us = sdp;
         }
         call.phase = Phase::Talking(Box::new(talking));
         call.ends_at = ends_at;

@@ -11,6 +11,7 @@
 //! Randomness: one seeded generator; the driver takes the seed from the system, tests give a fixed one.
 //! Source: RFC 3261 §8.1, §8.2 (UAC and UAS core).
 
+mod ack;
 mod action;
 mod admin;
 mod call;
@@ -23,6 +24,7 @@ mod ending;
 mod event;
 mod extra;
 mod hop;
+mod idempotency;
 mod identify;
 mod identity;
 mod incoming;
@@ -55,7 +57,7 @@ use rand_core::{Rng, SeedableRng};
 use crate::api::{Command, CommandError, Reply};
 use crate::auth::Authenticator;
 use crate::directory::Directory;
-use crate::flow::{Flow, Transport};
+use crate::flow::{Flow, ListenerId, Transport};
 use crate::message::StatusCode;
 use crate::registrar::Registrar;
 use crate::token::Tokens;
@@ -63,7 +65,7 @@ use crate::transaction::{Event as TransactionEvent, Layer, LayerOutput, Transact
 use call::{Call, Phase};
 use calls::{CallKey, Calls};
 use clock::WallClock;
-use originate::Keys;
+use idempotency::Keys;
 use stats::Stats;
 
 /// What we tell those whom we cannot serve now, seconds.
@@ -109,8 +111,10 @@ enum Purpose {
     OurOffer,
     /// Our BYE.
     Bye,
-    /// INFO, REFER, NOTIFY of ours.
+    /// INFO or REFER of ours.
     Other,
+    /// NOTIFY of ours about a transfer: the subscription ends with it, not the call (RFC 5057 §5.1).
+    Report,
 }
 
 impl Endpoint {
@@ -144,6 +148,13 @@ impl Endpoint {
     /// Takes a datagram of the network.
     pub fn handle_datagram(&mut self, datagram: Datagram<'_>, now: Instant) {
         self.dispatch(datagram, now);
+        self.settle(now);
+    }
+
+    /// A datagram could not be sent to this address, or its connection is gone.
+    pub fn handle_transport_failed(&mut self, listener: ListenerId, peer: SocketAddr, now: Instant) {
+        let transport = self.config.listeners.get(usize::from(listener.0)).map_or(Transport::Udp, |listener| listener.transport);
+        self.layer.handle_transport_failed(Flow { listener, peer, transport });
         self.settle(now);
     }
 
@@ -195,7 +206,7 @@ impl Endpoint {
             Command::DialogGet { callid: None } => Ok(Reply::DialogCount { count: self.calls.len() as u64, counter: self.stats.calls }),
             Command::DialogGet { callid: Some(callid) } => {
                 let call = self.calls.find(&callid).and_then(|key| self.calls.get(key));
-                call.map(|call| Reply::Dialog(Box::new(call.view.clone()))).ok_or(CommandError::NotFound(callid))
+                call.map(|call| Reply::Dialog(Box::new(call.snapshot()))).ok_or(CommandError::NotFound(callid))
             }
             Command::Status => Ok(Reply::Status(self.status())),
         };
@@ -287,32 +298,9 @@ impl Endpoint {
             Purpose::OurOffer => self.offer_lost(key, id, status, now),
             Purpose::Bye => self.bye_done(key),
             Purpose::Other => self.lost_within(key, status, now),
+            Purpose::Report => self.report_lost(key),
             // No ACK for a failure of ours: there is nothing more to do. The ACK of a 2xx has a timer of its own.
             Purpose::TheirInvite | Purpose::TheirOffer => {}
         }
-    }
-
-    /// Our Contact on this hop.
-    fn contact(&self, flow: Flow, user: &str) -> String {
-        let host = self.advertised(flow).map(|address| address.to_string()).unwrap_or_default();
-        let transport = match flow.transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-        };
-        format!("<{}{transport}>", identity::uri(user, &host))
-    }
-
-    /// A random UUID (RFC 9562 §5.4).
-    fn uuid(&mut self) -> String {
-        let random = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
-        let id = random & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
-        let hex = format!("{id:032x}");
-        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-        format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
-    }
-
-    /// What stands in Via and Contact of messages on this hop.
-    fn advertised(&self, flow: Flow) -> Option<SocketAddr> {
-        self.config.listeners.get(usize::from(flow.listener.0)).map(|listener| listener.advertised)
     }
 }

@@ -11,8 +11,9 @@
 use std::fmt::Display;
 use std::time::Instant;
 
-use super::call::{Call, OurOffer, Phase, TheirOffer};
+use super::call::{Call, Described, OurOffer, OwedAck, Phase, TheirOffer};
 use super::calls::CallKey;
+use super::outgoing::ACK_WITHIN;
 use super::reply::SDP_TYPE;
 use super::source::Source;
 use super::{Endpoint, Purpose, event, screen};
@@ -69,7 +70,7 @@ impl Endpoint {
         let held = call.view.hold;
         if let Some(offer) = offer {
             call.view.hold = offer.is_hold();
-            call.view.sdp_them = Some(offer);
+            call.them = Described::from(&offer);
         }
         let kind = match (held, call.view.hold) {
             (false, true) => EventKind::Hold,
@@ -91,10 +92,10 @@ impl Endpoint {
         };
         let Some(theirs) = talking.theirs.take() else { return Err(CommandError::WrongState("no offer waits for an answer")) };
         // Without a description of its own control means "as before".
-        let sdp = sdp.or_else(|| fallback(call.view.sdp_us.as_ref(), call.view.sdp_them.as_ref().filter(|_| theirs.has_offer)));
-        let body = sdp.as_ref().map(Sdp::to_string);
+        let sdp = sdp.or_else(|| fallback(&call.us, theirs.has_offer.then_some(&call.them)));
+        let sdp = Described::from(sdp.as_ref());
         let allow: (&str, &dyn Display) = (HeaderName::Allow.as_str(), &screen::ALLOW);
-        let written = theirs.pending.write_in(&talking.dialog, StatusCode::OK, &self.config.agent, &[allow], body.as_deref());
+        let written = theirs.pending.write_in(&talking.dialog, StatusCode::OK, &self.config.agent, &[allow], sdp.text());
         let bytes = match written {
             Ok(bytes) => bytes,
             Err(_) => {
@@ -104,7 +105,7 @@ impl Endpoint {
         };
         match talking.dialog.negotiation.must_2xx_carry() {
             Must::Answer => talking.dialog.negotiation.answer_sent(true),
-            Must::Offer if sdp.is_some() && theirs.invite => {
+            Must::Offer if sdp.text().is_some() && theirs.invite => {
                 let _sent = talking.dialog.negotiation.offer_sent();
             }
             Must::Offer | Must::Nothing => {}
@@ -114,8 +115,8 @@ impl Endpoint {
             talking.accepted = Some(theirs.pending.transaction);
         }
         self.layer.respond(theirs.pending.transaction, StatusCode::OK, bytes, now);
-        if sdp.is_some() {
-            call.view.sdp_us = sdp;
+        if sdp.text().is_some() {
+            call.us = sdp;
         }
         Ok(())
     }
@@ -140,21 +141,20 @@ impl Endpoint {
     }
 
     /// Sends a re-INVITE or UPDATE.
-    pub(super) fn offer(&mut self, key: CallKey, method: Method<'_>, sdp: Option<Sdp>, now: Instant) -> Result<(), CommandError> {
+    pub(super) fn offer(&mut self, key: CallKey, method: Method<'_>, sdp: Described, now: Instant) -> Result<(), CommandError> {
         let Some(call) = self.calls.get_mut(key) else { return Err(CommandError::WrongState("the call is over")) };
         let Phase::Talking(talking) = &mut call.phase else {
             return Err(CommandError::WrongState("only an answered call can be offered something else"));
         };
-        if talking.ours.is_some() || talking.theirs.is_some() || talking.dialog.invite.may_invite().is_err() {
+        if talking.ours.is_some() || talking.theirs.is_some() || talking.owed.is_some() || talking.dialog.invite.may_invite().is_err() {
             return Err(CommandError::WrongState("another offer is under way"));
         }
-        if sdp.is_some() && talking.dialog.negotiation.offer_sent().is_err() {
+        if sdp.text().is_some() && talking.dialog.negotiation.offer_sent().is_err() {
             return Err(CommandError::WrongState("another offer is under way"));
         }
         let invite = method == Method::Invite;
-        let body = sdp.as_ref().map(Sdp::to_string);
         let allow: (&str, &dyn Display) = (HeaderName::Allow.as_str(), &screen::ALLOW);
-        let body = body.as_deref().map(|body| (SDP_TYPE, body));
+        let body = sdp.text().map(|body| (SDP_TYPE, body));
         let sent = self.request_within(key, method, &[allow], body, Purpose::OurOffer, now);
         let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut) else { return Ok(()) };
         match sent {
@@ -194,7 +194,7 @@ impl Endpoint {
         let gone = talking.dialog.handle_final(response);
         if status.is_success() {
             talking.dialog.refresh_target(response.headers());
-            self.offer_accepted(key, ours, response);
+            self.offer_accepted(key, ours, response, now);
             return;
         }
         talking.dialog.negotiation.rejected();
@@ -204,20 +204,28 @@ impl Endpoint {
             talking.retry = Some((now + wait, ours.sdp));
             return;
         }
-        call.view.error = (status.code(), response.reason().to_owned());
         if gone {
             return self.lost_within(key, status, now);
         }
-        // The session before it stands; control is told why its wish was not granted.
-        self.tell(key, EventKind::Answered);
-        self.clear_error(key);
+        self.tell_refused(key, status.code(), response.reason());
     }
 
-    fn offer_accepted(&mut self, key: CallKey, ours: OurOffer, response: &Response<'_>) {
+    /// Our offer was refused and the session before it stands: control is told why, in this one event.
+    pub(super) fn tell_refused(&mut self, key: CallKey, status: u16, reason: &str) {
+        if let Some(call) = self.calls.get_mut(key) {
+            call.view.error = (status, reason.to_owned());
+        }
+        self.tell(key, EventKind::Answered);
+        if let Some(call) = self.calls.get_mut(key) {
+            call.view.error = (0, String::new());
+        }
+    }
+
+    fn offer_accepted(&mut self, key: CallKey, ours: OurOffer, response: &Response<'_>, now: Instant) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Phase::Talking(talking) = &mut call.phase else { return };
         let theirs = event::session(response.body()).ok().flatten();
-        let late = ours.sdp.is_none();
+        let late = ours.sdp.text().is_none();
         let mut owed = false;
         match &theirs {
             Some(_) if late => owed = talking.dialog.negotiation.offer_received().is_ok(),
@@ -228,18 +236,26 @@ impl Endpoint {
                 let _stands = talking.dialog.negotiation.answer_missing();
             }
         }
-        if theirs.is_some() {
-            call.view.sdp_them = theirs;
+        if let Some(theirs) = &theirs {
+            call.them = Described::from(theirs);
         }
-        if ours.sdp.is_some() {
-            call.view.sdp_us = ours.sdp;
+        if !late {
+            call.us = ours.sdp;
         }
-        if ours.invite {
-            // We asked for their offer: the answer is what we said last, for control only wanted to know.
-            let answer = owed.then(|| fallback(call.view.sdp_us.as_ref(), call.view.sdp_them.as_ref())).flatten();
-            self.acknowledge(key, response.cseq().number, answer.as_ref());
+        if owed && let Phase::Talking(talking) = &mut call.phase {
+            talking.owed = Some(OwedAck { by: now + ACK_WITHIN, first: false });
+        } else if ours.invite {
+            self.acknowledge(key, response.cseq().number, None);
         }
         self.tell(key, EventKind::Answered);
+    }
+
+    /// Control did not answer the offer that it asked for: what we said last does.
+    pub(super) fn acknowledge_by_ourselves(&mut self, key: CallKey) {
+        let Some(call) = self.calls.get(key) else { return };
+        let Some(number) = call.dialog().and_then(|dialog| dialog.invite.ack_owed()) else { return };
+        let answer = fallback(&call.us, Some(&call.them));
+        self.acknowledge(key, number, answer.as_ref());
     }
 
     /// Our re-INVITE or UPDATE got no answer at all.
@@ -249,18 +265,12 @@ impl Endpoint {
             self.lost_within(key, status, now);
         }
     }
-
-    fn clear_error(&mut self, key: CallKey) {
-        if let Some(call) = self.calls.get_mut(key) {
-            call.view.error = (0, String::new());
-        }
-    }
 }
 
 /// What we said last, turned to the direction that fits their offer (RFC 3264 §6.1).
-fn fallback(us: Option<&Sdp>, them: Option<&Sdp>) -> Option<Sdp> {
-    let mut sdp = us?.clone();
-    let asked = them.and_then(|them| Some(them.direction(them.first_audio()?)));
+fn fallback(us: &Described, them: Option<&Described>) -> Option<Sdp> {
+    let mut sdp = us.sdp()?;
+    let asked = them.and_then(Described::sdp).and_then(|them| Some(them.direction(them.first_audio()?)));
     let direction = match asked {
         None | Some(Direction::SendRecv) => Direction::SendRecv,
         Some(Direction::SendOnly) => Direction::RecvOnly,

@@ -5,18 +5,18 @@
 //!      └► else: address ─► at once      name ─► Resolving ─► handle_resolved ─► the addresses, one after the other
 //! ```
 //! Shape:  one call per command; the newest binding of a user is rung. Forking to all of them starts here, when it comes.
-//! Units:  idempotency keys for `idempotency_kept`, at most [`KEYS_MAX`].
+//! Units:  `Instant`.
 //! Errors: [`CommandError`]; what fails after the INVITE is out is an event.
 //! Source: RFC 3261 §8.1.1, §13.2.1; RFC 3263; RFC 5373 (Answer-Mode).
 
-use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use super::call::{Auths, Call, Phase};
+use super::call::{Auths, Call, Described, Phase};
 use super::calls::{CallKey, CallsError};
 use super::extra::ExtraHeaders;
 use super::hop::SIP_PORT;
+use super::idempotency::KEY_LEN_MAX;
 use super::outgoing::Outgoing;
 use super::{Endpoint, Output, ResolveError, ResolveId, identity};
 use crate::api::{CommandError, Epochs, EventKind, Originate, Party, Reply, Snapshot};
@@ -26,40 +26,8 @@ use crate::directory::domain_name;
 use crate::flow::Flow;
 use crate::message::{SipUri, StatusCode};
 
-/// Keys remembered: 4096 × 200 bytes = 0.8 MiB, which is 13 calls a second for 5 minutes.
-const KEYS_MAX: usize = 4096;
-/// Longest idempotency key.
-const KEY_LEN_MAX: usize = 128;
 /// Addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 8;
-
-/// Keys of calls already made.
-#[derive(Debug, Default)]
-pub(super) struct Keys {
-    callids: HashMap<String, String>,
-    order: VecDeque<(Instant, String)>,
-}
-
-impl Keys {
-    fn find(&mut self, key: &str, now: Instant) -> Option<&String> {
-        while self.order.front().is_some_and(|(until, _)| *until <= now)
-            && let Some((_, old)) = self.order.pop_front()
-        {
-            self.callids.remove(&old);
-        }
-        self.callids.get(key)
-    }
-
-    fn insert(&mut self, key: String, callid: String, until: Instant) {
-        while self.order.len() >= KEYS_MAX
-            && let Some((_, old)) = self.order.pop_front()
-        {
-            self.callids.remove(&old);
-        }
-        self.order.push_back((until, key.clone()));
-        self.callids.insert(key, callid);
-    }
-}
 
 /// Where a call goes.
 enum Route {
@@ -87,6 +55,9 @@ impl Endpoint {
         }
         if self.calls.is_full() {
             return Err(CommandError::Full { what: "calls", max: self.config.calls_max });
+        }
+        if wish.maxforwards == 0 {
+            return Err(CommandError::Unroutable(StatusCode::TOO_MANY_HOPS.code()));
         }
         let extra = ExtraHeaders::new(wish.headers.clone())?;
         let first = |parties: [Option<&String>; 3]| parties.into_iter().flatten().find(|name| !name.is_empty()).cloned();
@@ -199,7 +170,7 @@ impl Endpoint {
         let outgoing = Box::new(Outgoing {
             invitation,
             transaction: None,
-            sdp: wish.sdp.clone(),
+            sdp: Described::from(wish.sdp.as_ref()),
             headers,
             identity: credentials(wish),
             auths: Auths::default(),
@@ -226,7 +197,7 @@ impl Endpoint {
             error: (0, String::new()),
             remote: lookup.is_none().then_some(flow.peer),
             sdp_them: None,
-            sdp_us: wish.sdp.clone(),
+            sdp_us: None,
             epochs: Epochs { start: self.clock.epoch_ms(now), ..Epochs::default() },
             refer: None,
             digits: None,
@@ -238,6 +209,8 @@ impl Endpoint {
         let call = Call {
             control,
             view,
+            them: Described::default(),
+            us: Described::from(wish.sdp.as_ref()),
             told_end: false,
             acknowledged: false,
             flow,

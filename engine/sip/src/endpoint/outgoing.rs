@@ -9,25 +9,21 @@
 //! Errors: none to the far end; control hears the status in the snapshot.
 //! Source: RFC 3261 §13.2.2, §22.2; RFC 3263 §4.3 (next address); RFC 3264; RFC 6026 §8.
 
-use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::call::{Auths, Call, Ending, Phase, Talking};
+use super::call::{Auths, Described, Ending, OwedAck, Phase, Talking};
 use super::calls::CallKey;
-use super::reply::{SDP_TYPE, with};
+use super::reply::SDP_TYPE;
 use super::{Endpoint, Owner, Purpose, event, screen};
 use crate::api::EventKind;
 use crate::auth::{AnswerError, ClientAuth, Identity};
-use crate::dialog::{Answer, Dialog, Heard, Hop, Invitation};
-use crate::flow::Flow;
+use crate::dialog::{Answer, Heard, Hop, Invitation};
 use crate::message::{HeaderName, Method, Response, StatusCode};
-use crate::sdp::Sdp;
-use crate::token::Branch;
 use crate::transaction::TransactionId;
 
 /// How long control may take to answer the offer of a 200. The far end repeats it for 32 s (RFC 3261 §13.3.1.4).
-const ACK_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const ACK_WITHIN: Duration = Duration::from_secs(20);
 
 /// An INVITE of ours that is not answered.
 pub(super) struct Outgoing {
@@ -36,7 +32,7 @@ pub(super) struct Outgoing {
     /// Its transaction, once it is sent.
     pub transaction: Option<TransactionId>,
     /// Our offer; `None` is a late offer.
-    pub sdp: Option<Sdp>,
+    pub sdp: Described,
     /// Headers of the INVITE beside those of every request, in order.
     pub headers: Vec<(String, String)>,
     /// Password for challenges.
@@ -52,7 +48,7 @@ pub(super) struct Outgoing {
 impl Auths {
     /// Authorization headers for one request.
     pub fn prove(&mut self, method: Method<'_>, uri: &str, rng: &mut impl rand_core::Rng) -> Vec<(&'static str, String)> {
-        let known = [self.server.as_mut(), self.proxy.as_mut()].into_iter().flatten();
+        let known = [self.server.as_deref_mut(), self.proxy.as_deref_mut()].into_iter().flatten();
         known.map(|auth| (auth.header(), auth.answer(method.as_str(), uri, rng))).collect()
     }
 
@@ -65,7 +61,7 @@ impl Auths {
         match place {
             Some(auth) => auth.challenged_again(proxy, values),
             None => {
-                *place = Some(ClientAuth::new(identity.clone(), proxy, values)?);
+                *place = Some(Box::new(ClientAuth::new(identity.clone(), proxy, values)?));
                 Ok(())
             }
         }
@@ -90,15 +86,15 @@ impl Endpoint {
         for (name, value) in &outgoing.headers {
             writer = writer.extension(name, value);
         }
-        let written = match &outgoing.sdp {
-            Some(sdp) => writer.body(SDP_TYPE, sdp.to_string().as_bytes()),
+        let written = match outgoing.sdp.text() {
+            Some(sdp) => writer.body(SDP_TYPE, sdp.as_bytes()),
             None => writer.end(),
         };
         if written.is_err() {
             self.stats.unwritable += 1;
             return false;
         }
-        if outgoing.sdp.is_some() {
+        if outgoing.sdp.text().is_some() {
             outgoing.invitation.offered();
         }
         match self.layer.request(Method::Invite, &branch, out, call.flow, Owner::Call(key, Purpose::OurInvite), now) {
@@ -174,7 +170,7 @@ impl Endpoint {
         if let (Ok(Some(sdp)), Ok(Heard::Early(dialog))) = (event::session(response.body()), outgoing.invitation.handle_response(response))
             && dialog.negotiation.description_received(false) != Answer::NotAnAnswer
         {
-            call.view.sdp_them = Some(sdp);
+            call.them = Described::from(&sdp);
         }
         if status == StatusCode::RINGING {
             self.note_ringing(key, now);
@@ -199,16 +195,17 @@ impl Endpoint {
         let mut dialog = dialog.clone();
         let session = event::session(response.body());
         // With our offer out, their description is its answer; without one, it is theirs to offer.
-        let (usable, late) = match (&session, outgoing.sdp.is_some()) {
+        let (usable, late) = match (&session, outgoing.sdp.text().is_some()) {
             (Ok(Some(_)), true) => {
-                if dialog.negotiation.description_received(true) == Answer::New {
-                    call.view.sdp_them = session.ok().flatten();
-                }
+                // Departs from RFC 3261 §13.2.1, which has it ignored after an 18x showed one: gateways change their mind
+                // between early media and answer, and what they say last is where they listen.
+                let _new = dialog.negotiation.description_received(true);
+                call.them = Described::from(session.ok().flatten().as_ref());
                 (true, false)
             }
             (Ok(None), true) => (dialog.negotiation.answer_missing(), false),
             (Ok(Some(_)), false) => {
-                call.view.sdp_them = session.ok().flatten();
+                call.them = Described::from(session.ok().flatten().as_ref());
                 (dialog.negotiation.offer_received().is_ok(), true)
             }
             // No description on either side: a call without media, which is the script's to judge.
@@ -223,7 +220,7 @@ impl Endpoint {
             talking.invitation = Some(Box::new(invitation));
             talking.auths = auths;
             talking.proofs = proofs;
-            talking.ack_by = (usable && late).then(|| now + ACK_WITHIN);
+            talking.owed = (usable && late).then(|| OwedAck { by: now + ACK_WITHIN, first: true });
         }
         if !usable {
             // RFC 3261 §13.2.2.4: acknowledge, then end what cannot be a session.
@@ -292,60 +289,5 @@ impl Endpoint {
             return self.send_invite(key, now);
         }
         false
-    }
-
-    /// ACK of a 2xx to an INVITE of ours, with our answer where it had an offer.
-    pub(super) fn acknowledge(&mut self, key: CallKey, number: u32, sdp: Option<&Sdp>) {
-        let Some(call) = self.calls.get(key) else { return };
-        let (Phase::Talking(talking) | Phase::Ending(Ending::Bye(talking))) = &call.phase else { return };
-        let flow = self.flow_of(call, &talking.dialog);
-        let branch = self.layer.branch();
-        let Some(bytes) = self.ack(&talking.dialog, flow, &branch, number, sdp, &talking.proofs) else {
-            self.stats.unwritable += 1;
-            return;
-        };
-        if let Some(dialog) = self.calls.get_mut(key).and_then(Call::dialog_mut) {
-            dialog.invite.acknowledged(&bytes);
-            if sdp.is_some() {
-                dialog.negotiation.answer_sent(true);
-            }
-        }
-        self.transmit(flow, Some(bytes));
-    }
-
-    fn ack(
-        &self,
-        dialog: &Dialog,
-        flow: Flow,
-        branch: &Branch,
-        number: u32,
-        sdp: Option<&Sdp>,
-        proofs: &[(&'static str, String)],
-    ) -> Option<Vec<u8>> {
-        let hop = Hop { transport: flow.transport, sent_by: self.advertised(flow)?, branch };
-        let proofs: Vec<(&str, &dyn Display)> = proofs.iter().map(|(name, value)| (*name, value as &dyn Display)).collect();
-        let mut out = Vec::with_capacity(1024);
-        let writer = with(dialog.ack(&mut out, number, &hop), &proofs).header(HeaderName::UserAgent, &self.config.agent);
-        let written = match sdp {
-            Some(sdp) => writer.body(SDP_TYPE, sdp.to_string().as_bytes()),
-            None => writer.end(),
-        };
-        written.is_ok().then_some(out)
-    }
-
-    /// A further phone behind a forking proxy answered too: acknowledge it and end it (RFC 3261 §13.2.2.4).
-    fn end_fork(&mut self, key: CallKey, mut dialog: Dialog, number: u32, now: Instant) {
-        let Some(call) = self.calls.get(key) else { return };
-        let flow = self.flow_along(call.flow, dialog.next_hop());
-        let branch = self.layer.branch();
-        let ack = self.ack(&dialog, flow, &branch, number, None, &[]);
-        self.transmit(flow, ack);
-        let branch = self.layer.branch();
-        let Some(sent_by) = self.advertised(flow) else { return };
-        let hop = Hop { transport: flow.transport, sent_by, branch: &branch };
-        let mut out = Vec::with_capacity(512);
-        if dialog.request(&mut out, Method::Bye, &hop).header(HeaderName::UserAgent, &self.config.agent).end().is_ok() {
-            let _started = self.layer.request(Method::Bye, &branch, out, flow, Owner::Nobody, now);
-        }
     }
 }

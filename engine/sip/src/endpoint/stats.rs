@@ -20,7 +20,7 @@ pub(super) struct Stats {
     pub strays: u64,
     /// Requests answered without state.
     pub stateless: u64,
-    /// ACKs that belong to nothing.
+    /// ACKs that belong to nothing: those of answers without state, of every 401 to an INVITE for one.
     pub acks_lost: u64,
     /// Messages of ours that could not be written.
     pub unwritable: u64,

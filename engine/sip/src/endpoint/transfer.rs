@@ -77,7 +77,14 @@ impl Endpoint {
         let headers: [(&str, &dyn Display); 2] = [(HeaderName::Event.as_str(), &package), (HeaderName::SubscriptionState.as_str(), &state)];
         let body = format!("SIP/2.0 {status} {}\r\n", status.phrase());
         // Without room for it the far end misses one report; the call is not the worse for it.
-        let _sent = self.request_within(key, Method::Notify, &headers, Some(("message/sipfrag;version=2.0", &body)), Purpose::Other, now);
+        let _sent = self.request_within(key, Method::Notify, &headers, Some(("message/sipfrag;version=2.0", &body)), Purpose::Report, now);
+    }
+
+    /// Nobody listens to our reports any more.
+    pub(super) fn report_lost(&mut self, key: CallKey) {
+        if let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut) {
+            talking.refer = None;
+        }
     }
 
     /// We transfer them.

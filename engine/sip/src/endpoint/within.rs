@@ -10,7 +10,7 @@
 
 use std::time::Instant;
 
-use super::call::{Call, Ending, Phase};
+use super::call::{Call, Described, Ending, Phase};
 use super::calls::CallKey;
 use super::reply::{Extra, Pending, with};
 use super::source::Source;
@@ -72,7 +72,7 @@ impl Endpoint {
             match event::session(request.body()) {
                 Ok(Some(sdp)) => {
                     answered = talking.dialog.negotiation.description_received(true) == Answer::New;
-                    call.view.sdp_them = Some(sdp);
+                    call.them = Described::from(&sdp);
                 }
                 Ok(None) | Err(()) => {
                     let _stands = talking.dialog.negotiation.answer_missing();
