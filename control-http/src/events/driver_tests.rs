@@ -44,7 +44,9 @@ fn the_driver_tells_a_real_control_server_and_the_core_when_it_cannot() {
         let running = rt::spawn_local(Rc::clone(&events).run(stop.clone(), Duration::from_secs(1)));
 
         events.push(to(&url, call("c 1", 1, EventKind::New)));
-        rt::sleep(Duration::from_millis(60)).await;
+        while control.told.borrow().len() < 2 {
+            rt::sleep(Duration::from_millis(1)).await;
+        }
         control.status.set(204);
         events.push(to(&url, call("c 1", 2, EventKind::Answered)));
         events.push(to("http://127.0.0.1:1", call("away", 1, EventKind::New)));

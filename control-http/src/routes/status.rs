@@ -7,7 +7,8 @@
 //! Shape:  metrics are made from the status object, so that both always agree: `{"sip":{"dialogs":3}}` is
 //!         `mediaswitch_sip_dialogs 3`; an array of objects is labelled by the first key of each
 //!         (`{"cores":[{"core":0,"channels":5}]}` is `mediaswitch_cores_channels{core="0"} 5`). Texts at the top
-//!         become labels of `mediaswitch_info`. Names that end in `_total` are counters, all else gauges.
+//!         become labels of `mediaswitch_info`. Names that end in `total` are counters; the rest are
+//!         untyped, for the object does not say whether they only grow.
 //! Errors: [`Refusal`]: 503 from `/ready` and `/health`, 404, 405.
 //! Source: `docs/openapi.yaml`; the Prometheus text format 0.0.4.
 
@@ -79,7 +80,7 @@ pub(crate) fn metrics(status: &Map<String, Value>) -> String {
     // Writing to a String cannot fail, here and below.
     let _ = write!(out, "# TYPE {PREFIX}_info gauge\n{PREFIX}_info{{{info}}} 1\n");
     for (family, samples) in families.0 {
-        let kind = if family.ends_with("_total") { "counter" } else { "gauge" };
+        let kind = if family.ends_with("total") { "counter" } else { "untyped" };
         let _ = writeln!(out, "# TYPE {family} {kind}");
         for (labels, sample) in samples {
             let _ = if labels.is_empty() { writeln!(out, "{family} {sample}") } else { writeln!(out, "{family}{{{labels}}} {sample}") };

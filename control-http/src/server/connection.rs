@@ -192,6 +192,9 @@ impl<H: Handler> Connection<'_, H> {
     /// Writes what is left and closes so that the client can read it: closing at once with bytes unread would send a
     /// reset, which may overtake the answer (RFC 9112 §9.6).
     async fn finish(&mut self) -> Result<(), Over> {
+        // No request will come of what was read; others may need its memory while this one lingers.
+        self.reader = RequestReader::new(self.shared.config.limits);
+        self.charge(0);
         self.flush().await?;
         self.watched.race(false, self.stream.shutdown(Shutdown::Write)).await??;
         self.watched.set(Instant::now() + LINGER);
