@@ -18,9 +18,12 @@ pub mod l16;
 mod lanes;
 pub mod meter;
 pub mod mix;
+pub mod plc;
 pub mod resample;
+pub mod silence;
 #[cfg(test)]
 mod testing;
+pub mod tone;
 
 pub use batch::{Batch, Full, Ticket};
 pub use kernels::{Kernels, Level, LevelError};

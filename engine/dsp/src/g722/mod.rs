@@ -73,6 +73,21 @@ impl Decoder {
         Self { column: Column::new(), mode }
     }
 
+    /// An encoder that goes on where this decoder is, given the last samples that were heard, oldest first.
+    ///
+    /// Concealment uses it: what was made up for a lost frame is encoded by the shadow, and the octets are decoded by this decoder, so
+    /// that its step sizes and predictors follow what the listener heard and the next frame finds them near the sender's. The samples
+    /// that come out are not played: they are the same again, 22 samples late.
+    pub fn shadow(&self, heard: &[i16]) -> Encoder {
+        let mut column = self.column;
+        column.0[column::BANK..].fill(0);
+        for (i, pair) in heard.rchunks_exact(2).take(column::TAPS).enumerate() {
+            column.0[column::BANK + column::TAPS - 1 - i] = pair[0];
+            column.0[column::BANK + 2 * column::TAPS - 1 - i] = pair[1];
+        }
+        Encoder { column }
+    }
+
     /// The bit rate it decodes.
     pub const fn mode(&self) -> Mode {
         self.mode

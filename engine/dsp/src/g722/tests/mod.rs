@@ -4,6 +4,7 @@ use super::*;
 use crate::testing::{Random, octets, samples};
 
 mod life;
+mod loss;
 
 mod quantiser;
 
