@@ -1,4 +1,4 @@
-//! What must hold for any bytes, per parser. Each function panics if it does not.
+//! What must hold for any bytes, per parser; [`machines`] has the same for machines. Each function panics if it does not.
 //!
 //! ```text
 //!   fuzz_targets/*.rs (libFuzzer) ─┐
@@ -9,6 +9,10 @@
 //! Units:  none.
 //! Errors: none; a panic is the finding.
 //! Run:    `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir engine/fuzz message`.
+
+// Tests include that file by itself, those that need it.
+#[cfg(not(test))]
+pub mod machines;
 
 use std::net::SocketAddr;
 

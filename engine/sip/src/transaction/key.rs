@@ -157,7 +157,7 @@ impl KeyMaker {
 
     fn begin(&self, kind: Kind) -> SipHash {
         let mut hash = SipHash::new(self.secret);
-        hash.byte(kind as u8);
+        hash.bytes(&[kind as u8]);
         hash
     }
 }
@@ -184,8 +184,13 @@ fn exact(hash: &mut SipHash, field: &[u8]) {
 
 fn fold(hash: &mut SipHash, field: &str) {
     hash.bytes(&(field.len() as u32).to_be_bytes());
-    for byte in field.bytes() {
-        hash.byte(byte.to_ascii_lowercase());
+    for piece in field.as_bytes().chunks(64) {
+        let mut buffer = [0; 64];
+        if let Some(lower) = buffer.get_mut(..piece.len()) {
+            lower.copy_from_slice(piece);
+            lower.make_ascii_lowercase();
+            hash.bytes(lower);
+        }
     }
 }
 
