@@ -1,4 +1,4 @@
-//! 8 kHz to 16 kHz and back by a 43-tap half-band filter.
+//! 8 kHz to 16 kHz and back by a 43-tap half-band filter; any other rate by `Rational`.
 //!   n samples ─► Upsampler ─► 2n          2n samples ─► Downsampler ─► n
 //! Shape:  any length per call (an even one going down); a channel's filter memory is a small value that it owns.
 //! Units:  16-bit samples in and out; delay 21 samples at 16 kHz (1.3 ms) either way.
@@ -11,6 +11,7 @@
 
 mod lanes;
 mod plain;
+mod rational;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ mod tests;
 mod x86;
 
 use crate::kernels::{Isa, Level};
+pub use rational::{RateError, Rational};
 
 /// Non-zero taps beside the middle one, newest sample first, doubled, in units of 2^-14. Sum of magnitudes: 41 234.
 const TAPS: [i16; 22] =

@@ -8,7 +8,7 @@ fn levels() -> impl Iterator<Item = (&'static str, Resample)> {
 }
 
 /// Least-squares sine at `hz`: its amplitude, and the rms of what is left.
-fn fit(signal: &[i16], rate: f64, hz: f64) -> (f64, f64) {
+pub(super) fn fit(signal: &[i16], rate: f64, hz: f64) -> (f64, f64) {
     let turn = |n: usize| (std::f64::consts::TAU * hz / rate * n as f64).sin_cos();
     let (mut ss, mut cc, mut sc, mut sx, mut cx) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for (n, x) in signal.iter().enumerate() {
