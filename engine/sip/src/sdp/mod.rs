@@ -9,8 +9,7 @@
 //! Strict: [`LIMIT_BYTES`], [`LIMIT_LINES`], [`LIMIT_MEDIA`], numbers, control characters.
 //! Units:  times in seconds (those of `t=` since 1900, as in the text), clock rates in Hz, ptime in ms.
 //! Errors: [`ParseError`], with the number of the line.
-//! Law:    `parse(write(x)) == x` for every value that [`Sdp::parse`] or `control_http` can make
-//!         (a text within a line of the limits may outgrow them when written in full).
+//! Law:    `parse(write(x)) == x` for every value that [`Sdp::parse`] or `control_http` can make.
 //! Not here: offer and answer; the JSON form (`control_http::json::sdp`).
 //! Source: RFC 4566 (grammar in §9), RFC 3264 (port 0, direction), RFC 3266 (IPv6).
 

@@ -114,16 +114,22 @@ impl Sdp {
             }
         }
         match reader.seen {
-            0 => Err(ParseError::NoVersion),
-            _ if !reader.saw('o') => Err(ParseError::NoOrigin),
-            _ => {
-                // RFC 4566 §5.3 wants a name, and one space where there is none.
-                if !reader.saw('s') {
-                    reader.sdp.name = " ".into();
-                }
-                Ok(reader.sdp)
+            0 => return Err(ParseError::NoVersion),
+            _ if !reader.saw('o') => return Err(ParseError::NoOrigin),
+            _ if reader.saw('s') => {}
+            _ if lines_filled == LIMIT_LINES => return Err(ParseError::TooManyLines),
+            // RFC 4566 §5.3 wants a name, and one space where there is none.
+            _ => reader.sdp.name = " ".into(),
+        }
+        // CRLF for LF and seconds for days make a text longer, the latter most: `1d` is `86400`. What is read must fit
+        // the limit when written, or it could not be read again.
+        if text.len() > LIMIT_BYTES / 4 {
+            let written = reader.sdp.to_string().len();
+            if written > LIMIT_BYTES {
+                return Err(ParseError::TooLong(written));
             }
         }
+        Ok(reader.sdp)
     }
 }
 

@@ -76,6 +76,13 @@ fn limits_hold() {
     assert!(repeated("a=x\n", LIMIT_LINES - 3).is_ok());
     assert_eq!(repeated("a=x\n", LIMIT_LINES - 2), Err(ParseError::TooManyLines));
     assert_eq!(repeated("\n", LIMIT_BYTES), Err(ParseError::TooLong(LIMIT_BYTES + head.len())));
+    // What would outgrow a limit when written is refused when read.
+    let nameless = format!("v=0\no=- 1 1 IN IP4 1.2.3.4\n{}", "a=x\n".repeat(LIMIT_LINES - 2));
+    assert_eq!(Sdp::parse(&nameless), Err(ParseError::TooManyLines));
+    let long = format!("a={}\n", "x".repeat(100));
+    let bare = format!("{head}{}", long.repeat((LIMIT_BYTES - head.len()) / long.len()));
+    assert!(bare.len() <= LIMIT_BYTES);
+    assert!(matches!(Sdp::parse(&bare), Err(ParseError::TooLong(_))));
     let formats = format!("m=audio 1 RTP/AVP{}\n", " 0".repeat(LIMIT_FORMATS + 1));
     assert_eq!(repeated(&formats, 1), Err(ParseError::TooManyFormats(4)));
 }
