@@ -43,12 +43,12 @@ fn registrar(request: &Request<'_>) -> usize {
 }
 
 fn rsip_typed(request: &rsip::Request) -> usize {
-    let via = request.via_header().and_then(|via| via.typed()).expect("Via");
-    let from = request.from_header().and_then(|from| from.typed()).expect("From");
-    let to = request.to_header().and_then(|to| to.typed()).expect("To");
-    let contact = request.contact_header().and_then(|contact| contact.typed()).expect("Contact");
-    let cseq = request.cseq_header().and_then(|cseq| cseq.typed()).expect("CSeq");
-    let hops = request.max_forwards_header().and_then(|hops| hops.num()).expect("Max-Forwards");
+    let via = request.via_header().and_then(rsip::headers::ToTypedHeader::typed).expect("Via");
+    let from = request.from_header().and_then(rsip::headers::ToTypedHeader::typed).expect("From");
+    let to = request.to_header().and_then(rsip::headers::ToTypedHeader::typed).expect("To");
+    let contact = request.contact_header().and_then(rsip::headers::ToTypedHeader::typed).expect("Contact");
+    let cseq = request.cseq_header().and_then(rsip::headers::ToTypedHeader::typed).expect("CSeq");
+    let hops = request.max_forwards_header().and_then(rsip::headers::MaxForwards::num).expect("Max-Forwards");
     let call_id = request.call_id_header().expect("Call-ID").value().len();
     via.params.len() + from.params.len() + to.params.len() + contact.params.len() + call_id + cseq.seq as usize + hops as usize
 }

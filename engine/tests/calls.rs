@@ -6,6 +6,8 @@
 //! ```
 //! Every test has a switch and ports of its own. Where SIPp is not installed they say so and prove nothing; `./check` installs it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test says what is wrong by ending")]
+
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,6 +1,8 @@
 //! The documentation's call script on Node, with project-sip and project-rtp as processes of their own; and the same
 //! script inside project-control. Two phones call each other through them, PCMU to PCMA, and are heard.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test says what is wrong by ending")]
+
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,5 +1,7 @@
 //! The binaries as a person or a service manager meets them: help, wrong settings, start, stop, restart.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test says what is wrong by ending")]
+
 mod support;
 
 use std::time::Duration;
