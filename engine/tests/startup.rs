@@ -12,14 +12,20 @@ use engine::{
 };
 use std::{
     io::{BufRead, BufReader, Write},
-    net::{IpAddr, Ipv4Addr, UdpSocket},
+    net::{IpAddr, UdpSocket},
     os::unix::process::CommandExt,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 const ROLE: &str = "MEDIASWITCH_TEST_CHILD";
-const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const FIRST_PORT: u16 = 20_000;
+
+/// A loopback address that no other process uses, so that several can run this at a time.
+fn own_loopback() -> IpAddr {
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    IpAddr::from([127, a + 1, b, c])
+}
 
 /// This program, playing `role` in the test of that name.
 fn child(role: &str) -> Command {
@@ -150,16 +156,16 @@ fn serving() {
         return;
     }
     shard::begin();
-    let first: u16 = std::env::var("FIRST_PORT").unwrap().parse().unwrap();
+    let ip: IpAddr = std::env::var("RTP_ADDRESS").unwrap().parse().unwrap();
     let cpu = shard::allowed_cpus()[0];
     let layout = Layout::new(Program::Rtp, &Cores::List(vec![cpu]), &[cpu]).unwrap();
     let shards = shard::start(&layout, |_| {
         Box::new(move |context| {
             Box::pin(async move {
-                let pool = PortPool::new(first..=first + 399, 0, 1, Duration::ZERO);
+                let pool = PortPool::new(FIRST_PORT..=FIRST_PORT + 399, 0, 1, Duration::ZERO);
                 let mut ring = MediaRing::new(RingConfig::for_channels(200), pool)?;
                 for _ in 0..200 {
-                    ring.open(LOCALHOST, PacketSize::Small, Instant::now())?;
+                    ring.open(ip, PacketSize::Small, Instant::now())?;
                 }
                 ring.slot(Instant::now()).finish();
                 context.ready();
@@ -175,7 +181,7 @@ fn serving() {
 
 #[test]
 fn a_stopped_process_leaves_every_port_to_the_next() {
-    const FIRST: u16 = 29_000;
+    let ip = own_loopback();
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGTERM] {
         let mut command = child("serving");
         // Before its first thread, which in a test is not the one that calls `shard::begin`.
@@ -186,15 +192,15 @@ fn a_stopped_process_leaves_every_port_to_the_next() {
                 Ok(())
             })
         };
-        let mut process = command.env("FIRST_PORT", FIRST.to_string()).spawn().unwrap();
+        let mut process = command.env("RTP_ADDRESS", ip.to_string()).spawn().unwrap();
         let mut said = BufReader::new(process.stderr.take().unwrap()).lines();
         assert_eq!(said.next().unwrap().unwrap(), "serving");
-        UdpSocket::bind((LOCALHOST, FIRST)).unwrap_err();
+        UdpSocket::bind((ip, FIRST_PORT)).unwrap_err();
         // SAFETY: no pointers; the process is our child and not waited for yet.
         check(unsafe { libc::kill(process.id() as libc::pid_t, signal) }).unwrap();
         assert_eq!(process.wait().unwrap().code(), Some(0));
-        for port in FIRST..FIRST + 400 {
-            UdpSocket::bind((LOCALHOST, port)).unwrap();
+        for port in FIRST_PORT..FIRST_PORT + 400 {
+            UdpSocket::bind((ip, port)).unwrap();
         }
     }
 }

@@ -95,9 +95,15 @@ impl Machine for Echo {
     }
 }
 
+/// A loopback address that no other process uses, so that several can run this at a time.
+fn own_loopback() -> IpAddr {
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    IpAddr::from([127, a + 1, b, c])
+}
+
 /// A shard with an echo, made but not running, and the front's end of it.
 fn shard(ip: IpAddr, pairs: u16) -> (MediaEnd, MediaShard<Echo>) {
-    static NEXT: AtomicU16 = AtomicU16::new(26_000);
+    static NEXT: AtomicU16 = AtomicU16::new(28_000);
     let first = NEXT.fetch_add(2 * pairs, Ordering::Relaxed);
     let ports = PortPool::new(first..=first + 2 * pairs - 1, 0, 1, Duration::ZERO);
     let setup = Setup { cpu: 0, alone: true, bind: ip, advertised: ip, ring: RingConfig::for_channels(pairs.into()) };
@@ -115,8 +121,7 @@ async fn open(front: &Caller<Command, Answer, News>) -> (ChannelId, u16) {
 
 #[test]
 fn a_channel_opens_echoes_and_closes_on_both_families() {
-    for ip in ["127.0.0.1", "::1"] {
-        let ip: IpAddr = ip.parse().unwrap();
+    for ip in [own_loopback(), "::1".parse().unwrap()] {
         rt::run_test(async move {
             let stop = Latch::new();
             let (end, shard) = shard(ip, 4);
@@ -164,7 +169,7 @@ fn a_channel_opens_echoes_and_closes_on_both_families() {
 #[test]
 fn an_empty_shard_does_not_tick_and_frees_its_ports_when_it_ends() {
     rt::run_test(async {
-        let ip: IpAddr = "127.0.0.1".parse().unwrap();
+        let ip = own_loopback();
         let stop = Latch::new();
         let (end, shard) = shard(ip, 4);
         let media = rt::spawn_local({
@@ -197,7 +202,7 @@ fn an_empty_shard_does_not_tick_and_frees_its_ports_when_it_ends() {
 fn all_pairs_in_use_is_an_answer() {
     rt::run_test(async {
         let stop = Latch::new();
-        let (end, shard) = shard("127.0.0.1".parse().unwrap(), 3);
+        let (end, shard) = shard(own_loopback(), 3);
         rt::spawn_local({
             let stop = stop.clone();
             async move { shard.run(&stop).await }
@@ -218,7 +223,7 @@ fn all_pairs_in_use_is_an_answer() {
 
 #[test]
 fn a_stall_of_300_ms_is_left_out_and_its_packets_are_not() {
-    let ip: IpAddr = "127.0.0.1".parse().unwrap();
+    let ip = own_loopback();
     let (end, mut shard) = shard(ip, 4);
     rt::run_test(async move {
         let front = Caller::new(end);

@@ -19,9 +19,6 @@ const PORT_REST: Duration = Duration::from_secs(2);
 /// Shares of media and of everything else where they share a CPU: media get four fifths when both want it.
 const SHARES: usize = 1000;
 const FRONT_SHARES: usize = 250;
-/// A slot.
-const LATENCY: Duration = Duration::from_millis(1);
-const FRONT_LATENCY: Duration = Duration::from_millis(10);
 
 /// A media shard to be.
 pub struct MediaPlan {
@@ -61,10 +58,10 @@ impl MediaPlan {
 
 /// The queue that media tasks run in.
 pub fn queue() -> Queue {
-    Queue::new("media", SHARES, LATENCY)
+    Queue::new("media", SHARES)
 }
 
 /// The queue that everything else runs in beside media; what is spawned from there stays there.
 pub fn queue_beside() -> Queue {
-    Queue::new("front", FRONT_SHARES, FRONT_LATENCY)
+    Queue::new("front", FRONT_SHARES)
 }

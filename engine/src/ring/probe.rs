@@ -82,6 +82,9 @@ pub enum ProbeError {
         /// Descriptors they need.
         needed: u64,
     },
+    /// A ring can be made, but a packet sent to it does not arrive.
+    #[error("io_uring does not deliver packets here: none came over loopback within {} s.", ANSWER_LIMIT.as_secs())]
+    Silent,
     /// Something else; the kernel's words.
     #[error("io_uring does not work here: {0}")]
     Other(String),
@@ -101,7 +104,8 @@ pub fn probe(needs: Needs) -> Result<(), ProbeError> {
     let give_up = Instant::now() + MEMORY_PATIENCE;
     loop {
         match try_ring() {
-            Ok(()) => break,
+            Ok(true) => break,
+            Ok(false) => return Err(ProbeError::Silent),
             // Rings of a process that ended a moment ago still count.
             Err(SetupError::Ring(error)) if error.raw_os_error() == Some(libc::ENOMEM) && Instant::now() < give_up => {
                 std::thread::sleep(MEMORY_PAUSE);
@@ -139,8 +143,8 @@ fn disabled() -> String {
     std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").map_or_else(|_| "0".to_owned(), |text| text.trim().to_owned())
 }
 
-/// A ring as the shards make it, only smaller, that receives a packet and sends it back.
-fn try_ring() -> Result<(), SetupError> {
+/// A ring as the shards make it, only smaller, that receives a packet and sends it back. False if none came.
+fn try_ring() -> Result<bool, SetupError> {
     let config = RingConfig { submissions: 64, completions: 256, small_buffers: 16, large_buffers: 16, ..RingConfig::for_channels(1) };
     // Any free ports do, but they must be a pair: where none is found, receiving is tried by the first call instead.
     let mut ring = MediaRing::new(config, PortPool::new(PROBE_PORTS, 0, 1, Duration::ZERO))?;
@@ -157,7 +161,7 @@ fn try_ring() -> Result<(), SetupError> {
                 let (from, len) = (packet.from(), packet.bytes().len());
                 packet.forward(pair.rtp, from, 0..len);
                 slot.finish();
-                return Ok(());
+                return Ok(true);
             }
             slot.finish();
             if ring.counters().receive_errors > 0 {
@@ -166,10 +170,10 @@ fn try_ring() -> Result<(), SetupError> {
             }
             std::thread::sleep(Duration::from_micros(200));
         }
-        return Err(SetupError::Ring(io::Error::from(io::ErrorKind::TimedOut)));
+        return Ok(false);
     }
     // No loopback to try it on: the ring was made, which is what can be known.
-    Ok(())
+    Ok(true)
 }
 
 /// Below the usual ephemeral range and above the registered services most hosts run.

@@ -9,12 +9,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-const IPS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+/// Loopback of both families; that of IPv4 belongs to this process, so that several can run this at a time.
+fn ips() -> [IpAddr; 2] {
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    [IpAddr::V4(Ipv4Addr::new(127, a + 1, b, c)), IpAddr::V6(Ipv6Addr::LOCALHOST)]
+}
 
-/// A range of ports that no other test of this process uses, below the ephemeral ones.
+/// A range of ports that no other test of this process uses, below the ephemeral ones, and free where it begins.
 fn range(pairs: u16) -> std::ops::RangeInclusive<u16> {
-    static NEXT: AtomicU16 = AtomicU16::new(22_000);
-    let first = NEXT.fetch_add(2 * pairs, Ordering::Relaxed);
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    // Where an address is missing altogether, as in a new network namespace, nobody else uses its ports.
+    let taken = |ip, port| UdpSocket::bind((ip, port)).is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
+    let free = |port: &u16| !ips().iter().any(|ip| taken(*ip, *port) || taken(*ip, *port + 1));
+    let first = std::iter::repeat_with(|| NEXT.fetch_add(2 * pairs, Ordering::Relaxed)).take(500).find(free).unwrap();
     first..=first + 2 * pairs - 1
 }
 
@@ -63,7 +70,7 @@ fn echo(ring: &mut MediaRing) -> usize {
 
 #[test]
 fn the_peer_is_known_and_answered_on_both_families() {
-    for ip in IPS {
+    for ip in ips() {
         let mut ring = ring(4);
         let pair = ring.open(ip, PacketSize::Small, Instant::now()).unwrap();
         assert_eq!(pair.port % 2, 0);
@@ -98,12 +105,12 @@ fn one_slot_takes_all_that_500_sockets_have() {
     const SOCKETS: usize = 500;
     const EACH: usize = 5;
     let mut ring = ring(SOCKETS as u16);
-    let pairs: Vec<_> = (0..SOCKETS).map(|_| ring.open(IPS[0], PacketSize::Small, Instant::now()).unwrap()).collect();
+    let pairs: Vec<_> = (0..SOCKETS).map(|_| ring.open(ips()[0], PacketSize::Small, Instant::now()).unwrap()).collect();
     slot(&mut ring);
-    let phone = UdpSocket::bind((IPS[0], 0)).unwrap();
+    let phone = UdpSocket::bind((ips()[0], 0)).unwrap();
     for n in 0..EACH {
         for pair in &pairs {
-            phone.send_to(&[n as u8; 172], (IPS[0], pair.port)).unwrap();
+            phone.send_to(&[n as u8; 172], (ips()[0], pair.port)).unwrap();
         }
     }
     let packets = slot(&mut ring);
@@ -118,12 +125,12 @@ fn one_slot_takes_all_that_500_sockets_have() {
 #[test]
 fn too_few_buffers_delay_but_neither_lose_nor_storm() {
     let mut ring = ring_with(50, |config| config.small_buffers = 16);
-    let pairs: Vec<_> = (0..50).map(|_| ring.open(IPS[0], PacketSize::Small, Instant::now()).unwrap()).collect();
+    let pairs: Vec<_> = (0..50).map(|_| ring.open(ips()[0], PacketSize::Small, Instant::now()).unwrap()).collect();
     slot(&mut ring);
-    let phone = UdpSocket::bind((IPS[0], 0)).unwrap();
+    let phone = UdpSocket::bind((ips()[0], 0)).unwrap();
     for n in 0..4 {
         for pair in &pairs {
-            phone.send_to(&[n; 160], (IPS[0], pair.port)).unwrap();
+            phone.send_to(&[n; 160], (ips()[0], pair.port)).unwrap();
         }
     }
     let mut got = 0;
@@ -143,7 +150,7 @@ fn too_few_buffers_delay_but_neither_lose_nor_storm() {
 
 #[test]
 fn a_port_can_be_opened_and_closed_1000_times() {
-    for ip in IPS {
+    for ip in ips() {
         let first = *range(1).start();
         let mut ring = MediaRing::new(RingConfig::for_channels(4), PortPool::new(first..=first + 1, 0, 1, Duration::ZERO)).unwrap();
         for _ in 0..1000 {
@@ -165,18 +172,18 @@ fn a_port_can_be_opened_and_closed_1000_times() {
 fn packets_of_a_closed_channel_do_not_reach_the_next_one() {
     let first = *range(1).start();
     let mut ring = MediaRing::new(RingConfig::for_channels(4), PortPool::new(first..=first + 1, 0, 1, Duration::ZERO)).unwrap();
-    let phone = UdpSocket::bind((IPS[0], 0)).unwrap();
-    let old = ring.open(IPS[0], PacketSize::Small, Instant::now()).unwrap();
+    let phone = UdpSocket::bind((ips()[0], 0)).unwrap();
+    let old = ring.open(ips()[0], PacketSize::Small, Instant::now()).unwrap();
     slot(&mut ring);
     for _ in 0..5 {
-        phone.send_to(b"old", (IPS[0], first)).unwrap();
+        phone.send_to(b"old", (ips()[0], first)).unwrap();
     }
     ring.close(old);
     assert_eq!(slot(&mut ring), []);
     slot(&mut ring);
-    let new = ring.open(IPS[0], PacketSize::Small, Instant::now()).unwrap();
+    let new = ring.open(ips()[0], PacketSize::Small, Instant::now()).unwrap();
     assert_ne!(old.rtp, new.rtp);
-    phone.send_to(b"new", (IPS[0], first)).unwrap();
+    phone.send_to(b"new", (ips()[0], first)).unwrap();
     let mut got = Vec::new();
     assert!(slots_until(&mut ring, |ring| {
         got.extend(slot(ring));
@@ -191,13 +198,13 @@ fn packets_of_a_closed_channel_do_not_reach_the_next_one() {
 #[test]
 fn a_long_packet_is_counted_and_the_next_ones_find_room() {
     let mut ring = ring(2);
-    let pair = ring.open(IPS[0], PacketSize::Small, Instant::now()).unwrap();
-    let phone = UdpSocket::bind((IPS[0], 0)).unwrap();
+    let pair = ring.open(ips()[0], PacketSize::Small, Instant::now()).unwrap();
+    let phone = UdpSocket::bind((ips()[0], 0)).unwrap();
     slot(&mut ring);
     let mut send_and_take = |lens: &[usize], truncated| {
         let already = ring.counters().truncated;
         for len in lens {
-            phone.send_to(&vec![1; *len], (IPS[0], pair.port)).unwrap();
+            phone.send_to(&vec![1; *len], (ips()[0], pair.port)).unwrap();
         }
         let mut got = Vec::new();
         assert!(slots_until(&mut ring, |ring| {
@@ -218,13 +225,13 @@ fn a_long_packet_is_counted_and_the_next_ones_find_room() {
 #[test]
 fn a_socket_told_in_time_takes_long_packets_at_once() {
     let mut ring = ring(2);
-    let pair = ring.open(IPS[1], PacketSize::Small, Instant::now()).unwrap();
+    let pair = ring.open(ips()[1], PacketSize::Small, Instant::now()).unwrap();
     slot(&mut ring);
     ring.set_packet_size(pair.rtp, PacketSize::Large);
     slot(&mut ring);
-    let phone = UdpSocket::bind((IPS[1], 0)).unwrap();
+    let phone = UdpSocket::bind((ips()[1], 0)).unwrap();
     for len in [2004, 2005] {
-        phone.send_to(&vec![1; len], (IPS[1], pair.port)).unwrap();
+        phone.send_to(&vec![1; len], (ips()[1], pair.port)).unwrap();
     }
     let mut got = Vec::new();
     assert!(slots_until(&mut ring, |ring| {
@@ -238,11 +245,11 @@ fn a_socket_told_in_time_takes_long_packets_at_once() {
 fn a_taken_port_is_skipped_and_a_foreign_address_refused() {
     let ports = range(3);
     let first = *ports.start();
-    let _others = [UdpSocket::bind((IPS[0], first)).unwrap(), UdpSocket::bind((IPS[0], first + 3)).unwrap()];
+    let _others = [UdpSocket::bind((ips()[0], first)).unwrap(), UdpSocket::bind((ips()[0], first + 3)).unwrap()];
     let mut ring = MediaRing::new(RingConfig::for_channels(4), PortPool::new(ports, 0, 1, Duration::ZERO)).unwrap();
-    let pair = ring.open(IPS[0], PacketSize::Small, Instant::now()).unwrap();
+    let pair = ring.open(ips()[0], PacketSize::Small, Instant::now()).unwrap();
     assert_eq!(pair.port, first + 4);
-    assert!(matches!(ring.open(IPS[0], PacketSize::Small, Instant::now()), Err(OpenError::PortsTaken { .. })));
+    assert!(matches!(ring.open(ips()[0], PacketSize::Small, Instant::now()), Err(OpenError::PortsTaken { .. })));
     assert_eq!(ring.ports(), (2, 3));
     let foreign = "192.0.2.1".parse().unwrap();
     assert!(matches!(ring.open(foreign, PacketSize::Small, Instant::now()), Err(OpenError::Socket { .. })));
@@ -253,9 +260,9 @@ fn a_taken_port_is_skipped_and_a_foreign_address_refused() {
 #[test]
 fn a_ring_without_place_refuses_and_gives_the_port_back() {
     let mut ring = ring_with(4, |config| config.files = 3);
-    let pair = ring.open(IPS[0], PacketSize::Small, Instant::now()).unwrap();
+    let pair = ring.open(ips()[0], PacketSize::Small, Instant::now()).unwrap();
     let free = ring.ports().0;
-    assert!(matches!(ring.open(IPS[0], PacketSize::Small, Instant::now()), Err(OpenError::NoPlace)));
+    assert!(matches!(ring.open(ips()[0], PacketSize::Small, Instant::now()), Err(OpenError::NoPlace)));
     for _ in 0..3 {
         slot(&mut ring);
     }
@@ -266,25 +273,25 @@ fn a_ring_without_place_refuses_and_gives_the_port_back() {
 #[test]
 fn shutdown_frees_every_port_at_once() {
     let mut ring = ring(300);
-    let pairs: Vec<_> = (0..300).map(|n| ring.open(IPS[n % 2], PacketSize::Small, Instant::now()).unwrap()).collect();
+    let pairs: Vec<_> = (0..300).map(|n| ring.open(ips()[n % 2], PacketSize::Small, Instant::now()).unwrap()).collect();
     slot(&mut ring);
     assert!(ring.shutdown());
     for (n, pair) in pairs.iter().enumerate() {
-        UdpSocket::bind((IPS[n % 2], pair.port)).unwrap();
-        UdpSocket::bind((IPS[n % 2], pair.port + 1)).unwrap();
+        UdpSocket::bind((ips()[n % 2], pair.port)).unwrap();
+        UdpSocket::bind((ips()[n % 2], pair.port + 1)).unwrap();
     }
 }
 
 #[test]
 fn a_stall_ends_without_loss_or_storm() {
     let mut ring = ring_with(40, |config| config.small_buffers = 256);
-    let pairs: Vec<_> = (0..40).map(|_| ring.open(IPS[0], PacketSize::Small, Instant::now()).unwrap()).collect();
+    let pairs: Vec<_> = (0..40).map(|_| ring.open(ips()[0], PacketSize::Small, Instant::now()).unwrap()).collect();
     slot(&mut ring);
-    let phone = UdpSocket::bind((IPS[0], 0)).unwrap();
+    let phone = UdpSocket::bind((ips()[0], 0)).unwrap();
     // 300 ms of 40 channels, more than there are buffers.
     for n in 0..15 {
         for pair in &pairs {
-            phone.send_to(&[n; 172], (IPS[0], pair.port)).unwrap();
+            phone.send_to(&[n; 172], (ips()[0], pair.port)).unwrap();
         }
     }
     let mut got = 0;
@@ -293,31 +300,4 @@ fn a_stall_ends_without_loss_or_storm() {
         got == 600
     }));
     assert!(ring.counters().no_buffers <= 3 * 40, "{:?}", ring.counters());
-}
-
-/// Resident memory of this process in KiB.
-fn resident_kib() -> usize {
-    let status = std::fs::read_to_string("/proc/self/statm").unwrap();
-    status.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4
-}
-
-#[test]
-fn channels_opened_and_closed_leave_no_memory_behind() {
-    let mut ring = ring(200);
-    let mut cycle = |count: usize| {
-        for _ in 0..count / 100 {
-            let pairs: Vec<_> = (0..100).map(|_| ring.open(IPS[0], PacketSize::Small, Instant::now()).unwrap()).collect();
-            slot(&mut ring);
-            pairs.into_iter().for_each(|pair| ring.close(pair));
-            slot(&mut ring);
-            slot(&mut ring);
-            assert_eq!(ring.sockets(), 0);
-        }
-    };
-    cycle(2000);
-    let before = resident_kib();
-    cycle(20_000);
-    // Other tests run beside this one, so the bound is loose; a leak of 100 bytes per channel would show.
-    let after = resident_kib();
-    assert!(after < before + 1500, "{before} KiB before, {after} after");
 }
