@@ -32,7 +32,7 @@ use rtp::{
 };
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
     sync::{
         Arc,
@@ -43,7 +43,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Phones send by turns, so that each channel hears one packet per 20 ms.
 const PHONES: usize = 20;
 const PACKET: usize = 172;
@@ -145,6 +144,12 @@ fn spread(values: impl Iterator<Item = f64>) -> [f64; 3] {
     [values[0], values[values.len() / 2], values[values.len() - 1]]
 }
 
+/// A loopback address that no other process uses.
+fn own_loopback() -> IpAddr {
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    IpAddr::from([127, a + 1, b, c])
+}
+
 fn pin(cpu: usize) {
     core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
 }
@@ -202,7 +207,7 @@ impl MediaThread {
 }
 
 fn play(variant: Variant, plan: Plan, on: usize) -> Turn {
-    let phones: Vec<UdpSocket> = (0..PHONES).map(|_| UdpSocket::bind((LOCALHOST, 0)).unwrap()).collect();
+    let phones: Vec<UdpSocket> = (0..PHONES).map(|_| UdpSocket::bind((own_loopback(), 0)).unwrap()).collect();
     for phone in &phones {
         set_receive_buffer(phone.as_fd(), 4 << 20);
     }
@@ -285,7 +290,7 @@ impl<'a> Traffic<'a> {
             packet[8..12].copy_from_slice(&(channel as u32).to_be_bytes());
             packet[12..20].copy_from_slice(&now.to_be_bytes());
             *sequence = sequence.wrapping_add(1);
-            if self.outgoing.push((LOCALHOST, self.ports[channel]).into(), &packet) {
+            if self.outgoing.push((own_loopback(), self.ports[channel]).into(), &packet) {
                 self.sent += self.outgoing.flush(self.phones[turn].as_fd()).sent;
             }
         }
@@ -312,9 +317,14 @@ fn shard(job: Job) {
     rt::run(&rt::Config { cpu: Some(job.on) }, async move {
         // Refused where the phones were refused too.
         let _ = sched::set_fifo(10);
-        let ports = PortPool::new(30_000..=30_000 + 2 * count as u16 - 1, 0, 1, Duration::ZERO);
-        let setup =
-            Setup { cpu: job.on, alone: true, bind: LOCALHOST, advertised: LOCALHOST, ring: RingConfig::for_channels(count as u32) };
+        let ports = PortPool::new(20_000..=20_000 + 2 * count as u16 - 1, 0, 1, Duration::ZERO);
+        let setup = Setup {
+            cpu: job.on,
+            alone: true,
+            bind: own_loopback(),
+            advertised: own_loopback(),
+            ring: RingConfig::for_channels(count as u32),
+        };
         let start = Start { now: Instant::now(), unix_epoch_ms: 0 };
         let machine = Media::new(Config { channels_max: count, ..Config::default() }, start, [7; 32]);
         let (wake, commands) = rt::signal();
@@ -388,7 +398,7 @@ impl Bare {
     fn new(job: &Job) -> Self {
         pin(job.on);
         let _ = sched::set_fifo(10);
-        let sockets: Vec<UdpSocket> = job.phones.iter().map(|_| UdpSocket::bind((LOCALHOST, 0)).unwrap()).collect();
+        let sockets: Vec<UdpSocket> = job.phones.iter().map(|_| UdpSocket::bind((own_loopback(), 0)).unwrap()).collect();
         sockets.iter().for_each(|socket| socket.set_nonblocking(true).unwrap());
         job.ports.send(sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect()).unwrap();
         let partners = (0..sockets.len()).map(|n| (n ^ 1, job.phones[n ^ 1])).collect();
