@@ -157,6 +157,8 @@ pub(super) struct OurOffer {
     pub invite: bool,
     /// What was offered.
     pub sdp: Described,
+    /// A re-INVITE without a final response is cancelled then, once.
+    pub until: Option<Instant>,
 }
 
 /// What is left of a call for the wire.
@@ -232,8 +234,9 @@ impl Talking {
 
     fn deadline(&self) -> Option<Instant> {
         let theirs = self.theirs.as_ref().map(|theirs| theirs.until);
+        let ours = self.ours.as_ref().and_then(|ours| ours.until);
         let retry = self.retry.as_ref().map(|(at, _)| *at);
         let owed = self.owed.as_ref().map(|owed| owed.by);
-        [self.dialog.deadline(), theirs, retry, owed].into_iter().flatten().min()
+        [self.dialog.deadline(), theirs, ours, retry, owed].into_iter().flatten().min()
     }
 }

@@ -74,7 +74,7 @@ impl Endpoint {
         match purpose {
             Purpose::OurInvite => self.invite_response(key, response, now),
             Purpose::OurOffer => self.offer_response(key, id, response, now),
-            Purpose::Bye if response.status().is_final() => self.bye_done(key),
+            Purpose::Bye if response.status().is_final() => self.bye_done(key, now),
             Purpose::Other => self.other_response(key, response, now),
             Purpose::Report if response.status().class() > 2 => self.report_lost(key),
             // Nobody answers responses of ours.

@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::call::{Ending, Phase};
+use super::call::{Call, Ending, Phase};
 use super::calls::CallKey;
 use super::reply::Extra;
 use super::{Endpoint, Purpose};
@@ -35,7 +35,7 @@ impl Endpoint {
             }
             Phase::Resolving(..) => {
                 self.finish(key, shown.or_else(terminated), now);
-                self.calls.remove(key);
+                self.forget(key, now);
             }
             Phase::Calling(_) => {
                 self.finish(key, shown.or_else(terminated), now);
@@ -61,7 +61,7 @@ impl Endpoint {
                 self.end(key, Some((StatusCode::REQUEST_TIMEOUT, "Longest Call Duration Reached".to_owned())), &[], now);
             }
             Phase::Ending(_) if over => {
-                self.calls.remove(key);
+                self.forget(key, now);
             }
             Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking)) => match talking.dialog.handle_timeout(now) {
                 AckWait::Repeat => {
@@ -81,7 +81,7 @@ impl Endpoint {
     }
 
     fn talking_due(&mut self, key: CallKey, now: Instant) {
-        let Some(talking) = self.calls.get_mut(key).and_then(super::call::Call::talking_mut) else { return };
+        let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut) else { return };
         if let Some(owed) = talking.owed.take_if(|owed| owed.by <= now) {
             if owed.first {
                 let status = StatusCode::REQUEST_TIMEOUT;
@@ -89,11 +89,16 @@ impl Endpoint {
             }
             self.acknowledge_by_ourselves(key);
         }
-        let Some(talking) = self.calls.get_mut(key).and_then(super::call::Call::talking_mut) else { return };
+        let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut) else { return };
+        if let Some(ours) = talking.ours.as_mut().filter(|ours| ours.until.is_some_and(|until| until <= now)) {
+            // A 1xx came and nothing more: the 487 that follows says that the session before it stands.
+            ours.until = None;
+            self.layer.cancel(ours.transaction, now);
+        }
         if talking.theirs.as_ref().is_some_and(|theirs| theirs.until <= now) {
             self.answer_by_ourselves(key, now);
         }
-        let Some(talking) = self.calls.get_mut(key).and_then(super::call::Call::talking_mut) else { return };
+        let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut) else { return };
         if let Some((_, sdp)) = talking.retry.take_if(|(at, _)| *at <= now)
             && self.offer(key, Method::Invite, sdp, now).is_err()
         {
@@ -110,7 +115,7 @@ impl Endpoint {
         let Phase::Calling(outgoing) = &mut call.phase else { return };
         let cancelled = outgoing.transaction.is_some_and(|transaction| self.layer.cancel(transaction, now));
         if !cancelled {
-            self.calls.remove(key);
+            self.forget(key, now);
             return;
         }
         call.ends_at = ends_at;
@@ -123,15 +128,8 @@ impl Endpoint {
 
     /// Leaves an answered call: answers what is open, acknowledges what is owed, then BYE as soon as it may go.
     fn leave(&mut self, key: CallKey, headers: Extra<'_>, now: Instant) {
-        let Some(call) = self.calls.get_mut(key) else { return };
-        let Phase::Talking(talking) = &mut call.phase else { return };
-        if let Some(theirs) = talking.theirs.take() {
-            let status = StatusCode::REQUEST_TERMINATED;
-            if let Ok(bytes) = theirs.pending.write(status, status.phrase(), &self.config.agent, &[]) {
-                self.layer.respond(theirs.pending.transaction, status, bytes, now);
-                talking.dialog.answered(status, &self.config.timing, now);
-            }
-        }
+        self.refuse_offer(key, StatusCode::REQUEST_TERMINATED, now);
+        let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut) else { return };
         if let Some(number) = talking.dialog.invite.ack_owed() {
             self.acknowledge(key, number, None);
         }
@@ -146,26 +144,55 @@ impl Endpoint {
             }
             Hangup::Bye | Hangup::Cancel | Hangup::Respond => self.send_bye(key, headers, now),
             Hangup::Nothing => {
-                self.calls.remove(key);
+                self.forget(key, now);
             }
+        }
+    }
+
+    /// Takes a call out of the table, and sees to the transactions that would wait for ever for it: a server INVITE for its
+    /// final response, a client INVITE that heard a 1xx for the other side's (RFC 3261 §17.1.1.2, §17.2.1 have no timer there).
+    pub(super) fn forget(&mut self, key: CallKey, now: Instant) {
+        let Some(call) = self.calls.remove(key) else { return };
+        let terminated = StatusCode::REQUEST_TERMINATED;
+        match call.phase {
+            Phase::Offered(offered) => self.fail_pending(&offered.pending, terminated, terminated.phrase(), &[], now),
+            Phase::Calling(outgoing) => {
+                if let Some(transaction) = outgoing.transaction {
+                    self.layer.cancel(transaction, now);
+                }
+            }
+            Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking) | Ending::Bye(talking)) => {
+                if let Some(theirs) = talking.theirs {
+                    self.fail_pending(&theirs.pending, terminated, terminated.phrase(), &[], now);
+                }
+                if let Some(ours) = talking.ours {
+                    self.layer.cancel(ours.transaction, now);
+                }
+            }
+            Phase::Resolving(..) | Phase::Ending(Ending::Cancelling(_) | Ending::Gone) => {}
         }
     }
 
     /// BYE; the call stays until it is answered.
     pub(super) fn send_bye(&mut self, key: CallKey, headers: Extra<'_>, now: Instant) {
         let ends_at = now + self.config.timing.t1x64() + GRACE;
+        // RFC 3261 §15.1.2 has the receiver of a BYE answer 487; what waits here is no better off.
+        self.refuse_offer(key, StatusCode::REQUEST_TERMINATED, now);
+        if let Some(ours) = self.calls.get_mut(key).and_then(Call::talking_mut).and_then(|talking| talking.ours.take()) {
+            self.layer.cancel(ours.transaction, now);
+        }
         let sent = self.request_within(key, Method::Bye, headers, None, Purpose::Bye, now).is_some();
         let Some(call) = self.calls.get_mut(key) else { return };
         if !sent {
             // No room for its transaction: the far end learns of it by its own timers.
-            self.calls.remove(key);
+            self.forget(key, now);
             return;
         }
         call.ends_at = ends_at;
         match std::mem::replace(&mut call.phase, Phase::Ending(Ending::Gone)) {
             Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking)) => call.phase = Phase::Ending(Ending::Bye(talking)),
             Phase::Offered(_) | Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => {
-                self.calls.remove(key);
+                self.forget(key, now);
             }
         }
     }

@@ -183,16 +183,11 @@ impl Endpoint {
 
     /// A final failure to their INVITE; the call is gone afterwards.
     pub(super) fn refuse(&mut self, key: CallKey, status: StatusCode, phrase: &str, headers: Extra<'_>, now: Instant) {
-        let Some(call) = self.calls.get_mut(key) else { return };
-        let Phase::Offered(offered) = &mut call.phase else { return };
-        match offered.pending.write(status, phrase, &self.config.agent, headers) {
-            Ok(bytes) => {
-                self.layer.respond(offered.pending.transaction, status, bytes, now);
-            }
-            Err(_) => self.stats.unwritable += 1,
-        }
+        let Some(Phase::Offered(offered)) = self.calls.get(key).map(|call| &call.phase) else { return };
+        let pending = offered.pending.clone();
+        self.fail_pending(&pending, status, phrase, headers, now);
         self.finish(key, Some((status.code(), phrase.to_owned())), now);
-        self.calls.remove(key);
+        self.forget(key, now);
     }
 
     /// 302 to their INVITE.

@@ -296,7 +296,7 @@ impl Endpoint {
         match purpose {
             Purpose::OurInvite => self.invite_lost(key, status, now),
             Purpose::OurOffer => self.offer_lost(key, id, status, now),
-            Purpose::Bye => self.bye_done(key),
+            Purpose::Bye => self.bye_done(key, now),
             Purpose::Other => self.lost_within(key, status, now),
             Purpose::Report => self.report_lost(key),
             // No ACK for a failure of ours: there is nothing more to do. The ACK of a 2xx has a timer of its own.

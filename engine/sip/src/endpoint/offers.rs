@@ -11,7 +11,7 @@
 use std::fmt::Display;
 use std::time::Instant;
 
-use super::call::{Call, Described, OurOffer, OwedAck, Phase, TheirOffer};
+use super::call::{Call, Described, Ending, OurOffer, OwedAck, Phase, TheirOffer};
 use super::calls::CallKey;
 use super::outgoing::ACK_WITHIN;
 use super::reply::SDP_TYPE;
@@ -129,15 +129,14 @@ impl Endpoint {
 
     /// Refuses an offer of theirs; the session before it stands.
     pub(super) fn refuse_offer(&mut self, key: CallKey, status: StatusCode, now: Instant) {
-        let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut) else { return };
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let (Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking))) = &mut call.phase else { return };
         let Some(theirs) = talking.theirs.take() else { return };
         talking.dialog.negotiation.rejected();
         if theirs.invite {
             talking.dialog.invite.answered(status, &self.config.timing, now);
         }
-        if let Ok(bytes) = theirs.pending.write(status, status.phrase(), &self.config.agent, &[]) {
-            self.layer.respond(theirs.pending.transaction, status, bytes, now);
-        }
+        self.fail_pending(&theirs.pending, status, status.phrase(), &[], now);
     }
 
     /// Sends a re-INVITE or UPDATE.
@@ -153,13 +152,15 @@ impl Endpoint {
             return Err(CommandError::WrongState("another offer is under way"));
         }
         let invite = method == Method::Invite;
+        // An UPDATE has timer F; an INVITE that heard a 1xx has none of its own.
+        let until = invite.then_some(now + self.config.setup_timeout);
         let allow: (&str, &dyn Display) = (HeaderName::Allow.as_str(), &screen::ALLOW);
         let body = sdp.text().map(|body| (SDP_TYPE, body));
         let sent = self.request_within(key, method, &[allow], body, Purpose::OurOffer, now);
         let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut) else { return Ok(()) };
         match sent {
             Some(transaction) => {
-                talking.ours = Some(OurOffer { transaction, invite, sdp });
+                talking.ours = Some(OurOffer { transaction, invite, sdp, until });
                 Ok(())
             }
             None => {

@@ -92,18 +92,15 @@ impl Endpoint {
             // RFC 3263 leaves the status open; 480 is what a caller can make sense of.
             let status = StatusCode::TEMPORARILY_UNAVAILABLE;
             self.finish(key, Some((status.code(), "Name Not Resolved".to_owned())), now);
-            self.calls.remove(key);
+            self.forget(key, now);
             return;
         };
-        let contact_user = self.calls.get(key).and_then(|call| call.view.from.clone()).unwrap_or_default();
-        let contact = self.contact(flow, &contact_user);
         let Some(call) = self.calls.get_mut(key) else { return };
-        call.flow = flow;
         if let Phase::Resolving(mut outgoing, _) = std::mem::replace(&mut call.phase, Phase::Ending(super::call::Ending::Gone)) {
             outgoing.others = usable;
-            outgoing.invitation.set_contact(&contact);
             call.phase = Phase::Calling(outgoing);
         }
+        self.aim(key, flow);
         if !self.send_invite(key, now) {
             self.invite_lost(key, StatusCode::SERVICE_UNAVAILABLE, now);
         }
@@ -233,7 +230,7 @@ impl Endpoint {
             }
             None => {
                 if !self.send_invite(key, now) {
-                    self.calls.remove(key);
+                    self.forget(key, now);
                     return Err(CommandError::Full { what: "transactions", max: self.config.limits.transactions });
                 }
             }

@@ -19,6 +19,7 @@ use super::{Endpoint, Owner, Purpose, event, screen};
 use crate::api::EventKind;
 use crate::auth::{AnswerError, ClientAuth, Identity};
 use crate::dialog::{Answer, Heard, Hop, Invitation};
+use crate::flow::Flow;
 use crate::message::{HeaderName, Method, Response, StatusCode};
 use crate::transaction::TransactionId;
 
@@ -138,7 +139,7 @@ impl Endpoint {
                 }
             }
             Phase::Ending(Ending::Cancelling(_)) if response.status().is_success() => self.answered_too_late(key, response, now),
-            Phase::Ending(Ending::Cancelling(_)) if response.status().is_final() => drop(self.calls.remove(key)),
+            Phase::Ending(Ending::Cancelling(_)) if response.status().is_final() => self.forget(key, now),
             Phase::Talking(_) | Phase::Offered(_) | Phase::Resolving(..) | Phase::Ending(_) => {}
         }
     }
@@ -150,11 +151,11 @@ impl Endpoint {
             Phase::Calling(_) => {
                 if !self.try_next(key, now) {
                     self.finish(key, Some((status.code(), status.phrase().to_owned())), now);
-                    self.calls.remove(key);
+                    self.forget(key, now);
                 }
             }
             Phase::Ending(Ending::Cancelling(_)) => {
-                self.calls.remove(key);
+                self.forget(key, now);
             }
             Phase::Offered(_) | Phase::Resolving(..) | Phase::Talking(_) | Phase::Ending(_) => {}
         }
@@ -189,7 +190,7 @@ impl Endpoint {
             // A 2xx that makes no dialog cannot be acknowledged: the far end gives up by itself after 32 s.
             let status = StatusCode::BAD_GATEWAY;
             self.finish(key, Some((status.code(), status.phrase().to_owned())), now);
-            self.calls.remove(key);
+            self.forget(key, now);
             return;
         };
         let mut dialog = dialog.clone();
@@ -242,7 +243,7 @@ impl Endpoint {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Phase::Ending(Ending::Cancelling(outgoing)) = &mut call.phase else { return };
         let Ok(Heard::Answered(dialog)) = outgoing.invitation.handle_response(response) else {
-            self.calls.remove(key);
+            self.forget(key, now);
             return;
         };
         let mut talking = Talking::new(dialog.clone());
@@ -272,7 +273,7 @@ impl Endpoint {
         }
         let phrase = if response.reason().is_empty() { status.phrase() } else { response.reason() };
         self.finish(key, Some((status.code(), phrase.to_owned())), now);
-        self.calls.remove(key);
+        self.forget(key, now);
     }
 
     /// Sends the INVITE to the next address of the far end, if there is one.
@@ -283,11 +284,22 @@ impl Endpoint {
         {
             let peer = outgoing.others.remove(0);
             let Some(flow) = self.flow_to(peer) else { continue };
-            if let Some(call) = self.calls.get_mut(key) {
-                call.flow = flow;
-            }
+            self.aim(key, flow);
             return self.send_invite(key, now);
         }
         false
+    }
+
+    /// Points a call of ours at an address: the hop, and the Contact of the listener that reaches it.
+    pub(super) fn aim(&mut self, key: CallKey, flow: Flow) {
+        let user = self.calls.get(key).and_then(|call| call.view.from.clone()).unwrap_or_default();
+        let contact = self.contact(flow, &user);
+        let Some(call) = self.calls.get_mut(key) else { return };
+        call.flow = flow;
+        call.view.remote = Some(flow.peer);
+        call.view.transport = flow.transport.word();
+        if let Phase::Calling(outgoing) = &mut call.phase {
+            outgoing.invitation.set_contact(&contact);
+        }
     }
 }

@@ -119,8 +119,20 @@ impl Endpoint {
         now: Instant,
     ) {
         let tag = self.stateless_tag(request);
-        if let Some(bytes) = self.response(request, source, status, &tag, extra) {
-            self.layer.respond(transaction, status, bytes, now);
+        match self.response(request, source, status, &tag, extra) {
+            Some(bytes) => drop(self.layer.respond(transaction, status, bytes, now)),
+            None => self.layer.abandon(transaction),
+        }
+    }
+
+    /// Answers a kept request with a failure that makes no dialog.
+    pub(super) fn fail_pending(&mut self, pending: &Pending, status: StatusCode, reason: &str, extra: Extra<'_>, now: Instant) {
+        match pending.write(status, reason, &self.config.agent, extra) {
+            Ok(bytes) => drop(self.layer.respond(pending.transaction, status, bytes, now)),
+            Err(_) => {
+                self.stats.unwritable += 1;
+                self.layer.abandon(pending.transaction);
+            }
         }
     }
 

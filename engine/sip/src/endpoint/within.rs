@@ -126,7 +126,7 @@ impl Endpoint {
             Phase::Talking(_) | Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => {}
         }
         self.finish(key, None, now);
-        self.calls.remove(key);
+        self.forget(key, now);
     }
 
     fn info_received(&mut self, key: CallKey, request: &Request<'_>, source: &Source, transaction: TransactionId, now: Instant) {
@@ -209,13 +209,14 @@ impl Endpoint {
     /// The dialog is gone at the far end.
     pub(super) fn lost_within(&mut self, key: CallKey, status: StatusCode, now: Instant) {
         self.finish(key, Some((status.code(), status.phrase().to_owned())), now);
-        if status == StatusCode::REQUEST_TIMEOUT { self.send_bye(key, &[], now) } else { drop(self.calls.remove(key)) }
+        self.refuse_offer(key, StatusCode::CALL_DOES_NOT_EXIST, now);
+        if status == StatusCode::REQUEST_TIMEOUT { self.send_bye(key, &[], now) } else { self.forget(key, now) }
     }
 
     /// The BYE was answered, or never will be.
-    pub(super) fn bye_done(&mut self, key: CallKey) {
+    pub(super) fn bye_done(&mut self, key: CallKey, now: Instant) {
         if self.calls.get(key).is_some_and(|call| matches!(call.phase, Phase::Ending(Ending::Bye(_)))) {
-            self.calls.remove(key);
+            self.forget(key, now);
         }
     }
 

@@ -163,6 +163,14 @@ impl<U: Copy> Layer<U> {
         sent
     }
 
+    /// Forgets a server transaction that will never get its response, e.g. because none can be written: nothing else would
+    /// end it, for a server without a final response has no timer.
+    pub fn abandon(&mut self, id: TransactionId) {
+        if self.slot(id).is_some_and(|slot| matches!(slot.machine, Machine::InviteServer(_) | Machine::Server(_))) {
+            self.remove(id.index);
+        }
+    }
+
     /// Sends the 2xx of a server INVITE once more (RFC 3261 §13.3.1.4). False if it has none or is over.
     pub fn repeat_2xx(&mut self, id: TransactionId) -> bool {
         let repeated = match self.slot(id).map(|slot| &mut slot.machine) {

@@ -12,7 +12,7 @@ pub(super) fn sdp() -> Sdp {
 }
 
 /// The phone's side of one dialog that it called with.
-struct Caller {
+pub(in crate::endpoint) struct Caller {
     call_id: String,
     to: String,
     cseq: u32,
@@ -104,7 +104,7 @@ impl Bench {
     }
 
     /// A call of 1000 to 1001 up to its `new` event.
-    fn call_in(&mut self, call_id: &str, body: &str) -> Caller {
+    pub fn call_in(&mut self, call_id: &str, body: &str) -> Caller {
         let mut caller = Caller::new(call_id);
         let challenge = self.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", "", body));
         assert_eq!(status(&challenge), 401);
@@ -142,7 +142,7 @@ impl Bench {
     }
 
     /// A call of ours to 1001; gives its Call-ID and its INVITE.
-    fn call_out(&mut self, wish: Originate) -> (String, String) {
+    pub fn call_out(&mut self, wish: Originate) -> (String, String) {
         let Ok(Reply::Originated(callid)) = self.endpoint.command(Command::Originate(Box::new(wish)), self.now) else { panic!() };
         self.drain();
         (callid, self.only())

@@ -3,6 +3,7 @@
 //! Shape:  [`Bench`] is one endpoint with the domain `example.com`, users 1000 and 1001 (secret `1234`), and a clock.
 
 mod calls;
+mod random;
 mod register;
 
 use std::net::SocketAddr;
@@ -86,8 +87,8 @@ impl Bench {
         let end = self.now + span;
         self.drain();
         while let Some(deadline) = self.deadline.filter(|deadline| *deadline <= end) {
-            assert!(deadline >= self.now, "a deadline in the past");
-            self.now = deadline;
+            // The wheel may ask for a time that has passed: its slots are told of later than they are set.
+            self.now = self.now.max(deadline);
             self.endpoint.handle_timeout(self.now);
             self.drain();
             assert!(self.deadline.is_none_or(|next| next > self.now), "told the time and still waiting for it");
