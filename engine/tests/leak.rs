@@ -10,7 +10,7 @@ use engine::{
 };
 use rt::Latch;
 use rtp::{
-    api::{Command, Open, Reply},
+    api::{Command, CommandError, Open, Reply},
     media::{Config, Media, Start},
 };
 use std::{
@@ -80,8 +80,13 @@ fn channels_come_and_go() {
                     .map(|_| {
                         let front = front.clone();
                         rt::spawn_local(async move {
-                            let Ok(Ok(Reply::Opened(opened))) = front.ask(Command::Open(Open::default())).await else {
-                                panic!("no channel")
+                            let opened = loop {
+                                match front.ask(Command::Open(Open::default())).await.unwrap() {
+                                    Ok(Reply::Opened(opened)) => break opened,
+                                    // Opening and closing alone can fill a core: then the shard refuses, and is asked again.
+                                    Err(CommandError::Unavailable(_)) => rt::sleep(Duration::from_millis(20)).await,
+                                    other => panic!("{other:?}"),
+                                }
                             };
                             front.ask(Command::Close { channel: opened.channel }).await.unwrap().unwrap();
                         })
