@@ -2,11 +2,12 @@
 //!
 //! `serve` takes a new request, accepts it, answers 200 and lets one that is 32 s old end: a steady 65 000 alive.
 //! `absorb` meets a repeat of one of them. `wheel` sets and takes back a deadline among 100 000.
-//! Run: `cargo bench -p benches --bench transactions`.
+//! Times are of the CPU, not of the wall. Run: `cargo bench -p benches --bench transactions`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use benches::cpu_of;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sip::flow::{Flow, ListenerId, Transport};
 use sip::message::{Host, Method, StatusCode};
@@ -65,16 +66,24 @@ fn transactions(criterion: &mut Criterion) {
     }
     assert!(layer.len() as u64 > LIVE - 100);
     group.bench_function("serve", |bencher| {
-        bencher.iter(|| {
-            number += 1;
-            black_box(serve(&mut layer, number, start + Duration::from_secs(32).mul_f64(number as f64 / LIVE as f64)))
+        bencher.iter_custom(|rounds| {
+            cpu_of(|| {
+                for _ in 0..rounds {
+                    number += 1;
+                    black_box(serve(&mut layer, number, start + Duration::from_secs(32).mul_f64(number as f64 / LIVE as f64)));
+                }
+            })
         });
     });
     let (branch, now) = (format!("z9hG4bK{number:020}"), start + Duration::from_secs(32).mul_f64(number as f64 / LIVE as f64));
     group.bench_function("absorb", |bencher| {
-        bencher.iter(|| {
-            assert_eq!(layer.handle_request(&head(black_box(&branch), "call"), now), Incoming::Repeat);
-            black_box(drain(&mut layer))
+        bencher.iter_custom(|rounds| {
+            cpu_of(|| {
+                for _ in 0..rounds {
+                    assert_eq!(layer.handle_request(&head(black_box(&branch), "call"), now), Incoming::Repeat);
+                    black_box(drain(&mut layer));
+                }
+            })
         });
     });
     group.finish();
@@ -90,10 +99,14 @@ fn wheel(criterion: &mut Criterion) {
     }
     let mut number = 0;
     group.bench_function("set and cancel", |bencher| {
-        bencher.iter(|| {
-            number += 1;
-            let id = wheel.set(start + Duration::from_millis(number * 7919 % 32_000), number);
-            black_box(wheel.cancel(id))
+        bencher.iter_custom(|rounds| {
+            cpu_of(|| {
+                for _ in 0..rounds {
+                    number += 1;
+                    let id = wheel.set(start + Duration::from_millis(number * 7919 % 32_000), number);
+                    black_box(wheel.cancel(id));
+                }
+            })
         });
     });
     group.finish();
