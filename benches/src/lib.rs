@@ -1,5 +1,9 @@
 //! Criterion benches, one file per subject.
 
+pub mod naive;
+pub mod peers;
+pub mod signals;
+
 use std::time::Duration;
 
 /// CPU time that some work took on this thread, whatever else the machine does. Good to a scheduler tick, so for samples of

@@ -1,6 +1,7 @@
 //! What runs on the shards: the three programs as services of a front shard, and media on the others.
 //!
-//! Shape:  [`sip::SipNode`], [`rtp::RtpNode`], [`control`] each serve one program; `program` puts them together.
+//! Shape:  [`sip::SipNode`] and [`rtp::RtpNode`] serve one program each, [`front`] puts them and the call script together, [`media`] is a
+//!         media shard.
 //! Errors: [`NodeError`] while starting; afterwards every service answers for itself.
 
 pub mod front;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use super::{ControlUrl, Snapshot};
 
-/// Answer to a [`Command`].
+/// Answer to a [`Command`](super::Command).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// Done, nothing to say.
@@ -46,7 +46,7 @@ pub enum Reply {
     Status(Vec<(&'static str, u64)>),
 }
 
-/// Why a [`Command`] was refused.
+/// Why a [`Command`](super::Command) was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// No such domain, user or call: 404.

@@ -6,7 +6,7 @@
 //! ```
 //! Shape:  [`NameAddr`] is one value; [`Contact`] adds `*`, `q` and `expires`.
 //! Units:  `q` in thousandths, 0 to 1000; `expires` in seconds.
-//! Errors: [`Problem`]; of the URI, [`UriError`](super::UriError) inside it.
+//! Errors: [`Problem`]; of the URI, [`UriError`] inside it.
 //! Without `<>` all behind a semicolon belongs to the header, and the URI may hold no `?` (RFC 3261 §20).
 //! Source: RFC 3261 §20.10, §20.20, §20.30, §20.34, §20.39, §25.1.
 

@@ -1,0 +1,63 @@
+//! Libraries of the field to measure against: spandsp and speexdsp, as Debian and Ubuntu package them.
+//! Shape:  one trait per codec; each function gives a peer, or `None` in a build without the feature `peers`.
+//! Needs:  `libspandsp-dev` and `libspeexdsp-dev` for the feature.
+//! Errors: none; a library that refuses to start panics.
+
+#[cfg(feature = "peers")]
+mod c;
+
+/// One law of G.711.
+pub trait G711 {
+    /// Octets to samples.
+    fn decode(&mut self, codes: &[u8], samples: &mut [i16]);
+    /// Samples to octets.
+    fn encode(&mut self, samples: &[i16], codes: &mut [u8]);
+    /// Octets of this law to the other.
+    fn transcode(&mut self, from: &[u8], to: &mut [u8]);
+}
+
+/// G.722 at 64 kbit/s, both directions.
+pub trait G722 {
+    /// Two samples per octet.
+    fn encode(&mut self, samples: &[i16], codes: &mut [u8]);
+    /// Two samples per octet.
+    fn decode(&mut self, codes: &[u8], samples: &mut [i16]);
+}
+
+/// A DTMF detector.
+pub trait Dtmf {
+    /// Listens to a frame; returns how many digits it found.
+    fn listen(&mut self, samples: &[i16]) -> usize;
+}
+
+/// A resampler.
+pub trait Resampler {
+    /// A frame.
+    fn process(&mut self, from: &[i16], to: &mut [i16]);
+}
+
+macro_rules! peers {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $trait:ident = $make:expr;)*) => {$(
+        $(#[$doc])*
+        pub fn $name($($arg: $type),*) -> Option<Box<dyn $trait>> {
+            #[cfg(feature = "peers")]
+            return Some(Box::new($make));
+            #[cfg(not(feature = "peers"))]
+            {
+                $(let _ = $arg;)*
+                None
+            }
+        }
+    )*};
+}
+
+peers! {
+    /// G.711 of spandsp.
+    g711(alaw: bool) -> G711 = c::SpandspG711::new(alaw);
+    /// G.722 of spandsp.
+    g722() -> G722 = c::SpandspG722::new();
+    /// DTMF of spandsp with its default limits.
+    dtmf() -> Dtmf = c::SpandspDtmf::new();
+    /// Speexdsp, quality 0 to 10.
+    resampler(from_hz: u32, to_hz: u32, quality: i32) -> Resampler = c::Speex::new(from_hz, to_hz, quality);
+}
