@@ -4,10 +4,13 @@
 
 mod support;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use perf::process::{Process, http_get};
-use support::{PATIENCE, Ports, Switch, program};
+use perf::phone::{Account, Phone, PhoneError};
+use perf::process::{Process, http, http_get};
+use perf::rtp_peer::Codec;
+use support::{PATIENCE, Ports, Switch, program, start_sip};
 
 const PROGRAMS: [&str; 4] = ["mediaswitch", "project-sip", "project-rtp", "project-control"];
 
@@ -63,6 +66,25 @@ fn a_port_in_use_is_named_with_its_remedy() {
     let text = second.output();
     assert_eq!(status.code(), Some(71), "{text}");
     assert!(text.contains("in use"), "{text}");
+}
+
+#[test]
+fn registrations_keep_to_the_settings() {
+    let ports = Ports::free();
+    let _sip = start_sip(&ports, &["--register-expires", "120-300", "--max-registrations", "1"]);
+    let users = r#"{"control":"http://127.0.0.1:9","users":[{"username":"1","secret":"one"},{"username":"2","secret":"two"}]}"#;
+    assert!(http(ports.sip_http, "PUT", "/dir/phones.example", users).unwrap().starts_with("HTTP/1.1 201"));
+    let phone = |user: &str, secret: &str| {
+        let server = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), ports.sip);
+        let account = Account { user: user.into(), domain: "phones.example".into(), secret: secret.into(), server };
+        Phone::new(account, Ipv4Addr::LOCALHOST.into(), Codec::Pcmu, 440.0).unwrap()
+    };
+    let (mut one, mut two) = (phone("1", "one"), phone("2", "two"));
+    assert!(matches!(one.register(60, PATIENCE), Err(PhoneError::Refused { status: 423, .. })));
+    assert_eq!(one.register(600, PATIENCE).unwrap(), 300);
+    assert!(matches!(two.register(600, PATIENCE), Err(PhoneError::Refused { status: 503, .. })));
+    assert_eq!(one.register(0, PATIENCE).unwrap(), 0);
+    assert_eq!(two.register(200, PATIENCE).unwrap(), 200);
 }
 
 #[test]

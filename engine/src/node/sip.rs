@@ -20,6 +20,7 @@ use rt::{Latch, Notify};
 use sip::api::{Command, CommandError, Event, Reply};
 use sip::endpoint::{Datagram, Endpoint, EndpointConfig, Output, ResolveError, ResolveId};
 use sip::flow::{ListenerId, Transport};
+use sip::registrar::RegistrarConfig;
 
 use super::NodeError;
 use crate::net::{Handler, Listener};
@@ -65,6 +66,7 @@ impl SipNode {
                 .map(|(listener, (_, ip))| sip::endpoint::Listener { advertised: advertised(listener, *ip), transport: Transport::Udp })
                 .collect(),
             calls_max: config.calls_max,
+            registrar: registrar(config),
             ..EndpointConfig::default()
         };
         let endpoint = RefCell::new(Endpoint::new(endpoint, super::seed()?, Instant::now(), super::epoch_ms()));
@@ -180,6 +182,18 @@ impl SipNode {
             node.endpoint.borrow_mut().handle_resolved(id, found, Instant::now());
             node.drain();
         });
+    }
+}
+
+fn registrar(config: &SipConfig) -> RegistrarConfig {
+    let (least, most) = (*config.expires.start(), *config.expires.end());
+    let default = RegistrarConfig::default();
+    RegistrarConfig {
+        expires_s_default: default.expires_s_default.clamp(least, most),
+        expires_s_min: least,
+        expires_s_max: most,
+        bindings_max: config.registrations_max,
+        ..default
     }
 }
 
