@@ -19,6 +19,9 @@ const users = (process.env.MEDIASWITCH_USERS || "1000:1234,1001:1234").split(","
 });
 const extensions = new Set(users.map((user) => user.username));
 
+// What project-rtp transcodes, so that any two phones understand each other. Phones that share another codec may be offered more.
+projectcontrol.codecs = ["pcma", "pcmu", "2833"];
+
 async function echo(call) {
   if (await call.answer()) await call.echo();
 }

@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use perf::phone::{Account, Phone};
 use perf::process::{Process, free_port, http_get};
 use perf::rtp_peer::{Codec, RtpPeer};
 use support::{PATIENCE, Ports, Switch, sipp, start_sip, testfile};
@@ -139,6 +140,21 @@ fn nothing_is_left(switch: &Switch) {
         assert!(Instant::now() < end, "left over:\n{dialogs}\n{channels}\n{}", switch.process.output());
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn the_echo_of_the_built_in_script_plays_back() {
+    let switch = Switch::start(&Ports::free(), &DOMAIN);
+    wait_for_users(switch.sip_http);
+    let server = SocketAddr::new(HERE, switch.sip);
+    let account = Account { user: "1000".into(), domain: "bling.babblevoice.com".into(), secret: "1123654789".into(), server };
+    let mut phone = Phone::new(account, HERE, Codec::Pcma, 440.0).unwrap();
+    phone.register(600, PATIENCE).unwrap();
+    phone.call("*43", PATIENCE, |_| {}).unwrap();
+    phone.talk(Duration::from_millis(1500)).unwrap();
+    phone.hang_up(PATIENCE).unwrap();
+    assert_heard(&phone.rtp, 440.0);
+    nothing_is_left(&switch);
 }
 
 #[test]

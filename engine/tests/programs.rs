@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use perf::phone::{Account, Phone, PhoneError};
@@ -66,6 +66,24 @@ fn a_port_in_use_is_named_with_its_remedy() {
     let text = second.output();
     assert_eq!(status.code(), Some(71), "{text}");
     assert!(text.contains("in use"), "{text}");
+}
+
+#[test]
+fn a_phone_registers_over_ipv6() {
+    if std::net::UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        println!("skipped: this host has no IPv6");
+        return;
+    }
+    let ports = Ports::free();
+    let _sip = start_sip(&ports, &["--sip-address", "127.0.0.1,::1"]);
+    let users = r#"{"control":"http://127.0.0.1:9","users":[{"username":"1","secret":"one"}]}"#;
+    assert!(http(ports.sip_http, "PUT", "/dir/phones.example", users).unwrap().starts_with("HTTP/1.1 201"));
+    let server = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), ports.sip);
+    let account = Account { user: "1".into(), domain: "phones.example".into(), secret: "one".into(), server };
+    let mut phone = Phone::new(account, Ipv6Addr::LOCALHOST.into(), Codec::Pcmu, 440.0).unwrap();
+    assert_eq!(phone.register(600, PATIENCE).unwrap(), 600);
+    assert!(http_get(ports.sip_http, "/reg/phones.example").unwrap().contains("\"host\":\"::1\""));
+    assert_eq!(phone.register(0, PATIENCE).unwrap(), 0);
 }
 
 #[test]
