@@ -327,8 +327,8 @@ fn main() {
         ("dtmf", dtmf),
         ("calls", calls),
     ];
-    // `cargo test --benches` only asks whether it starts.
-    if std::env::args().any(|arg| arg == "--test") {
+    // `cargo bench` says so; `cargo test --benches` only asks whether it starts.
+    if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
     for (name, part) in parts {
