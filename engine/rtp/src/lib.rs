@@ -10,6 +10,7 @@
 
 pub mod api;
 mod channel;
+pub mod clock;
 pub mod format;
 pub mod media;
 pub mod packet;
