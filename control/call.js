@@ -36,6 +36,7 @@ class Call {
   #answering;
   #ringasked = false;
   #waiters = [];
+  #timers = new Set();
 
   /**
    * Made by the library only.
@@ -321,11 +322,31 @@ class Call {
       };
       this.#waiters.push(waiter);
       if (ms === undefined) return;
-      cancel = this.control.host.timer(ms, () => {
+      cancel = this.after(ms, () => {
         this.#waiters = this.#waiters.filter((one) => one !== waiter);
         resolve(false);
       });
     });
+  }
+
+  /** Runs `callback` after `ms`, unless the call ends or the function it returns is called first. */
+  after(ms, callback) {
+    const cancel = this.control.host.timer(ms, () => {
+      this.#timers.delete(stop);
+      callback();
+    });
+    const stop = () => {
+      this.#timers.delete(stop);
+      cancel();
+    };
+    if (this.hungup) stop();
+    else this.#timers.add(stop);
+    return stop;
+  }
+
+  /** The call is over: what was put off is off. */
+  cleartimers() {
+    for (const stop of [...this.#timers]) stop();
   }
 
   /** The state has changed: wakes who waits for it. */

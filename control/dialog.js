@@ -6,14 +6,10 @@
  *
  * Shape:  one request in flight per call, so `ring` cannot overtake `answer`. A hang-up of a call that has no Call-ID yet
  *         waits for it, or keeps the INVITE from being sent.
- * Units:  watch of 40 s: a BYE is given up by the SIP server after 32 s (64 × T1, RFC 3261 §17.1.2.2), and something spare.
+ * Units:  `times.watch`, and `times.straggler` for a call that the SIP server does not know: its last event may be on its way.
  * Errors: in the reply of `act`. A call that the SIP server does not know any more ends here too, so none is left over.
  */
 "use strict";
-
-const WATCH_MS = 40_000;
-/** The SIP server knows no such call: its last event may still be on its way. */
-const STRAGGLER_MS = 1000;
 
 class Dialog {
   #call;
@@ -80,8 +76,8 @@ class Dialog {
       call.end({ code: 503, status: reply.message });
       return;
     }
-    const patience = reply.code === 404 ? STRAGGLER_MS : WATCH_MS;
-    this.#unwatch = call.control.host.timer(patience, () => call.end({ code: this.endcode, status: "ended without a last event" }));
+    const { straggler, watch } = call.control.times;
+    this.#unwatch = call.after(reply.code === 404 ? straggler : watch, () => call.end({ code: this.endcode, status: "ended without a last event" }));
   }
 
   /** The call is over: stop watching. */

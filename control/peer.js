@@ -2,18 +2,15 @@
  * One server that we ask over HTTP: project-sip or project-rtp.
  *
  *   request ──► host.request ──► reply { code, message, json }
- *                  └─ not reached ─► again after 100, 300, 1000 ms ─► reply with code 503
+ *                  └─ not reached ─► again after `times.tryagain` ─► reply with code 503
  *
  * Shape:  never rejects; a server that cannot be reached answers 503 with `unreachable: true`.
- * Units:  time limit 5 s for each try, 4 tries: at most 21.4 s in all.
+ * Units:  `times.trylimit` for each try, 5 s, and 4 tries: at most 21.4 s in all.
  * Errors: in the reply. A request is sent again only if the server cannot have seen it, or if seeing it twice does no harm.
  */
 "use strict";
 
 const VERSION = require("./version.js");
-
-const TRY_AGAIN_MS = [100, 300, 1000];
-const TRY_LIMIT_MS = 5000;
 
 class Peer {
   #control;
@@ -32,13 +29,15 @@ class Peer {
    * @param {string} method
    * @param {string} path
    * @param {object} [body] Sent as JSON.
-   * @param {{server?: object, once?: boolean}} [how] Another address; `once`: harmful if it arrives twice.
+   * @param {{server?: object, once?: boolean, probe?: boolean, limit?: number}} [how] Another address; `once`: harmful if it arrives
+   *   twice; `probe`: one try only; `limit`: milliseconds for a try.
    * @returns {Promise<{code: number, message: string, json: any, unreachable?: boolean}>}
    */
   async request(method, path, body, how = {}) {
     const server = how.server ?? this.#control[this.#which];
     const headers = { "user-agent": `project-control/${VERSION}` };
     if (server.token) headers.authorization = `Bearer ${server.token}`;
+    const { trylimit, tryagain } = this.#control.times;
     let text;
     if (body !== undefined) {
       text = JSON.stringify(body);
@@ -46,15 +45,15 @@ class Peer {
     }
     for (let attempt = 0; ; attempt += 1) {
       try {
-        const wanted = { host: server.host, port: server.port, method, path, headers, body: text, timeoutms: TRY_LIMIT_MS };
+        const wanted = { host: server.host, port: server.port, method, path, headers, body: text, timeoutms: how.limit ?? trylimit };
         return reply(await this.#control.host.request(wanted));
       } catch (error) {
         const harmless = error.unsent === true || !how.once;
-        if (!harmless || attempt === TRY_AGAIN_MS.length) {
+        if (!harmless || attempt === tryagain.length || how.probe) {
           const message = `${this.#which} server ${server.host}:${server.port} not reached: ${error.message}`;
           return { code: 503, message, json: {}, unreachable: true };
         }
-        await this.#control.sleep(TRY_AGAIN_MS[attempt]);
+        await this.#control.sleep(tryagain[attempt]);
       }
     }
   }

@@ -137,6 +137,7 @@ class Progress {
     call.dialog.close();
     call.digits.close();
     call.wake();
+    call.cleartimers();
     this.#both("onhangup");
     const relatives = call.others;
     call.metadata.family.ended(call.dialog.endcode || info.error?.code || call.error?.code || 0);

@@ -18,10 +18,9 @@ const Peer = require("./peer.js");
 const Routes = require("./routes.js");
 const codecs = require("./codecs.js");
 const originate = require("./originate.js");
+const times = require("./times.js");
 
 const MAXCALLS = 20_000;
-/** The SIP server may start after us: ask again each second. */
-const DIRECTORY_AGAIN_MS = 1000;
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
 
 class ProjectControl {
@@ -44,6 +43,8 @@ class ProjectControl {
     this.rtp = address(rtp, 9002);
     /** Where we listen and are reached. `token` is asked of all who call; `insecure: true` allows an open listener. */
     this.us = address(us, 9001);
+    /** How long what may take, see times.js; milliseconds. */
+    this.times = times();
     /** Gateways, the first is used. */
     this.gateways = [];
     /** Set by `POST /drain`: no new calls. */
@@ -124,7 +125,7 @@ class ProjectControl {
       }
       if (!waited) this.host.log("warn", `directory ${domain}: ${reply.message}; trying on`);
       if (this.#stopped) return false;
-      await this.sleep(DIRECTORY_AGAIN_MS);
+      await this.sleep(this.times.directory);
     }
   }
 

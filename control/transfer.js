@@ -65,7 +65,7 @@ async function attended(call, refer) {
   const done = !lower.answered || (await upper.mix(lower));
   notify(call, done ? 200 : 500);
   // RFC 5589 §7: the transferor's phone ends its calls on this news; those that do not are ended by us.
-  for (const one of [call, replaced]) control.host.timer(LET_GO_MS, () => !one.hungup && one.hangup());
+  for (const one of [call, replaced]) one.after(control.times.letgo, () => one.hangup());
 }
 
 /** Runs call processing for a call that somebody has sent on. */
@@ -79,7 +79,7 @@ async function again(moved, by, to) {
   moved.metadata.group = undefined;
   moved.control.table.arrived(moved);
   moved.control.host.defer(() => tell(by, moved));
-  by.control.host.timer(LET_GO_MS, () => !by.hungup && by.answered && by.others.length === 0 && by.hangup());
+  by.after(by.control.times.letgo, () => by.answered && by.others.length === 0 && by.hangup());
 }
 
 /** Parts the transferor from the one it sends on; calls that only ring for either of them have nobody to ring for any more. */
@@ -102,8 +102,5 @@ function tell(by, moved) {
 function notify(call, status) {
   if (!call.hungup) call.dialog.act("notify", { status });
 }
-
-/** A minute is longer than any phone takes to end a call that it has transferred. */
-const LET_GO_MS = 60_000;
 
 module.exports = { start };

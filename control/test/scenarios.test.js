@@ -1,9 +1,11 @@
-/** Every scenario on Node. The embedded engine runs the same list (control/embed/tests). */
+/** Every scenario on Node, eight at a time. The embedded engine runs the same list (control/embed/tests). */
 "use strict";
 
-const test = require("node:test");
+const { describe, test } = require("node:test");
 const host = require("../host/node.js");
 const scenarios = require("./scenarios/index.js");
 const { run } = require("./sim/world.js");
 
-for (const [claim, scenario] of scenarios) test(claim, () => run(host, scenario));
+describe("scenarios", { concurrency: 8 }, () => {
+  for (const [claim, scenario] of scenarios) test(claim, () => run(host, scenario));
+});

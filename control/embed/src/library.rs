@@ -48,6 +48,7 @@ sources![
     "routes.js",
     "sdp.js",
     "session.js",
+    "times.js",
     "transfer.js",
     "version.js",
 ];

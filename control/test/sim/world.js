@@ -21,7 +21,11 @@ class World {
     this.control = new ProjectControl({ ...host, guard: undefined, defaults: {}, log: (level, text) => level === "error" && this.errors.push(text) });
   }
 
+  /** Waits of tests: long enough for the order of things, short enough for patience. */
+  static times = { tryagain: [5, 10, 20], straggler: 60, health: 50, healthlimit: 500, directory: 20 };
+
   async start() {
+    Object.assign(this.control.times, World.times);
     this.sip = await new Sip(this.host).start();
     this.rtp = await new Rtp(this.host).start();
     Object.assign(this.control.sip, { port: this.sip.port });
