@@ -7,12 +7,12 @@
 //! Source: `docs/runtime.md`, rules 4, 5 and 8.
 
 use futures_lite::io::{AsyncRead, AsyncWrite};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{
     cell::Cell,
     io,
     net::{Shutdown, SocketAddr},
-    os::fd::{FromRawFd, IntoRawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd},
     pin::Pin,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -149,6 +149,45 @@ impl TcpStream {
     /// `NotConnected` when the peer was faster.
     pub async fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.0.shutdown(how).await.map_err(io::Error::from)
+    }
+}
+
+impl TcpStream {
+    /// Ends both ways at once; a pending read then returns 0, a pending write fails.
+    pub fn abort(&self) {
+        // `NotConnected` means that the peer was faster.
+        let _ = SockRef::from(self).shutdown(Shutdown::Both);
+    }
+
+    /// Lets the kernel find out that the far end is gone: asked after `silence`, three times, each `silence / 3` apart; and
+    /// bytes that stay unacknowledged for `silence` end the connection too.
+    ///
+    /// # Errors
+    /// The kernel's answer; the connection works without.
+    pub fn watch_peer(&self, silence: Duration) -> io::Result<()> {
+        let socket = SockRef::from(self);
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(silence).with_interval(silence / 3).with_retries(3))?;
+        socket.set_tcp_user_timeout(Some(silence))
+    }
+
+    /// Reads what is there, else waits: for tasks that share the connection with a writer.
+    pub fn poll_read_into(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+
+    /// Writes what fits, else waits: for tasks that share the connection with a reader.
+    pub fn poll_write_from(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+}
+
+impl AsFd for TcpStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        #[allow(unsafe_code)]
+        // SAFETY: the stream owns the descriptor and lives as long as the borrow of `self`.
+        unsafe {
+            BorrowedFd::borrow_raw(self.0.as_raw_fd())
+        }
     }
 }
 

@@ -13,3 +13,4 @@ pub mod sdp;
 pub mod timer;
 pub mod token;
 pub mod transaction;
+pub mod transport;
