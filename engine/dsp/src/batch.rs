@@ -100,7 +100,7 @@ impl<S: Clone, I: Copy, O: Copy + Default> Batch<S, I, O> {
 
     /// Hands all frames to `run`, at most `lanes` at a time, those of one `key` together.
     /// `run` gets the key, the states, the inputs, and room for `length(key, input length)` values of each frame, end to end.
-    /// The key must determine the length of the input.
+    /// Where inputs of one key differ in length, `length` is asked with the first of them.
     pub(crate) fn run<K: Ord + Copy, const LANES: usize>(
         &mut self,
         key: impl Fn(&S, usize) -> K,
@@ -141,16 +141,17 @@ pub(crate) struct Lot<'a, S, I, const LANES: usize> {
     order: &'a [u32],
 }
 
-impl<S, I, const LANES: usize> Lot<'_, S, I, LANES> {
+impl<'a, S, I, const LANES: usize> Lot<'a, S, I, LANES> {
     pub(crate) const fn len(&self) -> usize {
         self.order.len()
     }
 
     /// The inputs by lane; lanes past the last are empty.
-    pub(crate) fn inputs(&self) -> [&[I]; LANES] {
+    pub(crate) fn inputs(&self) -> [&'a [I]; LANES] {
         std::array::from_fn(|lane| {
             let job = self.order.get(lane).and_then(|i| self.jobs.get(*i as usize));
-            job.and_then(|job| self.inputs.get(job.input.clone())).unwrap_or_default()
+            let inputs = self.inputs;
+            job.and_then(|job| inputs.get(job.input.clone())).unwrap_or_default()
         })
     }
 

@@ -10,6 +10,7 @@ use std::fmt;
 use crate::dtmf::Dtmf;
 use crate::g711::G711;
 use crate::g722::G722;
+use crate::ilbc::Ilbc;
 use crate::meter::Meter;
 use crate::mix::Mix;
 use crate::resample::Resample;
@@ -123,6 +124,8 @@ pub struct Kernels {
     pub g711: G711,
     /// G.722 in lanes.
     pub g722: G722,
+    /// iLBC.
+    pub ilbc: Ilbc,
     /// Sums of speakers, and what each of them hears.
     pub mix: Mix,
     /// How loud a frame is.
@@ -140,6 +143,7 @@ impl Kernels {
             level,
             g711: G711::new(level),
             g722: G722::new(level),
+            ilbc: Ilbc::new(level),
             mix: Mix::new(level),
             meter: Meter::new(level),
             dtmf: Dtmf::new(level),

@@ -13,6 +13,7 @@ pub mod batch;
 pub mod dtmf;
 pub mod g711;
 pub mod g722;
+pub mod ilbc;
 pub mod kernels;
 pub mod l16;
 mod lanes;

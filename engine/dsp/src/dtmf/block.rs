@@ -94,21 +94,27 @@ fn strongest(group: &[f32; 4]) -> Option<(usize, f32)> {
 /// The spectrum by rows, generic over the lane type.
 #[inline(always)]
 pub(super) fn spectrum<L: Lanes>(l: L, block: &Block) -> Spectrum {
+    let (waves, _) = WAVES.0.as_chunks::<8>();
+    let (low, high) = (sums(l, block, &waves[0]), sums(l, block, &waves[1]));
+    let mut all = [0; 16];
+    all[..8].copy_from_slice(&low);
+    all[8..].copy_from_slice(&high);
+    let used = BLOCK.next_multiple_of(L::LANES);
+    Spectrum::new(&all, meter::lanes::squares(l, &block.0[..used]))
+}
+
+/// Sums of products with eight waves.
+#[inline(always)]
+fn sums<L: Lanes>(l: L, block: &Block, waves: &[[i16; ROOM]; 8]) -> [i32; 8] {
+    let mut sums = [l.splat_wide(0); 8];
     let (samples, _) = l.rows(&block.0);
-    let used = BLOCK.div_ceil(L::LANES);
-    let half = |first: usize| {
-        let mut sums = [l.splat_wide(0); 8];
-        for (i, samples) in samples.iter().enumerate().take(used) {
-            let x = l.load_wide(samples);
-            for (sum, wave) in sums.iter_mut().zip(&WAVES.0[first..first + 8]) {
-                *sum = l.dot(*sum, x, l.load_wide(&l.rows(wave).0[i]));
-            }
+    for (i, samples) in samples.iter().enumerate().take(BLOCK.div_ceil(L::LANES)) {
+        let x = l.load_wide(samples);
+        for (sum, wave) in sums.iter_mut().zip(waves) {
+            *sum = l.dot(*sum, x, l.load_wide(&l.rows(wave).0[i]));
         }
-        l.sums(sums)
-    };
-    let (low, high) = (half(0), half(8));
-    let sums = std::array::from_fn(|i| if i < 8 { low[i] } else { high[i - 8] });
-    Spectrum::new(&sums, meter::lanes::squares(l, &block.0[..used * L::LANES]))
+    }
+    l.sums(sums)
 }
 
 /// The spectrum one sample at a time.

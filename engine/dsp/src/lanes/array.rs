@@ -35,8 +35,10 @@ impl Lanes for Array {
     type I16 = [i16; N];
     type I32 = [i32; N / 2];
     type Row = [i16; N];
+    type Sums = [i32; N];
     type Octets = [u8; N];
     type Codes = [u8; 2 * N];
+    type Columns = [[i16; 8]; N];
     const LANES: usize = N;
 
     #[inline(always)]
@@ -46,6 +48,14 @@ impl Lanes for Array {
     #[inline(always)]
     fn rows_mut(self, samples: &mut [i16]) -> (&mut [Self::Row], &mut [i16]) {
         samples.as_chunks_mut()
+    }
+    #[inline(always)]
+    fn sums_of(self, sums: &[i32]) -> (&[Self::Sums], &[i32]) {
+        sums.as_chunks()
+    }
+    #[inline(always)]
+    fn sums_of_mut(self, sums: &mut [i32]) -> (&mut [Self::Sums], &mut [i32]) {
+        sums.as_chunks_mut()
     }
     #[inline(always)]
     fn octets(self, octets: &[u8]) -> (&[Self::Octets], &[u8]) {
@@ -204,14 +214,16 @@ impl Lanes for Array {
     }
 
     #[inline(always)]
-    fn gather(self, lane: impl Fn(usize) -> [i16; 8]) -> [Self::I16; 8] {
-        transpose(std::array::from_fn(lane))
+    fn columns(self) -> Self::Columns {
+        [[0; 8]; N]
     }
     #[inline(always)]
-    fn scatter(self, rows: [Self::I16; 8], mut lane: impl FnMut(usize, [i16; 8])) {
-        for (i, values) in transpose(rows).into_iter().enumerate() {
-            lane(i, values);
-        }
+    fn gather(self, columns: &Self::Columns) -> [Self::I16; 8] {
+        transpose(*columns)
+    }
+    #[inline(always)]
+    fn scatter(self, rows: [Self::I16; 8]) -> Self::Columns {
+        transpose(rows)
     }
 
     #[inline(always)]
@@ -222,6 +234,18 @@ impl Lanes for Array {
     #[inline(always)]
     fn load_wide(self, pairs: &Self::Row) -> Self::I32 {
         std::array::from_fn(|i| pair(pairs[2 * i], pairs[2 * i + 1]))
+    }
+    #[inline(always)]
+    fn load_wider(self, row: &Self::Row) -> (Self::I32, Self::I32) {
+        (std::array::from_fn(|i| row[i].into()), std::array::from_fn(|i| row[i + N / 2].into()))
+    }
+    #[inline(always)]
+    fn load_sums(self, sums: &Self::Sums) -> (Self::I32, Self::I32) {
+        (std::array::from_fn(|i| sums[i]), std::array::from_fn(|i| sums[i + N / 2]))
+    }
+    #[inline(always)]
+    fn store_sums(self, value: (Self::I32, Self::I32), sums: &mut Self::Sums) {
+        *sums = std::array::from_fn(|i| if i < N / 2 { value.0[i] } else { value.1[i - N / 2] });
     }
     #[inline(always)]
     fn wide(self, a: Self::I16) -> Self::I32 {

@@ -2,17 +2,20 @@
 //!   kernel body, generic over `Lanes` ──► `Array` (any CPU) · `Avx2` · `Avx512`
 //! Shape:  a vector is `LANES` values of `i16`; a wide one is half as many `i32`. A *row* is that many `i16` in memory.
 //! Rule:   a value of an implementing type is the proof that the CPU can run it, so every method is safe to call.
-//!         Bodies are `#[inline(always)]` and end up in one `#[target_feature]` shell per kernel and level (`x86.rs`).
+//!         Bodies are `#[inline(always)]` and end up in one `#[target_feature]` shell per kernel and level (`x86.rs`). A closure that is
+//!         not inlined is compiled without the features, so no operation takes one and kernels use them for small things only.
 //! Errors: none. Ranges of arguments are stated per method; outside of them the result is unspecified, never undefined.
 //! Not here: any algorithm.
 
 mod array;
+mod floats;
 #[cfg(test)]
 pub(crate) mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) use array::Array;
+pub(crate) use floats::{Floats, One};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
 
@@ -24,10 +27,15 @@ pub(crate) trait Lanes: Copy {
     type I32: Copy;
     /// `[i16; LANES]`.
     type Row: Copy + AsRef<[i16]> + AsMut<[i16]>;
+    /// `[i32; LANES]`.
+    type Sums: Copy;
     /// `[u8; LANES]`.
     type Octets: Copy;
     /// `[u8; 2 * LANES]`: as many octets as a register holds.
     type Codes: Copy;
+
+    /// `[[i16; 8]; LANES]`: eight values of each lane.
+    type Columns: Copy + AsRef<[[i16; 8]]> + AsMut<[[i16; 8]]>;
 
     /// Number of 16-bit lanes.
     const LANES: usize;
@@ -36,6 +44,10 @@ pub(crate) trait Lanes: Copy {
     fn rows(self, samples: &[i16]) -> (&[Self::Row], &[i16]);
     /// A mutable slice as whole rows and the rest.
     fn rows_mut(self, samples: &mut [i16]) -> (&mut [Self::Row], &mut [i16]);
+    /// Sums, `LANES` at a time, and the rest.
+    fn sums_of(self, sums: &[i32]) -> (&[Self::Sums], &[i32]);
+    /// Mutable sums, `LANES` at a time, and the rest.
+    fn sums_of_mut(self, sums: &mut [i32]) -> (&mut [Self::Sums], &mut [i32]);
     /// Octets, `LANES` at a time, and the rest.
     fn octets(self, octets: &[u8]) -> (&[Self::Octets], &[u8]);
     /// Mutable octets, `LANES` at a time, and the rest.
@@ -126,16 +138,24 @@ pub(crate) trait Lanes: Copy {
     /// `table[index]`, by a prepared index of 0..=63.
     fn lookup64(self, table: &[i16; 64], index: Self::I16) -> Self::I16;
 
+    /// Zeros for every lane.
+    fn columns(self) -> Self::Columns;
     /// Eight rows from eight values of each lane.
-    fn gather(self, lane: impl Fn(usize) -> [i16; 8]) -> [Self::I16; 8];
+    fn gather(self, columns: &Self::Columns) -> [Self::I16; 8];
     /// Eight values of each lane from eight rows.
-    fn scatter(self, rows: [Self::I16; 8], lane: impl FnMut(usize, [i16; 8]));
+    fn scatter(self, rows: [Self::I16; 8]) -> Self::Columns;
 
     /// Replaces the low seven bits of each octet by `table` of them; the top bit stays.
     fn translate(self, table: &[u8; 128], from: &Self::Codes, to: &mut Self::Codes);
 
     /// Reads `LANES / 2` wide values, as pairs of `i16`.
     fn load_wide(self, pairs: &Self::Row) -> Self::I32;
+    /// Reads a row, each lane widened, in order.
+    fn load_wider(self, row: &Self::Row) -> (Self::I32, Self::I32);
+    /// Reads sums in order.
+    fn load_sums(self, sums: &Self::Sums) -> (Self::I32, Self::I32);
+    /// Writes sums in order.
+    fn store_sums(self, value: (Self::I32, Self::I32), sums: &mut Self::Sums);
     /// Neighbouring lanes as the halves of wide ones.
     fn wide(self, a: Self::I16) -> Self::I32;
     /// The same value in every wide lane.

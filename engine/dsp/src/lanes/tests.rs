@@ -137,16 +137,15 @@ struct Moves;
 impl Check for Moves {
     fn check<L: Lanes>(&self, l: L, name: &str) {
         let of = |lane: usize, row: usize| (lane * 100 + row) as i16;
-        let rows = l.gather(|lane| std::array::from_fn(|row| of(lane, row)));
+        let mut columns = l.columns();
+        for (lane, column) in columns.as_mut().iter_mut().enumerate() {
+            *column = std::array::from_fn(|row| of(lane, row));
+        }
+        let rows = l.gather(&columns);
         for (i, got) in rows.iter().enumerate() {
             assert_eq!(row(l, *got), (0..L::LANES).map(|lane| of(lane, i)).collect::<Vec<_>>(), "{name} gather {i}");
         }
-        let mut seen = 0;
-        l.scatter(rows, |lane, values| {
-            seen += 1;
-            assert_eq!(values, std::array::from_fn(|row| of(lane, row)), "{name} scatter {lane}");
-        });
-        assert_eq!(seen, L::LANES);
+        assert_eq!(l.scatter(rows).as_ref(), columns.as_ref(), "{name} scatter");
 
         let mut random = Random(13);
         let (x, y) = (values(l, &mut random), values(l, &mut random));
@@ -159,6 +158,13 @@ impl Check for Moves {
         assert_eq!(row(l, wide), y.as_ref(), "{name} interleave");
         let (first, second) = l.pairs(a, b);
         assert_eq!(row(l, l.pack(l.dot(zero, first, one), l.dot(zero, second, one))), x.as_ref(), "{name} pairs");
+        let mut sums = vec![0; L::LANES];
+        let widened = l.load_wider(&x);
+        l.store_sums(widened, &mut l.sums_of_mut(&mut sums).0[0]);
+        assert_eq!(sums, x.as_ref().iter().map(|x| i32::from(*x)).collect::<Vec<_>>(), "{name} load_wider");
+        let (first, second) = l.load_sums(&l.sums_of(&sums).0[0]);
+        assert_eq!(row(l, l.pack(first, second)), x.as_ref(), "{name} load_sums");
+        let (first, second) = l.pairs(a, b);
         let mut memory = vec![0; 2 * L::LANES];
         let (stored, _) = l.rows_mut(&mut memory);
         l.store_wide(first, &mut stored[0]);

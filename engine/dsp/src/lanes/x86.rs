@@ -10,6 +10,7 @@
 
 mod avx2;
 mod avx512;
+mod floats;
 
 pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;

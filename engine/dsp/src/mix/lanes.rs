@@ -1,34 +1,71 @@
-//! The mixing loops, to be compiled for each level.
+//! The mixing loops over rows, generic over the lane type.
 //! Shape:  slices of one length.
-//! Why:    no shuffle, no look-up, one type in and one out: the compiler vectorises these to what a hand would write; a version on
-//!         `crate::lanes` was not faster.
+//! Speed:  soft limiting looks at a row first: where nothing is above the knee, which is nearly always, it is the plain way out.
 //! Errors: none.
 
+use crate::lanes::Lanes;
+
 /// Where the soft limiter begins to bend.
-const KNEE: f32 = 24576.0;
+const KNEE: i32 = 24576;
 /// What is left above it.
-const ROOM: f32 = 32767.0 - KNEE;
+const ROOM: i32 = 32767 - KNEE;
 
 #[inline(always)]
-pub(super) fn add(sum: &mut [i32], frame: &[i16]) {
-    for (sum, x) in sum.iter_mut().zip(frame) {
+pub(super) fn add<L: Lanes>(l: L, sum: &mut [i32], frame: &[i16]) {
+    let (sums, sum_rest) = l.sums_of_mut(sum);
+    let (rows, frame_rest) = l.rows(frame);
+    for (sums, row) in sums.iter_mut().zip(rows) {
+        let (a, b) = (l.load_sums(sums), l.load_wider(row));
+        l.store_sums((l.add_wide(a.0, b.0), l.add_wide(a.1, b.1)), sums);
+    }
+    for (sum, x) in sum_rest.iter_mut().zip(frame_rest) {
         *sum += i32::from(*x);
     }
 }
 
 #[inline(always)]
-pub(super) fn without(sum: &[i32], own: &[i16], out: &mut [i16]) {
-    for ((sum, own), out) in sum.iter().zip(own).zip(out) {
-        *out = (sum - i32::from(*own)).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+pub(super) fn without<L: Lanes>(l: L, sum: &[i32], own: &[i16], out: &mut [i16]) {
+    let (sums, sum_rest) = l.sums_of(sum);
+    let ((rows, own_rest), (outs, out_rest)) = (l.rows(own), l.rows_mut(out));
+    for ((sums, row), out) in sums.iter().zip(rows).zip(outs) {
+        let (a, b) = (l.load_sums(sums), l.load_wider(row));
+        l.store(l.pack(l.sub_wide(a.0, b.0), l.sub_wide(a.1, b.1)), out);
+    }
+    for ((sum, own), out) in sum_rest.iter().zip(own_rest).zip(out_rest) {
+        *out = saturate(sum - i32::from(*own));
     }
 }
 
 #[inline(always)]
-pub(super) fn without_soft(sum: &[i32], own: &[i16], out: &mut [i16]) {
-    for ((sum, own), out) in sum.iter().zip(own).zip(out) {
-        let x = (sum - i32::from(*own)) as f32;
-        let over = (x.abs() - KNEE).max(0.0);
-        let bent = x.abs().min(KNEE) + ROOM * over / (over + ROOM);
-        *out = bent.copysign(x) as i32 as i16;
+pub(super) fn without_soft<L: Lanes>(l: L, sum: &[i32], own: &[i16], out: &mut [i16]) {
+    without(l, sum, own, out);
+    let (rows, rest) = l.rows(out);
+    // Saturated values are above the knee too, so one look at 16 bits is enough: x + 24576 is 0 to 49152 below it.
+    let mut bent = rest.iter().any(|x| i32::from(*x).abs() > KNEE);
+    for row in rows {
+        let x = l.load(row);
+        let above = l.sub_sat(l.max(x, l.sub_sat(l.splat(0), x)), l.splat(KNEE as i16));
+        bent |= l.any(l.max(above, l.splat(0)), !0);
     }
+    if bent {
+        bend(sum, own, out);
+    }
+}
+
+/// Bends the values above the knee.
+#[cold]
+#[inline(never)]
+fn bend(sum: &[i32], own: &[i16], out: &mut [i16]) {
+    for ((sum, own), out) in sum.iter().zip(own).zip(out) {
+        let x = sum - i32::from(*own);
+        let over = i64::from(x.abs() - KNEE);
+        if over > 0 {
+            let bent = KNEE + (i64::from(ROOM) * over / (over + i64::from(ROOM))) as i32;
+            *out = saturate(if x < 0 { -bent } else { bent });
+        }
+    }
+}
+
+fn saturate(value: i32) -> i16 {
+    value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }

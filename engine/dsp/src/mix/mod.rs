@@ -45,7 +45,10 @@ impl Mix {
             Isa::Avx512 => Self { add: x86::avx512::add, without: x86::avx512::without, without_soft: x86::avx512::without_soft },
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => Self { add: x86::avx2::add, without: x86::avx2::without, without_soft: x86::avx2::without_soft },
-            Isa::Portable | Isa::Scalar => Self { add: plain::add, without: plain::without, without_soft: plain::without_soft },
+            Isa::Portable => {
+                Self { add: plain::portable::add, without: plain::portable::without, without_soft: plain::portable::without_soft }
+            }
+            Isa::Scalar => Self { add: plain::scalar::add, without: plain::scalar::without, without_soft: plain::scalar::without_soft },
         }
     }
 

@@ -1,18 +1,42 @@
-//! The mixing loops for any CPU; the scalar level is the same code.
+//! Mixing without CPU features: the portable lanes, and one sample at a time.
 //! Shape:  as `super::lanes`.
 //! Errors: none.
-//! Source: `super::lanes`.
+//! Source: the definitions in `super::Mix`.
 
-use super::lanes;
+/// Lanes as arrays.
+pub(super) mod portable {
+    use crate::lanes::Array;
+    use crate::mix::lanes;
 
-pub(super) fn add(sum: &mut [i32], frame: &[i16]) {
-    lanes::add(sum, frame);
+    pub(in crate::mix) fn add(sum: &mut [i32], frame: &[i16]) {
+        lanes::add(Array, sum, frame);
+    }
+    pub(in crate::mix) fn without(sum: &[i32], own: &[i16], out: &mut [i16]) {
+        lanes::without(Array, sum, own, out);
+    }
+    pub(in crate::mix) fn without_soft(sum: &[i32], own: &[i16], out: &mut [i16]) {
+        lanes::without_soft(Array, sum, own, out);
+    }
 }
 
-pub(super) fn without(sum: &[i32], own: &[i16], out: &mut [i16]) {
-    lanes::without(sum, own, out);
-}
-
-pub(super) fn without_soft(sum: &[i32], own: &[i16], out: &mut [i16]) {
-    lanes::without_soft(sum, own, out);
+/// One sample at a time.
+pub(super) mod scalar {
+    pub(in crate::mix) fn add(sum: &mut [i32], frame: &[i16]) {
+        for (sum, x) in sum.iter_mut().zip(frame) {
+            *sum += i32::from(*x);
+        }
+    }
+    pub(in crate::mix) fn without(sum: &[i32], own: &[i16], out: &mut [i16]) {
+        for ((sum, own), out) in sum.iter().zip(own).zip(out) {
+            *out = (sum - i32::from(*own)).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+        }
+    }
+    pub(in crate::mix) fn without_soft(sum: &[i32], own: &[i16], out: &mut [i16]) {
+        for ((sum, own), out) in sum.iter().zip(own).zip(out) {
+            let x = sum - i32::from(*own);
+            let over = i64::from(x.abs() - 24576).max(0);
+            let bent = i64::from(x.abs()) - over + 8191 * over / (over + 8191);
+            *out = if x < 0 { -bent } else { bent } as i16;
+        }
+    }
 }

@@ -43,6 +43,9 @@ fn soft_limiting_leaves_what_fits_alone_and_never_turns_over() {
             assert!(next >= out, "{name} {sum}");
         }
         assert!(out.iter().all(|out| (-32767..=32767).contains(out)), "{name}");
+        let mut expected = vec![0; sum.len()];
+        Mix::new(Level::named("scalar").unwrap()).only(Limit::Soft, &sum, &mut expected);
+        assert_eq!(out, expected, "{name}");
     }
 }
 

@@ -85,8 +85,10 @@ impl Lanes for Avx2 {
     type I16 = __m256i;
     type I32 = __m256i;
     type Row = [i16; 16];
+    type Sums = [i32; 16];
     type Octets = [u8; 16];
     type Codes = [u8; 32];
+    type Columns = [[i16; 8]; 16];
     const LANES: usize = 16;
 
     #[inline(always)]
@@ -96,6 +98,14 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn rows_mut(self, samples: &mut [i16]) -> (&mut [Self::Row], &mut [i16]) {
         samples.as_chunks_mut()
+    }
+    #[inline(always)]
+    fn sums_of(self, sums: &[i32]) -> (&[Self::Sums], &[i32]) {
+        sums.as_chunks()
+    }
+    #[inline(always)]
+    fn sums_of_mut(self, sums: &mut [i32]) -> (&mut [Self::Sums], &mut [i32]) {
+        sums.as_chunks_mut()
     }
     #[inline(always)]
     fn octets(self, octets: &[u8]) -> (&[Self::Octets], &[u8]) {
@@ -275,20 +285,27 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn gather(self, lane: impl Fn(usize) -> [i16; 8]) -> [__m256i; 8] {
-        self.transpose(std::array::from_fn(|i| {
-            let (low, high) = (lane(i), lane(i + 8));
-            op!(_mm256_loadu2_m128i(high.as_ptr().cast(), low.as_ptr().cast()))
-        }))
+    fn columns(self) -> Self::Columns {
+        [[0; 8]; 16]
     }
     #[inline(always)]
-    fn scatter(self, rows: [__m256i; 8], mut lane: impl FnMut(usize, [i16; 8])) {
-        for (i, both) in self.transpose(rows).into_iter().enumerate() {
-            let (mut low, mut high) = ([0_i16; 8], [0_i16; 8]);
-            op!(_mm256_storeu2_m128i(high.as_mut_ptr().cast(), low.as_mut_ptr().cast(), both));
-            lane(i, low);
-            lane(i + 8, high);
+    fn gather(self, columns: &Self::Columns) -> [__m256i; 8] {
+        let mut pairs = [self.splat(0); 8];
+        for (i, pair) in pairs.iter_mut().enumerate() {
+            let (low, high) = (columns[i].as_ptr().cast(), columns[i + 8].as_ptr().cast());
+            *pair = op!(_mm256_loadu2_m128i(high, low));
         }
+        self.transpose(pairs)
+    }
+    #[inline(always)]
+    fn scatter(self, rows: [__m256i; 8]) -> Self::Columns {
+        let mut columns = self.columns();
+        let (low, high) = columns.split_at_mut(8);
+        for ((both, low), high) in self.transpose(rows).into_iter().zip(low).zip(high) {
+            let (low, high) = (low.as_mut_ptr().cast(), high.as_mut_ptr().cast());
+            op!(_mm256_storeu2_m128i(high, low, both));
+        }
+        columns
     }
 
     #[inline(always)]
@@ -313,6 +330,24 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn load_wide(self, pairs: &Self::Row) -> __m256i {
         self.load(pairs)
+    }
+    #[inline(always)]
+    fn load_wider(self, row: &Self::Row) -> (__m256i, __m256i) {
+        let (first, second) = row.split_at(8);
+        let first = op!(_mm_loadu_si128(first.as_ptr().cast()));
+        let second = op!(_mm_loadu_si128(second.as_ptr().cast()));
+        (op!(_mm256_cvtepi16_epi32(first)), op!(_mm256_cvtepi16_epi32(second)))
+    }
+    #[inline(always)]
+    fn load_sums(self, sums: &Self::Sums) -> (__m256i, __m256i) {
+        let (first, second) = sums.split_at(8);
+        (op!(_mm256_loadu_si256(first.as_ptr().cast())), op!(_mm256_loadu_si256(second.as_ptr().cast())))
+    }
+    #[inline(always)]
+    fn store_sums(self, value: (__m256i, __m256i), sums: &mut Self::Sums) {
+        let (first, second) = sums.split_at_mut(8);
+        op!(_mm256_storeu_si256(first.as_mut_ptr().cast(), value.0));
+        op!(_mm256_storeu_si256(second.as_mut_ptr().cast(), value.1));
     }
     #[inline(always)]
     fn wide(self, a: __m256i) -> __m256i {

@@ -70,8 +70,10 @@ impl Lanes for Avx512 {
     type I16 = __m512i;
     type I32 = __m512i;
     type Row = [i16; 32];
+    type Sums = [i32; 32];
     type Octets = [u8; 32];
     type Codes = [u8; 64];
+    type Columns = [[i16; 8]; 32];
     const LANES: usize = 32;
 
     #[inline(always)]
@@ -81,6 +83,14 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn rows_mut(self, samples: &mut [i16]) -> (&mut [Self::Row], &mut [i16]) {
         samples.as_chunks_mut()
+    }
+    #[inline(always)]
+    fn sums_of(self, sums: &[i32]) -> (&[Self::Sums], &[i32]) {
+        sums.as_chunks()
+    }
+    #[inline(always)]
+    fn sums_of_mut(self, sums: &mut [i32]) -> (&mut [Self::Sums], &mut [i32]) {
+        sums.as_chunks_mut()
     }
     #[inline(always)]
     fn octets(self, octets: &[u8]) -> (&[Self::Octets], &[u8]) {
@@ -244,31 +254,33 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn gather(self, lane: impl Fn(usize) -> [i16; 8]) -> [__m512i; 8] {
-        self.transpose(std::array::from_fn(|i| {
-            let quarter = |n: usize| {
-                let values = lane(i + 8 * n);
-                op!(_mm_loadu_si128(values.as_ptr().cast()))
-            };
-            let all = op!(_mm512_castsi128_si512(quarter(0)));
-            let all = op!(_mm512_inserti32x4::<1>(all, quarter(1)));
-            let all = op!(_mm512_inserti32x4::<2>(all, quarter(2)));
-            op!(_mm512_inserti32x4::<3>(all, quarter(3)))
-        }))
+    fn columns(self) -> Self::Columns {
+        [[0; 8]; 32]
     }
     #[inline(always)]
-    fn scatter(self, rows: [__m512i; 8], mut lane: impl FnMut(usize, [i16; 8])) {
-        for (i, all) in self.transpose(rows).into_iter().enumerate() {
-            let mut give = |n: usize, quarter: __m128i| {
-                let mut values = [0_i16; 8];
-                op!(_mm_storeu_si128(values.as_mut_ptr().cast(), quarter));
-                lane(i + 8 * n, values);
-            };
-            give(0, op!(_mm512_castsi512_si128(all)));
-            give(1, op!(_mm512_extracti32x4_epi32::<1>(all)));
-            give(2, op!(_mm512_extracti32x4_epi32::<2>(all)));
-            give(3, op!(_mm512_extracti32x4_epi32::<3>(all)));
+    fn gather(self, columns: &Self::Columns) -> [__m512i; 8] {
+        let mut quads = [self.splat(0); 8];
+        for (i, quad) in quads.iter_mut().enumerate() {
+            let (a, b) = (columns[i].as_ptr().cast(), columns[i + 8].as_ptr().cast());
+            let (c, d) = (columns[i + 16].as_ptr().cast(), columns[i + 24].as_ptr().cast());
+            let low = op!(_mm256_loadu2_m128i(b, a));
+            let high = op!(_mm256_loadu2_m128i(d, c));
+            let low = op!(_mm512_castsi256_si512(low));
+            *quad = op!(_mm512_inserti64x4::<1>(low, high));
         }
+        self.transpose(quads)
+    }
+    #[inline(always)]
+    fn scatter(self, rows: [__m512i; 8]) -> Self::Columns {
+        let mut columns = self.columns();
+        for (i, all) in self.transpose(rows).into_iter().enumerate() {
+            let (low, high) = (op!(_mm512_castsi512_si256(all)), op!(_mm512_extracti64x4_epi64::<1>(all)));
+            let (a, b) = (columns[i].as_mut_ptr().cast(), columns[i + 8].as_mut_ptr().cast());
+            op!(_mm256_storeu2_m128i(b, a, low));
+            let (c, d) = (columns[i + 16].as_mut_ptr().cast(), columns[i + 24].as_mut_ptr().cast());
+            op!(_mm256_storeu2_m128i(d, c, high));
+        }
+        columns
     }
 
     #[inline(always)]
@@ -282,6 +294,24 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn load_wide(self, pairs: &Self::Row) -> __m512i {
         self.load(pairs)
+    }
+    #[inline(always)]
+    fn load_wider(self, row: &Self::Row) -> (__m512i, __m512i) {
+        let (first, second) = row.split_at(16);
+        let first = op!(_mm256_loadu_si256(first.as_ptr().cast()));
+        let second = op!(_mm256_loadu_si256(second.as_ptr().cast()));
+        (op!(_mm512_cvtepi16_epi32(first)), op!(_mm512_cvtepi16_epi32(second)))
+    }
+    #[inline(always)]
+    fn load_sums(self, sums: &Self::Sums) -> (__m512i, __m512i) {
+        let (first, second) = sums.split_at(16);
+        (op!(_mm512_loadu_si512(first.as_ptr().cast())), op!(_mm512_loadu_si512(second.as_ptr().cast())))
+    }
+    #[inline(always)]
+    fn store_sums(self, value: (__m512i, __m512i), sums: &mut Self::Sums) {
+        let (first, second) = sums.split_at_mut(16);
+        op!(_mm512_storeu_si512(first.as_mut_ptr().cast(), value.0));
+        op!(_mm512_storeu_si512(second.as_mut_ptr().cast(), value.1));
     }
     #[inline(always)]
     fn wide(self, a: __m512i) -> __m512i {
@@ -309,10 +339,12 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn sums(self, a: [__m512i; 8]) -> [i32; 8] {
-        let [a0, a1, a2, a3, a4, a5, a6, a7] = a.map(|a| {
+        let mut halves = [op!(_mm256_setzero_si256()); 8];
+        for (half, a) in halves.iter_mut().zip(a) {
             let (low, high) = (op!(_mm512_castsi512_si256(a)), op!(_mm512_extracti64x4_epi64::<1>(a)));
-            op!(_mm256_add_epi32(low, high))
-        });
+            *half = op!(_mm256_add_epi32(low, high));
+        }
+        let [a0, a1, a2, a3, a4, a5, a6, a7] = halves;
         let (b0, b1) = (op!(_mm256_hadd_epi32(a0, a1)), op!(_mm256_hadd_epi32(a2, a3)));
         let (b2, b3) = (op!(_mm256_hadd_epi32(a4, a5)), op!(_mm256_hadd_epi32(a6, a7)));
         let (c0, c1) = (op!(_mm256_hadd_epi32(b0, b1)), op!(_mm256_hadd_epi32(b2, b3)));

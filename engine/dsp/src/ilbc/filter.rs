@@ -1,0 +1,60 @@
+//! Filters of iLBC: two high-passes and the short-term predictor as analysis and synthesis.
+//! Shape:  a predictor is eleven coefficients, the first of them 1; a filter's memory is a small array, newest value first.
+//! Speed:  a recursion sums the oldest products first, so that only one product waits for the sample before.
+//! Errors: none.
+//! Source: RFC 3951 §3.1, §3.2.7, §4.7, §4.8; appendices A.10, A.26, A.32, A.42.
+
+use super::sums::correlate;
+use crate::lanes::Floats;
+
+/// Order of the predictor.
+pub(super) const ORDER: usize = 10;
+/// A predictor, from the coefficient 1 on.
+pub(super) type Predictor = [f32; ORDER + 1];
+
+/// High-pass of second order; its memory is two inputs and two outputs, newest first.
+#[inline(always)]
+pub(super) fn high_pass<F: Floats>(f: F, zeros: &[f32; 3], poles: &[f32; 3], memory: &mut [f32; 4], io: &mut [f32]) {
+    let [mut x1, mut x2, mut y1, mut y2] = *memory;
+    for io in io {
+        let x = *io;
+        let forward = f.fma(zeros[2], x2, f.fma(zeros[1], x1, zeros[0] * x));
+        let y = f.fma(-poles[1], y1, f.fma(-poles[2], y2, forward));
+        (x1, x2, y1, y2) = (x, x1, y, y1);
+        *io = y;
+    }
+    *memory = [x1, x2, y1, y2];
+}
+
+/// `1 / predictor` in place. `past` holds the outputs before, newest first.
+#[inline(always)]
+pub(super) fn all_pole<F: Floats>(f: F, predictor: &Predictor, past: &mut [f32; ORDER], io: &mut [f32]) {
+    let a = predictor;
+    let [mut y1, mut y2, mut y3, mut y4, mut y5, mut y6, mut y7, mut y8, mut y9, mut y10] = *past;
+    for io in io {
+        let old = f.fma(-a[6], y6, f.fma(-a[8], y8, f.fma(-a[10], y10, *io)));
+        let odd = f.fma(-a[5], y5, f.fma(-a[7], y7, -a[9] * y9));
+        let new = f.fma(-a[2], y2, f.fma(-a[3], y3, f.fma(-a[4], y4, old + odd)));
+        let y = f.fma(-a[1], y1, new);
+        (y10, y9, y8, y7, y6, y5, y4, y3, y2, y1) = (y9, y8, y7, y6, y5, y4, y3, y2, y1, y);
+        *io = y;
+    }
+    *past = [y1, y2, y3, y4, y5, y6, y7, y8, y9, y10];
+}
+
+/// What `all_pole` would add to an input of 0.
+#[inline(always)]
+pub(super) fn prediction<F: Floats>(f: F, predictor: &Predictor, past: &[f32; ORDER]) -> f32 {
+    let a = predictor;
+    let old = f.fma(-a[6], past[5], f.fma(-a[8], past[7], -a[10] * past[9]));
+    let odd = f.fma(-a[5], past[4], f.fma(-a[7], past[6], -a[9] * past[8]));
+    f.fma(-a[1], past[0], f.fma(-a[2], past[1], f.fma(-a[3], past[2], f.fma(-a[4], past[3], old + odd))))
+}
+
+/// FIR: `input` begins as many values before the first output as there are taps less one; the first tap meets the newest value.
+#[inline(always)]
+pub(super) fn all_zero<F: Floats, const TAPS: usize>(f: F, taps: &[f32; TAPS], input: &[f32], out: &mut [f32]) {
+    let mut oldest_first = *taps;
+    oldest_first.reverse();
+    correlate(f, &oldest_first, input, out);
+}

@@ -1,0 +1,98 @@
+//! iLBC: speech at 8 kHz in 15.2 kbit/s (20 ms) or 13.33 kbit/s (30 ms), every frame for itself, so that a lost one does little harm.
+//!   Batch<Encoder, i16, u8> ─► encode          Batch<Decoder, u8, i16> ─► decode; an empty payload is a lost frame
+//! Shape:  160 samples to 38 octets, or 240 to 50; a payload with several frames is cut by the caller.
+//! Units:  samples at 8 kHz. The decoder's enhancer makes its output 40 samples late (80 with 30 ms frames).
+//! Rules:  a frame that marks itself empty, has a start index out of range, or is too short, is concealed as lost.
+//! Speed:  vectorised inside one channel: lags of the codebook search, the pitch and the filters' taps stand in lanes, so a lone channel is as
+//!         fast as one of thirty, and nothing is transposed. See `sums`.
+//! Errors: none; any octets decode to something.
+//! Source: RFC 3951; the payload of RFC 3952 §3.
+
+#![allow(unsafe_code)]
+
+mod codebook;
+mod concealment;
+mod decoder;
+mod encoder;
+mod enhancer;
+mod filter;
+mod lpc;
+mod lsf;
+mod lsf_codebook;
+mod plain;
+mod residual;
+mod search;
+mod shape;
+mod start_state;
+mod sums;
+mod tables;
+#[cfg(test)]
+mod tests;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use crate::batch::Batch;
+use crate::kernels::{Isa, Level};
+pub use decoder::Decoder;
+pub use encoder::Encoder;
+pub use shape::Mode;
+
+/// Frames that a batch hands out at a time.
+const LOT: usize = 16;
+
+/// The iLBC kernels of one level.
+#[derive(Debug, Clone, Copy)]
+pub struct Ilbc {
+    encode: unsafe fn(&mut Encoder, &[i16], &mut [u8]),
+    decode: unsafe fn(&mut Decoder, &[u8], &mut [i16]),
+}
+
+impl Ilbc {
+    /// The kernels of a level. A `Level` exists only where the CPU can run it.
+    pub(crate) fn new(level: Level) -> Self {
+        match level.isa() {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Self { encode: x86::avx512::encode, decode: x86::avx512::decode },
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Self { encode: x86::avx2::encode, decode: x86::avx2::decode },
+            Isa::Portable => Self { encode: plain::portable::encode, decode: plain::portable::decode },
+            Isa::Scalar => Self { encode: plain::scalar::encode, decode: plain::scalar::decode },
+        }
+    }
+
+    /// Encodes all frames of a batch: `mode.samples()` in, `mode.octets()` out. Samples that are missing count as zeros, more are left out.
+    pub fn encode(&self, batch: &mut Batch<Encoder, i16, u8>) {
+        batch.run::<_, LOT>(
+            |encoder, _| encoder.mode(),
+            |mode, _| mode.octets(),
+            |mode, lot, out| {
+                let inputs = lot.inputs();
+                let mut frames = out.chunks_exact_mut(mode.octets());
+                lot.update(|lane, encoder| {
+                    if let (Some(octets), Some(samples)) = (frames.next(), inputs.get(lane)) {
+                        // SAFETY: `new` took a level that the CPU has.
+                        unsafe { (self.encode)(encoder, samples, octets) }
+                    }
+                });
+            },
+        );
+    }
+
+    /// Decodes all frames of a batch: `mode.octets()` in, or none for a lost frame, `mode.samples()` out.
+    pub fn decode(&self, batch: &mut Batch<Decoder, u8, i16>) {
+        batch.run::<_, LOT>(
+            |decoder, _| decoder.mode(),
+            |mode, _| mode.samples(),
+            |mode, lot, out| {
+                let inputs = lot.inputs();
+                let mut frames = out.chunks_exact_mut(mode.samples());
+                lot.update(|lane, decoder| {
+                    if let (Some(samples), Some(octets)) = (frames.next(), inputs.get(lane)) {
+                        // SAFETY: as above.
+                        unsafe { (self.decode)(decoder, octets, samples) }
+                    }
+                });
+            },
+        );
+    }
+}

@@ -1,0 +1,319 @@
+//! Search of the adaptive codebook: three stages, each the vector that takes most of what is left of the target.
+//!   memory, target ─► weighted ─► for every lag: product with the target, energy ─► best ─► gain ─► target less vector ─► next stage
+//! Shape:  all lags of a section at once, in lanes, the longest lag first, so that memory runs forward. The second section is searched only
+//!         around the place that won the first.
+//! Speed:  energies and the vectors that repeat themselves are made once for all stages.
+//! Errors: none.
+//! Source: RFC 3951 §3.6.3, §3.6.4; appendices A.12, A.20, A.24.
+
+use super::codebook::{self, FADE, MEMORY, filtered, quantise};
+use super::filter::{ORDER, Predictor, all_pole};
+use super::shape::{Choice, STAGES, SUBFRAME};
+use super::sums::{correlate, dot};
+use super::tables::{GAINS_5, SEARCH_RANGE};
+use crate::lanes::Floats;
+
+/// Gains from here on are not considered.
+const GAIN_MAX: f32 = 1.3;
+/// Vectors of the second section that are searched.
+const AROUND: usize = 34;
+/// Most vectors that are searched at once, and up to a whole number of vectors of every level.
+const LAGS: usize = 128;
+/// Repeating vectors of a section: lags 20 to 39.
+const REPEATED: usize = 20;
+/// The same up to a whole number of vectors.
+const REPEATED_ROOM: usize = 32;
+/// Shortest lag of them.
+const LAG_MIN: usize = 20;
+/// What no measure is below.
+const NOTHING: f32 = -1e7;
+
+/// The best vector so far.
+#[derive(Clone, Copy)]
+struct Best {
+    measure: f32,
+    index: usize,
+    gain: f32,
+}
+
+impl Best {
+    fn better(self, other: Self) -> Self {
+        if other.measure > self.measure { other } else { self }
+    }
+}
+
+/// One section: its samples, and what all stages need of its vectors.
+struct Section {
+    samples: [f32; MEMORY],
+    len: usize,
+    /// Plain vectors that are searched, at most.
+    range: usize,
+    /// One over the energy of each of them, the longest lag first.
+    inverse: [f32; LAGS],
+    repeated: Option<Repeated>,
+}
+
+/// The repeating vectors of a section, one sample of all of them per row, the longest lag first.
+struct Repeated {
+    rows: [[f32; REPEATED_ROOM]; SUBFRAME],
+    inverse: [f32; REPEATED_ROOM],
+    weighed: bool,
+}
+
+/// Chooses vectors and gains for `target`, which follows `memory`. `block` is 0 for the rest of the start state, else 1 to 4.
+#[inline(always)]
+pub(super) fn search<F: Floats>(f: F, block: usize, memory: &[f32], target: &[f32], weighting: &Predictor) -> Choice {
+    let len = target.len();
+    let plain = memory.len() - len + 1;
+    let repeats = len == SUBFRAME;
+    let size = if repeats { plain + REPEATED } else { plain };
+
+    let mut weighted = [0.0; MEMORY + SUBFRAME];
+    let weighted = &mut weighted[..memory.len() + len];
+    weighted[..memory.len()].copy_from_slice(memory);
+    weighted[memory.len()..].copy_from_slice(target);
+    all_pole(f, weighting, &mut [0.0; ORDER], weighted);
+    let (weighted_memory, weighted_target) = weighted.split_at(memory.len());
+    let mut left = [0.0; SUBFRAME];
+    let left = &mut left[..len];
+    left.copy_from_slice(weighted_target);
+    let target_energy = dot(f, left, left);
+
+    let range = SEARCH_RANGE[block][0].min(plain);
+    let mut first = Section::new(f, weighted_memory, len, range);
+    let mut second = Section { samples: [0.0; MEMORY], len: memory.len(), range, inverse: [0.0; LAGS], repeated: None };
+    filtered(f, weighted_memory, &mut second.samples);
+    second.weigh(f, len);
+
+    let (mut choice, mut gain_before, mut chosen) = (Choice::default(), 1.0, [0.0; SUBFRAME]);
+    for (stage, stage_range) in SEARCH_RANGE[block].into_iter().enumerate().take(STAGES) {
+        let range = stage_range.min(range);
+        let mut best = first.plain(f, left, stage, 0..range);
+        if repeats {
+            best = best.better(first.repeating(f, left, stage, LAG_MIN..LAG_MIN + REPEATED).at(plain));
+        }
+        let (places, lags) = around(best.index, size, range, repeats);
+        best = best.better(second.plain(f, left, stage, places).at(size));
+        if repeats && !lags.is_empty() {
+            best = best.better(second.repeating(f, left, stage, lags).at(size + plain));
+        }
+        let gain = if stage == 0 { best.gain.clamp(0.0, GAIN_MAX) } else { best.gain };
+        let (index, gain) = quantise(stage, gain, gain_before);
+        (choice.index[stage], choice.gain[stage], gain_before) = (best.index, index, gain);
+
+        let mut vector = [0.0; SUBFRAME];
+        let vector = &mut vector[..len];
+        let (section, place) = if best.index < size { (&first, best.index) } else { (&second, best.index - size) };
+        codebook::vector(&section.samples[..section.len], place, vector);
+        for ((left, chosen), x) in left.iter_mut().zip(&mut chosen).zip(vector) {
+            *chosen += gain * *x;
+            *left -= gain * *x;
+        }
+    }
+    choice.gain[0] = matched(choice.gain[0], dot(f, &chosen[..len], &chosen[..len]), target_energy);
+    choice
+}
+
+/// Raises the first gain as long as the energy of what was chosen stays below that of the target: §3.6.4.2.
+fn matched(index: usize, energy: f32, target_energy: f32) -> usize {
+    let gain = GAINS_5[index];
+    let mut found = index;
+    for (i, other) in GAINS_5.iter().enumerate().skip(index) {
+        if energy * other * other < target_energy * gain * gain && GAINS_5[found] < 2.0 * gain {
+            found = i;
+        }
+    }
+    found
+}
+
+/// Which plain places and which lags of the second section are searched after `index` won the first: 34 in all, as near as they can be.
+fn around(index: usize, size: usize, range: usize, repeats: bool) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    let none = 0..0;
+    let plain = if repeats { size - REPEATED } else { size };
+    let end_lag = LAG_MIN + REPEATED;
+    match index.checked_sub(AROUND / 2) {
+        // Before the first plain place come, as if in a circle, the longest of the repeating ones.
+        None if repeats => (0..index + AROUND / 2, end_lag - (AROUND / 2 - index)..end_lag),
+        None => (0..AROUND.min(range), none),
+        Some(start) if index < plain => {
+            let end = (start + AROUND).min(range);
+            (end.saturating_sub(AROUND)..end, none)
+        }
+        Some(start) if start < plain => (0..AROUND - REPEATED, LAG_MIN..end_lag),
+        Some(start) => {
+            let first_lag = LAG_MIN + start - plain;
+            (0..AROUND - (end_lag - first_lag), first_lag..end_lag)
+        }
+    }
+}
+
+impl Best {
+    /// The same with an index that counts from `base`.
+    const fn at(self, base: usize) -> Self {
+        Self { index: self.index + base, ..self }
+    }
+}
+
+impl Section {
+    #[inline(always)]
+    fn new<F: Floats>(f: F, samples: &[f32], len: usize, range: usize) -> Self {
+        let mut section = Self { samples: [0.0; MEMORY], len: samples.len(), range, inverse: [0.0; LAGS], repeated: None };
+        section.samples[..samples.len()].copy_from_slice(samples);
+        section.weigh(f, len);
+        section
+    }
+
+    /// Energies of the plain vectors of `len` samples: each from the one before by the sample that comes and the one that goes.
+    #[inline(always)]
+    fn weigh<F: Floats>(&mut self, f: F, len: usize) {
+        let samples = &self.samples[..self.len];
+        let newest = &samples[samples.len() - len..];
+        let mut energy = dot(f, newest, newest);
+        let mut energies = [0.0; LAGS];
+        energies[self.range - 1] = energy;
+        for place in 1..self.range {
+            let (comes, goes) = (samples[samples.len() - len - place], samples[samples.len() - place]);
+            energy += comes * comes - goes * goes;
+            energies[self.range - 1 - place] = energy;
+        }
+        invert(f, &energies, &mut self.inverse);
+    }
+
+    /// The best of some plain places.
+    #[inline(always)]
+    fn plain<F: Floats>(&self, f: F, target: &[f32], stage: usize, places: std::ops::Range<usize>) -> Best {
+        let count = places.len();
+        let mut products = [0.0; LAGS];
+        // The longest lag of them is the last place, and comes first in memory.
+        let from = self.len - target.len() - (places.end - 1);
+        correlate(f, target, &self.samples[from..self.len], &mut products[..count]);
+        let found = strongest(f, &products, &self.inverse[self.range - places.end..], count, stage == 0);
+        Best { index: places.end - 1 - found.index.min(count - 1), ..found }
+    }
+
+    /// The best of some repeating vectors, by lag; its index counts from lag 20.
+    #[inline(always)]
+    fn repeating<F: Floats>(&mut self, f: F, target: &[f32], stage: usize, lags: std::ops::Range<usize>) -> Best {
+        let (samples, len) = (&self.samples, self.len);
+        let repeated = self.repeated.get_or_insert_with(|| Repeated::new(&samples[..len]));
+        repeated.weigh(f);
+        let mut products = [0.0; REPEATED_ROOM];
+        repeated.products(f, target, &mut products);
+        let skip = LAG_MIN + REPEATED - lags.end;
+        let found = strongest(f, &products[skip..], &repeated.inverse[skip..], lags.len(), stage == 0);
+        Best { index: lags.end - 1 - LAG_MIN - found.index.min(lags.len() - 1), ..found }
+    }
+}
+
+impl Repeated {
+    /// Sample j of the vector of lag L is that of the section L - j before its end; from L - 5 on it fades into that of 2 L - j before.
+    fn new(section: &[f32]) -> Self {
+        let mut rows = [[0.0; REPEATED_ROOM]; SUBFRAME];
+        let end = section.len();
+        let longest = LAG_MIN + REPEATED - 1;
+        for (j, row) in rows.iter_mut().enumerate() {
+            for (i, value) in row[..REPEATED].iter_mut().enumerate() {
+                let lag = longest - i;
+                *value = if j + FADE < lag {
+                    section[end - lag + j]
+                } else if j < lag {
+                    let weight = 0.2 * (j + FADE - lag) as f32;
+                    (1.0 - weight) * section[end - lag + j] + weight * section[end - 2 * lag + j]
+                } else {
+                    section[end - 2 * lag + j]
+                };
+            }
+        }
+        Self { rows, inverse: [0.0; REPEATED_ROOM], weighed: false }
+    }
+
+    /// Energies of all vectors, once.
+    #[inline(always)]
+    fn weigh<F: Floats>(&mut self, f: F) {
+        if !self.weighed {
+            let mut energies = [0.0; REPEATED_ROOM];
+            for i in (0..REPEATED_ROOM).step_by(F::WIDTH) {
+                let mut sum = f.splat(0.0);
+                for row in &self.rows {
+                    let x = f.load(&row[i..]);
+                    sum = f.mul_add(x, x, sum);
+                }
+                f.store(sum, &mut energies[i..]);
+            }
+            invert(f, &energies, &mut self.inverse);
+            self.weighed = true;
+        }
+    }
+
+    /// Products of all vectors with the target.
+    #[inline(always)]
+    fn products<F: Floats>(&self, f: F, target: &[f32], out: &mut [f32; REPEATED_ROOM]) {
+        for i in (0..REPEATED_ROOM).step_by(F::WIDTH) {
+            let mut sum = f.splat(0.0);
+            for (row, target) in self.rows.iter().zip(target) {
+                sum = f.mul_add(f.load(&row[i..]), f.splat(*target), sum);
+            }
+            f.store(sum, &mut out[i..]);
+        }
+    }
+}
+
+/// One over each energy; nothing for none.
+#[inline(always)]
+fn invert<F: Floats, const N: usize>(f: F, energies: &[f32; N], inverse: &mut [f32; N]) {
+    let (zero, one, least) = (f.splat(0.0), f.splat(1.0), f.splat(f32::EPSILON * f32::EPSILON));
+    for (energies, inverse) in energies.chunks_exact(F::WIDTH).zip(inverse.chunks_exact_mut(F::WIDTH)) {
+        let energy = f.load(energies);
+        f.store(f.if_greater(energy, zero, f.div(one, f.add(energy, least)), zero), inverse);
+    }
+}
+
+/// The first `count` vectors: the one whose energy in the target is greatest, the last of equals, as lags fall from first to last.
+/// `rising`: only those that point the way of the target.
+#[inline(always)]
+fn strongest<F: Floats>(f: F, products: &[f32], inverse: &[f32], count: usize, rising: bool) -> Best {
+    let (mut most, mut place) = ([NOTHING; 16], [0.0; 16]);
+    let nothing = f.splat(NOTHING);
+    let (mut best, mut best_at) = (nothing, f.splat(-1.0));
+    let mut at = 0;
+    let mut index = [0.0; 16];
+    for (i, index) in index.iter_mut().enumerate() {
+        *index = i as f32;
+    }
+    let mut here = f.load(&index);
+    let step = f.splat(F::WIDTH as f32);
+    while at + F::WIDTH <= count {
+        let product = f.load(&products[at..]);
+        let gain = f.mul(product, f.load(&inverse[at..]));
+        let mut measure = f.mul(product, gain);
+        measure = f.if_greater(f.splat(GAIN_MAX), gain, measure, nothing);
+        measure = f.if_greater(gain, f.splat(-GAIN_MAX), measure, nothing);
+        if rising {
+            measure = f.if_greater(product, f.splat(0.0), measure, nothing);
+        }
+        // Equal measures: the later one.
+        best_at = f.if_greater(best, measure, best_at, here);
+        best = f.if_greater(best, measure, best, measure);
+        here = f.add(here, step);
+        at += F::WIDTH;
+    }
+    f.store(best, &mut most);
+    f.store(best_at, &mut place);
+    let mut found = Best { measure: NOTHING, index: 0, gain: 0.0 };
+    for (measure, place) in most.iter().zip(&place).take(F::WIDTH).filter(|(measure, _)| **measure > NOTHING) {
+        if *measure > found.measure || *measure == found.measure && *place as usize > found.index {
+            found = Best { measure: *measure, index: *place as usize, gain: 0.0 };
+        }
+    }
+    for i in at..count {
+        let gain = products[i] * inverse[i];
+        let measure = products[i] * gain;
+        if gain.abs() < GAIN_MAX && (!rising || products[i] > 0.0) && measure >= found.measure {
+            found = Best { measure, index: i, gain };
+        }
+    }
+    if found.measure > NOTHING {
+        found.gain = products[found.index] * inverse[found.index];
+    }
+    found
+}
