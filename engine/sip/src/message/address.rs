@@ -64,19 +64,12 @@ impl<'a> NameAddr<'a> {
     /// # Errors
     /// [`Problem`].
     pub fn parse(text: &'a str) -> Result<Self, Problem> {
-        let mut tag = None;
-        let mut address = Self::read(text, |param| {
-            if param.name.eq_ignore_ascii_case("tag") {
-                tag = param.value.plain();
-            }
-            true
-        })?;
-        address.tag = tag;
-        Ok(address)
+        Self::read(text, |_| true)
     }
 
-    /// Reads one value and shows its parameters to `each`.
-    fn read(text: &'a str, each: impl FnMut(Param<'a>) -> bool) -> Result<Self, Problem> {
+    /// Reads one value and shows its parameters to `each`, which may refuse one.
+    #[inline]
+    fn read(text: &'a str, mut each: impl FnMut(Param<'a>) -> bool) -> Result<Self, Problem> {
         let mut cursor = Cursor::new(text);
         cursor.skip_lws();
         let (display, uri) = if cursor.peek() == Some(b'"') {
@@ -98,12 +91,19 @@ impl<'a> NameAddr<'a> {
                 (DisplayName::None, bare(&mut cursor)?)
             }
         };
-        let params = Params::read(&mut cursor, each).ok_or(Problem::Syntax)?;
-        Ok(Self { display, uri, params, tag: None })
+        let mut tag = None;
+        let params = Params::read_all(&mut cursor, |param| {
+            if param.name.eq_ignore_ascii_case("tag") {
+                tag = param.value.plain();
+            }
+            each(param)
+        });
+        Ok(Self { display, uri, params: params.ok_or(Problem::Syntax)?, tag })
     }
 }
 
 /// The URI up to `>`. White space just inside the brackets is taken (RFC 4475 §3.1.2.14).
+#[inline]
 fn bracketed<'a>(cursor: &mut Cursor<'a>) -> Result<Uri<'a>, Problem> {
     Ok(Uri::parse(trim(cursor.until(b'>').ok_or(Problem::Syntax)?))?)
 }
@@ -160,7 +160,7 @@ impl<'a> Contact<'a> {
         if trim(text) == "*" {
             return Ok(Self::Star);
         }
-        let (mut q, mut expires, mut tag) = (None, None, None);
+        let (mut q, mut expires) = (None, None);
         let mut problem = Problem::Syntax;
         let read = NameAddr::read(text, |param| {
             if param.name.eq_ignore_ascii_case("q") {
@@ -171,13 +171,10 @@ impl<'a> Contact<'a> {
                 }
             } else if param.name.eq_ignore_ascii_case("expires") {
                 expires = Some(param.value.plain().and_then(number).unwrap_or(EXPIRES_IF_MALFORMED_S));
-            } else if param.name.eq_ignore_ascii_case("tag") {
-                tag = param.value.plain();
             }
             true
         });
-        let mut address = read.map_err(|found| if found == Problem::Syntax { problem } else { found })?;
-        address.tag = tag;
+        let address = read.map_err(|found| if found == Problem::Syntax { problem } else { found })?;
         Ok(Self::Address(ContactAddress { address, q, expires }))
     }
 

@@ -210,21 +210,31 @@ pub struct DigestCredentials<'a> {
 
 impl<'a> DigestCredentials<'a> {
     fn take(&mut self, name: &str, value: ParamValue<'a>) {
-        let fields: [(&str, &mut Option<Cow<'a, str>>); 10] = [
-            ("username", &mut self.username),
-            ("realm", &mut self.realm),
-            ("nonce", &mut self.nonce),
-            ("uri", &mut self.uri),
-            ("response", &mut self.response),
-            ("algorithm", &mut self.algorithm),
-            ("cnonce", &mut self.cnonce),
-            ("opaque", &mut self.opaque),
-            ("qop", &mut self.qop),
-            ("nc", &mut self.nc),
-        ];
-        if let Some((_, field)) = fields.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            *field = Some(value.text());
-        }
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let field = if is("username") {
+            &mut self.username
+        } else if is("realm") {
+            &mut self.realm
+        } else if is("nonce") {
+            &mut self.nonce
+        } else if is("uri") {
+            &mut self.uri
+        } else if is("response") {
+            &mut self.response
+        } else if is("algorithm") {
+            &mut self.algorithm
+        } else if is("cnonce") {
+            &mut self.cnonce
+        } else if is("opaque") {
+            &mut self.opaque
+        } else if is("qop") {
+            &mut self.qop
+        } else if is("nc") {
+            &mut self.nc
+        } else {
+            return;
+        };
+        *field = Some(value.text());
     }
 
     /// `nc` as a number; `None` unless it is eight hex digits (RFC 7616 §3.4).

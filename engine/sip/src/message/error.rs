@@ -80,7 +80,7 @@ pub enum Fault {
     /// No empty line behind the headers.
     #[error("Headers Do Not End")]
     Unfinished,
-    /// A line without a name and a colon, a fold before the first header, or a bare CR or NUL.
+    /// A line without a name and a colon, a name above 255 bytes, a fold before the first header, or a bare CR or NUL.
     #[error("Bad Header Line")]
     HeaderLine,
     /// More than [`HEADERS_MAX`](super::HEADERS_MAX) header lines.

@@ -10,7 +10,7 @@
 //! Source: RFC 3261 §18.3 and §20.14 (Content-Length is needed on streams), §7.5; RFC 5626 §3.5.1 (keep-alive).
 
 use super::error::HeaderError;
-use super::headers::Headers;
+use super::headers::{Headers, Table};
 use super::scan::{leading_line_ends, scan};
 use super::{HeaderName, MESSAGE_BYTES_MAX, validate};
 
@@ -123,7 +123,8 @@ fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Content-Length of a whole head.
 fn content_length(head: &[u8]) -> Result<u32, FrameError> {
-    let table = scan(head).table;
+    let mut table = Table::new();
+    scan(head, &mut table);
     let text = super::utf8(head);
     let headers = Headers::new(&text, table);
     if validate::is_ambiguous(&headers, HeaderName::ContentLength) {

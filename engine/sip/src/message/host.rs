@@ -9,7 +9,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::lex::{Cursor, HOST, number};
+use super::class::Class;
+use super::lex::{Cursor, number};
 
 /// A host: an address, or a name that has to be resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,23 +30,23 @@ impl<'a> Host<'a> {
     }
 
     /// Reads a host at the cursor.
+    #[inline]
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
         if cursor.eat(b'[') {
             let address: Ipv6Addr = cursor.until(b']')?.parse().ok()?;
             return Some(Self::Ip(IpAddr::V6(address)));
         }
-        let name = cursor.take(HOST);
-        let first = *name.as_bytes().first()?;
-        if first.is_ascii_digit() && name.ends_with(|c: char| c.is_ascii_digit()) {
+        let name = cursor.take(Class::HOST);
+        match name.as_bytes() {
+            [] => None,
             // Names such as `1.2.3.4.5` or `300.1.1.1` are no hosts of the grammar; they stay names, and fail to resolve.
-            if let Ok(address) = name.parse::<Ipv4Addr>() {
-                return Some(Self::Ip(IpAddr::V4(address)));
-            }
+            [b'0'..=b'9', ..] => Some(ipv4(name).map_or(Self::Name(name), |address| Self::Ip(IpAddr::V4(address)))),
+            _ => Some(Self::Name(name)),
         }
-        Some(Self::Name(name))
     }
 
     /// Reads `:port` at the cursor, if there is one. Outer `None`: there is, and it is no port.
+    #[inline]
     pub(super) fn read_port(cursor: &mut Cursor<'a>) -> Option<Option<u16>> {
         if !cursor.eat(b':') {
             return Some(None);
@@ -83,6 +84,27 @@ impl From<IpAddr> for Host<'_> {
     }
 }
 
+/// A dotted quad of numbers without leading zeros, as the standard library takes it; a third of its time.
+fn ipv4(text: &str) -> Option<Ipv4Addr> {
+    let (mut octets, mut at, mut digits, mut sum) = ([0_u8; 4], 0, 0, 0_u16);
+    for byte in text.bytes() {
+        if byte == b'.' {
+            *octets.get_mut(at)? = u8::try_from(sum).ok().filter(|_| digits > 0)?;
+            (at, digits, sum) = (at + 1, 0, 0);
+        } else {
+            if !byte.is_ascii_digit() || digits == 3 || (digits == 1 && sum == 0) {
+                return None;
+            }
+            (digits, sum) = (digits + 1, sum * 10 + u16::from(byte - b'0'));
+        }
+    }
+    if at != 3 || digits == 0 {
+        return None;
+    }
+    octets[3] = u8::try_from(sum).ok()?;
+    Some(octets.into())
+}
+
 /// An address with or without brackets, as `received` and `maddr` carry it (RFC 5118 §4.5).
 pub(super) fn ip_with_or_without_brackets(text: &str) -> Option<IpAddr> {
     match text.strip_prefix('[') {
@@ -103,6 +125,8 @@ impl fmt::Display for Host<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -111,6 +135,13 @@ mod tests {
         assert_eq!(Host::parse("[2001:db8::9:1]").and_then(|host| host.ip()), "2001:db8::9:1".parse().ok());
         assert_eq!(Host::parse("1.example.com"), Some(Host::Name("1.example.com")));
         assert_eq!(Host::parse("300.1.1.1"), Some(Host::Name("300.1.1.1")));
+    }
+
+    proptest! {
+        #[test]
+        fn dotted_quads_are_those_of_the_standard_library(text in "[0-9.]{0,4}[0-9]{0,4}\\.?[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{0,3}") {
+            prop_assert_eq!(ipv4(&text), text.parse().ok());
+        }
     }
 
     #[test]

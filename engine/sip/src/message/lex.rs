@@ -1,4 +1,4 @@
-//! Character classes and the cursor that all typed readers use.
+//! Small words of the grammar, and the cursor that all typed readers use.
 //!
 //! ```text
 //!   "text of a value" ─► Cursor: skip_lws, eat, token, quoted, until ─► &str slices of the same text
@@ -11,67 +11,12 @@
 
 use std::borrow::Cow;
 
-/// `token` of RFC 3261 §25.1.
-pub(super) const TOKEN: u8 = 1;
-/// `user`, with `#`, which the grammar wants escaped and phones do not (dial codes such as `*43#`).
-pub(super) const USER: u8 = 1 << 1;
-/// `password`.
-pub(super) const PASSWORD: u8 = 1 << 2;
-/// `paramchar` of a URI parameter.
-pub(super) const URI_PARAM: u8 = 1 << 3;
-/// `hnv-unreserved` and `unreserved` of a URI header, with `=` and `@`, which are seen there unescaped.
-pub(super) const URI_HEADER: u8 = 1 << 4;
-/// Host names, with `_`, which the grammar forbids and name servers answer.
-pub(super) const HOST: u8 = 1 << 5;
-/// `word` of RFC 3261 §25.1, the alphabet of a Call-ID, with `@`.
-pub(super) const WORD: u8 = 1 << 6;
-/// A value of a header parameter that is not quoted: `token` or `host`, with `[`, `]`, `:` of IPv6, and what
-/// implementations put there bare (`/`, `=`, `@`, `?`, `&`, `+`, `$`, `<`, `>` excepted).
-pub(super) const PARAM_VALUE: u8 = 1 << 7;
-
-const fn table() -> [u8; 256] {
-    let sets: [(u8, &[u8]); 8] = [
-        (TOKEN, b"-.!%*_+`'~"),
-        (USER, b"-_.!~*'()&=+$,;?/%#"),
-        (PASSWORD, b"-_.!~*'()&=+$,%"),
-        (URI_PARAM, b"-_.!~*'()[]/:&+$%"),
-        (URI_HEADER, b"-_.!~*'()[]/?:+$%=@&"),
-        (HOST, b"-._"),
-        (WORD, b"-.!%*_+`'~()<>:\\\"/[]?{}@"),
-        (PARAM_VALUE, b"-.!%*_+`'~[]:/=@?&$()#|{}^"),
-    ];
-    let mut table = [0_u8; 256];
-    let mut class = 0;
-    while class < sets.len() {
-        let (bit, extra) = sets[class];
-        let mut at = 0;
-        while at < extra.len() {
-            table[extra[at] as usize] |= bit;
-            at += 1;
-        }
-        let mut byte = 0;
-        while byte < 128 {
-            if (byte as u8).is_ascii_alphanumeric() {
-                table[byte] |= bit;
-            }
-            byte += 1;
-        }
-        class += 1;
-    }
-    table
-}
-
-static CLASSES: [u8; 256] = table();
-
-/// Whether `byte` belongs to one of the classes in `mask`.
-#[inline(always)]
-pub(super) fn is(byte: u8, mask: u8) -> bool {
-    CLASSES[usize::from(byte)] & mask != 0
-}
+use super::class::Class;
+use super::words::find;
 
 /// Whether `text` is a token: not empty, token characters only.
 pub(super) fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| is(byte, TOKEN))
+    !text.is_empty() && Class::TOKEN.holds_all(text)
 }
 
 /// SP, HT, and CR or LF of a fold.
@@ -81,21 +26,21 @@ pub(super) const fn is_lws(byte: u8) -> bool {
 }
 
 /// `text` without white space at both ends.
+#[inline]
 pub(super) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
-}
-
-/// Whether every `%` of `text` starts an escape of two hex digits (RFC 3261 §25.1).
-pub(super) fn escapes_are_whole(text: &str) -> bool {
-    let mut rest = text.as_bytes();
-    while let Some(at) = memchr::memchr(b'%', rest) {
-        match rest.get(at + 1..at + 3) {
-            Some([high, low]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {}
-            _ => return false,
-        }
-        rest = rest.get(at + 3..).unwrap_or_default();
+    let mut bytes = text.as_bytes();
+    while let [first, rest @ ..] = bytes
+        && is_lws(*first)
+    {
+        bytes = rest;
     }
-    true
+    let start = text.len() - bytes.len();
+    while let [rest @ .., last] = bytes
+        && is_lws(*last)
+    {
+        bytes = rest;
+    }
+    text.get(start..start + bytes.len()).unwrap_or_default()
 }
 
 /// A number of decimal digits only. `None` if empty, another character, or above `u32::MAX`.
@@ -182,6 +127,14 @@ impl<'a> Cursor<'a> {
         hit
     }
 
+    /// Moves over `text` if it is next.
+    #[inline]
+    pub(super) fn eat_text(&mut self, text: &str) -> bool {
+        let hit = self.rest().as_bytes().starts_with(text.as_bytes());
+        self.at += if hit { text.len() } else { 0 };
+        hit
+    }
+
     /// Moves over `byte` with white space allowed on both sides (`EQUAL`, `SEMI`, `SLASH` … of RFC 3261 §25.1).
     #[inline]
     pub(super) fn eat_spaced(&mut self, byte: u8) -> bool {
@@ -209,53 +162,86 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(super) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a str {
         let from = self.at;
-        while self.peek().is_some_and(&wanted) {
-            self.at += 1;
+        let bytes = self.text.as_bytes();
+        let mut at = from;
+        while let Some(&byte) = bytes.get(at)
+            && wanted(byte)
+        {
+            at += 1;
         }
-        self.text.get(from..self.at).unwrap_or_default()
+        self.at = at;
+        self.text.get(from..at).unwrap_or_default()
     }
 
     /// The longest run, perhaps empty, of one class.
     #[inline]
-    pub(super) fn take(&mut self, mask: u8) -> &'a str {
-        self.take_while(|byte| is(byte, mask))
+    pub(super) fn take(&mut self, class: Class) -> &'a str {
+        let from = self.at;
+        self.at = class.run(self.text.as_bytes(), from);
+        self.since(from)
+    }
+
+    /// Where the cursor stands, for [`Cursor::since`].
+    pub(super) const fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Text from a position on that was moved over.
+    #[inline]
+    pub(super) fn since(&self, from: usize) -> &'a str {
+        self.text.get(from..self.at).unwrap_or_default()
+    }
+
+    /// The longest run, perhaps empty, of one class and of whole escapes: `%` and two hex digits (RFC 3261 §25.1).
+    #[inline]
+    pub(super) fn take_escaped(&mut self, class: Class) -> &'a str {
+        let from = self.at;
+        let bytes = self.text.as_bytes();
+        loop {
+            self.at = class.run(bytes, self.at);
+            match bytes.get(self.at..) {
+                Some([b'%', high, low, ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => self.at += 3,
+                _ => return self.since(from),
+            }
+        }
     }
 
     /// A token of at least one character.
     #[inline]
     pub(super) fn token(&mut self) -> Option<&'a str> {
-        let token = self.take(TOKEN);
+        let token = self.take(Class::TOKEN);
         (!token.is_empty()).then_some(token)
     }
 
     /// Text before the next `byte`, which is eaten; `None`, and no move, if there is none.
     #[inline]
     pub(super) fn until(&mut self, byte: u8) -> Option<&'a str> {
-        let length = memchr::memchr(byte, self.rest().as_bytes())?;
+        let length = find(self.rest().as_bytes(), byte)?;
         let found = self.rest().get(..length)?;
         self.at += length + 1;
         Some(found)
     }
 
     /// A quoted string; gives what is between the quotes, escapes untouched. `None` if it does not end.
+    #[inline]
     pub(super) fn quoted(&mut self) -> Option<&'a str> {
         if !self.eat(b'"') {
             return None;
         }
         let from = self.at;
+        let bytes = self.text.as_bytes();
+        let mut at = from;
         loop {
-            self.at += memchr::memchr2(b'"', b'\\', self.rest().as_bytes())?;
-            if self.peek() == Some(b'"') {
-                let inside = self.text.get(from..self.at);
-                self.at += 1;
-                return inside;
-            }
-            // A backslash takes the character after it along. That may be several bytes: none of them is a quote.
-            self.at += 2;
-            while !self.text.is_char_boundary(self.at) && !self.is_at_end() {
-                self.at += 1;
+            match bytes.get(at)? {
+                b'"' => break,
+                // A backslash takes the character after it along. Of several bytes the first will do: none of the others is
+                // a quote or a backslash.
+                b'\\' => at += 2,
+                _ => at += 1,
             }
         }
+        self.at = at + 1;
+        self.text.get(from..at)
     }
 }
 
@@ -302,9 +288,17 @@ mod tests {
 
     #[test]
     fn escapes_need_two_hex_digits() {
-        assert!(escapes_are_whole("a%20b%Ff"));
-        for text in ["%", "a%2", "%zz", "%2%20"] {
-            assert!(!escapes_are_whole(text), "{text}");
+        let taken = |text| Cursor::new(text).take_escaped(Class::USER);
+        assert_eq!(taken("a%20b%Ff@"), "a%20b%Ff");
+        for (text, whole) in [("%", ""), ("a%2", "a"), ("%zz", ""), ("%2%20", ""), ("%20%", "%20")] {
+            assert_eq!(taken(text), whole, "{text}");
+        }
+    }
+
+    #[test]
+    fn trim_takes_white_space_and_folds() {
+        for (text, inside) in [("", ""), (" \r\n\t", ""), (" a b\r\n ", "a b"), ("é", "é")] {
+            assert_eq!(trim(text), inside, "{text:?}");
         }
     }
 }

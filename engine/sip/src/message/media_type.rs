@@ -33,7 +33,7 @@ impl<'a> MediaType<'a> {
             return Err(Problem::Syntax);
         }
         let subtype = cursor.token().ok_or(Problem::Syntax)?;
-        let params = Params::read(&mut cursor, |_| true).ok_or(Problem::Syntax)?;
+        let params = Params::read_all(&mut cursor, |_| true).ok_or(Problem::Syntax)?;
         Ok(Self { kind, subtype, params })
     }
 

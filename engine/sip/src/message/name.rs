@@ -129,7 +129,8 @@ impl HeaderName {
     pub(super) fn parse_bytes(text: &[u8]) -> Self {
         let candidate = slot(text).and_then(|slot| TABLE.get(slot));
         match candidate.and_then(|&at| SPELLINGS.get(usize::from(at))) {
-            Some((spelling, name)) if spelling.as_bytes().eq_ignore_ascii_case(text) => *name,
+            // Most write the name as the RFC does.
+            Some((spelling, name)) if spelling.as_bytes() == text || spelling.as_bytes().eq_ignore_ascii_case(text) => *name,
             _ => Self::Other,
         }
     }
@@ -185,10 +186,9 @@ static TABLE: [u8; SLOTS] = table();
 /// The slot of a name; `None` if it is empty.
 #[inline]
 const fn slot(name: &[u8]) -> Option<usize> {
-    let [first, ..] = name else { return None };
-    let [.., last] = name else { return None };
+    let ([first, ..], [.., last], (_, [middle, ..])) = (name, name, name.split_at(name.len() / 2)) else { return None };
     // Bit 5 makes letters lower case; what it does to other characters does not matter to a hash.
-    let key = u32::from_le_bytes([*first | 0x20, name[name.len() / 2] | 0x20, *last | 0x20, name.len() as u8]);
+    let key = u32::from_le_bytes([*first, *middle, *last, name.len() as u8]) | 0x20_2020;
     Some((key.wrapping_mul(FACTOR) >> (u32::BITS - SLOTS.trailing_zeros())) as usize)
 }
 

@@ -9,7 +9,8 @@
 
 use std::borrow::Cow;
 
-use super::lex::{Cursor, PARAM_VALUE, unquote};
+use super::class::Class;
+use super::lex::{Cursor, unquote};
 
 /// Checked parameters of a header value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,26 +63,33 @@ impl<'a> Params<'a> {
 
     /// Reads a whole text such as `;a=b;c`; `None` if it is none.
     pub fn parse(text: &'a str) -> Option<Self> {
-        Self::read(&mut Cursor::new(text), |_| true)
+        Self::read_all(&mut Cursor::new(text), |_| true)
     }
 
     /// Reads parameters up to the end of the text, showing each one to `each`, which may refuse it.
     #[inline]
+    pub(super) fn read_all(cursor: &mut Cursor<'a>, each: impl FnMut(Param<'a>) -> bool) -> Option<Self> {
+        let params = Self::read(cursor, each)?;
+        cursor.is_at_end().then_some(params)
+    }
+
+    /// Reads as many parameters as there are, and the white space around them.
+    #[inline]
     pub(super) fn read(cursor: &mut Cursor<'a>, mut each: impl FnMut(Param<'a>) -> bool) -> Option<Self> {
         cursor.skip_lws();
-        let text = cursor.rest();
-        while !cursor.is_at_end() {
+        let start = cursor.position();
+        while cursor.eat(b';') {
             if !each(read_param(cursor)?) {
                 return None;
             }
         }
-        Some(Self { text })
+        Some(Self { text: cursor.since(start) })
     }
 
     /// The parameters in order.
     pub fn iter(&self) -> impl Iterator<Item = Param<'a>> + use<'a> {
         let mut cursor = Cursor::new(self.text);
-        std::iter::from_fn(move || read_param(&mut cursor))
+        std::iter::from_fn(move || if cursor.eat(b';') { read_param(&mut cursor) } else { None })
     }
 
     /// Value of the first parameter of that name.
@@ -105,13 +113,9 @@ impl<'a> Params<'a> {
     }
 }
 
-/// Reads one `;name[=value]` and the white space behind it; `None` at the end and at what is no parameter.
+/// Reads `name[=value]` and the white space around it; `None` if it is no parameter.
 #[inline]
 fn read_param<'a>(cursor: &mut Cursor<'a>) -> Option<Param<'a>> {
-    cursor.skip_lws();
-    if !cursor.eat(b';') {
-        return None;
-    }
     cursor.skip_lws();
     let name = cursor.token()?;
     let value = if cursor.eat_spaced(b'=') { read_value(cursor)? } else { ParamValue::None };
@@ -124,7 +128,7 @@ pub(super) fn read_value<'a>(cursor: &mut Cursor<'a>) -> Option<ParamValue<'a>> 
     if cursor.peek() == Some(b'"') {
         return cursor.quoted().map(ParamValue::Quoted);
     }
-    let plain = cursor.take(PARAM_VALUE);
+    let plain = cursor.take(Class::PARAM_VALUE);
     Some(if plain.is_empty() { ParamValue::None } else { ParamValue::Plain(plain) })
 }
 

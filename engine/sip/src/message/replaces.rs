@@ -8,8 +8,9 @@
 
 use std::fmt;
 
+use super::class::Class;
 use super::error::Problem;
-use super::lex::{Cursor, WORD};
+use super::lex::Cursor;
 use super::params::Params;
 
 /// Which dialog to replace.
@@ -33,9 +34,9 @@ impl<'a> Replaces<'a> {
     pub fn parse(text: &'a str) -> Result<Self, Problem> {
         let mut cursor = Cursor::new(text);
         cursor.skip_lws();
-        let call_id = cursor.take(WORD);
+        let call_id = cursor.take(Class::WORD);
         let (mut to_tag, mut from_tag, mut early_only) = (None, None, false);
-        Params::read(&mut cursor, |param| {
+        Params::read_all(&mut cursor, |param| {
             if param.name.eq_ignore_ascii_case("to-tag") {
                 to_tag = param.value.plain();
             } else if param.name.eq_ignore_ascii_case("from-tag") {

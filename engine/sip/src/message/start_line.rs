@@ -12,6 +12,7 @@
 use super::error::Fault;
 use super::lex::{is_lws, number};
 use super::uri::{Uri, UriError};
+use super::words::find;
 use super::{Method, StatusCode, URI_BYTES_MAX};
 
 /// The first line, as far as it could be told apart.
@@ -19,8 +20,8 @@ use super::{Method, StatusCode, URI_BYTES_MAX};
 pub(super) enum StartLine<'a> {
     Request {
         method: Method<'a>,
-        /// Or what is wrong behind the method.
-        rest: Result<Uri<'a>, Fault>,
+        /// Request-URI, or what is wrong behind the method.
+        uri: Result<Uri<'a>, Fault>,
     },
     Response {
         status: StatusCode,
@@ -34,24 +35,28 @@ impl<'a> StartLine<'a> {
     /// # Errors
     /// The line is not SIP, or a status line that is wrong.
     pub(super) fn parse(line: &'a str) -> Result<Self, Fault> {
-        if let Some((version, rest)) = line.split_once(' ')
-            && is_sip(version)
-        {
-            return parse_status(version, rest);
-        }
         // White space at the end is taken (RFC 4475 §3.1.2.10).
-        let line = line.trim_end_matches([' ', '\t']);
-        let (Some(first), Some(last)) = (memchr::memchr(b' ', line.as_bytes()), memchr::memrchr(b' ', line.as_bytes())) else {
-            return Err(Fault::StartLine);
+        let line = if line.ends_with([' ', '\t']) { line.trim_end_matches([' ', '\t']) } else { line };
+        let (first, rest) = split_at_space(line, find(line.as_bytes(), b' ')).unwrap_or((line, ""));
+        if is_sip(first) {
+            return parse_status(first, rest);
+        }
+        let method = Method::parse(first).ok_or(Fault::StartLine)?;
+        let (uri, version) = match rest.strip_suffix(" SIP/2.0") {
+            Some(uri) => (uri, "SIP/2.0"),
+            None => split_at_space(rest, memchr::memrchr(b' ', rest.as_bytes())).ok_or(Fault::StartLine)?,
         };
-        let version = line.get(last + 1..).unwrap_or_default();
-        let method = line.get(..first).and_then(Method::parse).ok_or(Fault::StartLine)?;
         if !is_sip(version) {
             return Err(Fault::StartLine);
         }
-        let uri = line.get(first + 1..last).unwrap_or_default();
-        Ok(Self::Request { method, rest: parse_request(version, uri) })
+        Ok(Self::Request { method, uri: parse_request(version, uri) })
     }
+}
+
+/// Text before and behind a space at `at`.
+fn split_at_space(text: &str, at: Option<usize>) -> Option<(&str, &str)> {
+    let at = at?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 fn parse_request<'a>(version: &str, uri: &'a str) -> Result<Uri<'a>, Fault> {
@@ -61,10 +66,11 @@ fn parse_request<'a>(version: &str, uri: &'a str) -> Result<Uri<'a>, Fault> {
     if uri.len() > URI_BYTES_MAX {
         return Err(Fault::UriTooLong);
     }
-    if uri.bytes().any(is_lws) {
-        return Err(Fault::RequestUri(UriError::Character));
-    }
-    match Uri::parse(uri).map_err(Fault::RequestUri)? {
+    let parsed = Uri::parse(uri).map_err(|error| {
+        let space = uri.bytes().any(is_lws);
+        Fault::RequestUri(if space { UriError::Character } else { error })
+    });
+    match parsed? {
         // A Request-URI has no headers (RFC 3261 §19.1.1); obeying them would let a link choose what we do.
         Uri::Sip(sip) if !sip.headers().is_empty() => Err(Fault::RequestUri(UriError::Header)),
         uri => Ok(uri),

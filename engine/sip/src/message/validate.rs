@@ -10,12 +10,11 @@
 //! Headers that only some requests need (Contact, Expires, Max-Forwards …) are read when they are asked for.
 //! Source: RFC 3261 §8.1.1, §16.3, §18.3; RFC 4475 §3.1.2, §3.3.1, §3.3.8, §3.3.9.
 
+use super::class::Class;
 use super::cseq::CSeq;
 use super::error::{Fault, Problem};
 use super::headers::{Headers, of};
-use super::lex::{WORD, is};
 use super::name::HeaderName;
-use super::values::Values;
 use super::{Method, NameAddr, Via};
 
 /// The five headers of every message.
@@ -35,14 +34,14 @@ pub struct Essential<'a> {
 }
 
 /// Reads the five headers; `method` is that of the request line.
+#[inline(always)]
 pub(super) fn essential<'a>(headers: &Headers<'a>, method: Option<Method<'_>>) -> Result<Essential<'a>, Fault> {
     let single = |name| headers.header(name).ok_or(Fault::Missing(name));
-    let via = Values::new(single(HeaderName::Via)?).next().unwrap_or_default();
-    let via = Via::parse(via).map_err(of(HeaderName::Via))?;
+    let via = Via::parse_top(single(HeaderName::Via)?).map_err(of(HeaderName::Via))?;
     let from = NameAddr::parse(single(HeaderName::From)?).map_err(of(HeaderName::From))?;
     let to = NameAddr::parse(single(HeaderName::To)?).map_err(of(HeaderName::To))?;
     let call_id = single(HeaderName::CallId)?;
-    if call_id.is_empty() || !call_id.bytes().all(|byte| is(byte, WORD)) {
+    if call_id.is_empty() || !Class::WORD.holds_all(call_id) {
         return Err(of(HeaderName::CallId)(Problem::Syntax).into());
     }
     let cseq = CSeq::parse(single(HeaderName::CSeq)?).map_err(of(HeaderName::CSeq))?;

@@ -9,6 +9,7 @@
 //! Source: RFC 3261 §7.3.1; a backslash escapes inside quotes only (§25.1).
 
 use super::lex::trim;
+use super::words::find;
 
 /// The values of one header line.
 #[derive(Debug, Clone)]
@@ -42,13 +43,13 @@ impl<'a> Iterator for Values<'a> {
 /// Position of the first comma outside quotes and angle brackets.
 fn comma(bytes: &[u8]) -> Option<usize> {
     // Most lists have one element: without a comma there is nothing to look at.
-    memchr::memchr(b',', bytes)?;
+    find(bytes, b',')?;
     let mut at = 0;
     loop {
         match bytes.get(at)? {
             b',' => return Some(at),
             b'"' => at += quoted(bytes.get(at..)?)?,
-            b'<' => at += memchr::memchr(b'>', bytes.get(at..)?)?,
+            b'<' => at += find(bytes.get(at..)?, b'>')?,
             _ => {}
         }
         at += 1;

@@ -44,6 +44,9 @@ impl<'a> Transport<'a> {
     fn parse(token: &'a str) -> Self {
         const KNOWN: [Transport<'static>; 6] =
             [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Sctp, Transport::Ws, Transport::Wss];
+        if token == "UDP" {
+            return Self::Udp;
+        }
         KNOWN.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(token)).unwrap_or(Self::Other(token))
     }
 
@@ -115,12 +118,26 @@ impl<'a> Via<'a> {
     /// `Syntax` for a protocol that is not SIP/2.0, sent-by and parameters, `Range` for a port or `ttl` too large.
     pub fn parse(text: &'a str) -> Result<Self, Problem> {
         let mut cursor = Cursor::new(text);
-        let (mut via, version) = Self::read_route(&mut cursor)?;
+        let via = Self::read(&mut cursor)?;
+        if cursor.is_at_end() { Ok(via) } else { Err(Problem::Syntax) }
+    }
+
+    /// Reads the first value of a header line.
+    #[inline]
+    pub(super) fn parse_top(line: &'a str) -> Result<Self, Problem> {
+        let mut cursor = Cursor::new(line);
+        let via = Self::read(&mut cursor)?;
+        if cursor.is_at_end() || cursor.peek() == Some(b',') { Ok(via) } else { Err(Problem::Syntax) }
+    }
+
+    #[inline]
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self, Problem> {
+        let (mut via, version) = Self::read_route(cursor)?;
         if version != "2.0" {
             return Err(Problem::Syntax);
         }
         let mut problem = Problem::Syntax;
-        via.params = Params::read(&mut cursor, |param| via.take(param).map_err(|found| problem = found).is_ok()).ok_or(problem)?;
+        via.params = Params::read(cursor, |param| via.take(param).map_err(|found| problem = found).is_ok()).ok_or(problem)?;
         Ok(via)
     }
 
@@ -130,7 +147,7 @@ impl<'a> Via<'a> {
         let mut cursor = Cursor::new(text);
         let (mut via, _version) = Self::read_route(&mut cursor).ok()?;
         let route = text.get(..text.len() - cursor.rest().len())?;
-        let params = Params::read(&mut cursor, |param| {
+        let params = Params::read_all(&mut cursor, |param| {
             let _unreadable = via.take(param);
             true
         });
@@ -139,13 +156,11 @@ impl<'a> Via<'a> {
     }
 
     /// `sent-protocol LWS sent-by`, and the version.
+    #[inline]
     fn read_route(cursor: &mut Cursor<'a>) -> Result<(Self, &'a str), Problem> {
-        cursor.skip_lws();
-        let name = cursor.token().ok_or(Problem::Syntax)?;
-        let version = if cursor.eat_spaced(b'/') { cursor.token() } else { None };
-        let transport = if cursor.eat_spaced(b'/') { cursor.token() } else { None };
-        let (Some(version), Some(transport)) = (version, transport) else { return Err(Problem::Syntax) };
-        if !name.eq_ignore_ascii_case("SIP") || !cursor.peek().is_some_and(is_lws) {
+        let version = if cursor.eat_text("SIP/2.0/") { "2.0" } else { Self::read_protocol(cursor).ok_or(Problem::Syntax)? };
+        let transport = cursor.token().ok_or(Problem::Syntax)?;
+        if !cursor.peek().is_some_and(is_lws) {
             return Err(Problem::Syntax);
         }
         cursor.skip_lws();
@@ -164,6 +179,14 @@ impl<'a> Via<'a> {
             params: Params::EMPTY,
         };
         Ok((via, version))
+    }
+
+    /// `SIP / version /`, in any case and with white space; gives the version.
+    fn read_protocol(cursor: &mut Cursor<'a>) -> Option<&'a str> {
+        cursor.skip_lws();
+        let name = cursor.token()?;
+        let version = if cursor.eat_spaced(b'/') { cursor.token()? } else { return None };
+        (cursor.eat_spaced(b'/') && name.eq_ignore_ascii_case("SIP")).then_some(version)
     }
 
     /// Keeps a parameter we know.

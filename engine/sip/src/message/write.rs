@@ -9,8 +9,8 @@
 //!         means no allocation. At most [`MESSAGE_BYTES_MAX`] bytes.
 //! Units:  bytes.
 //! Errors: [`WriteError`], the first one kept until the end; then nothing is left in the buffer.
-//! CR, LF and NUL are refused in every value that is given, so no text of a peer, user or script can become a header of its
-//! own. Values that are copied from a parsed message are unfolded, which leaves them one line.
+//! CR, LF and NUL are refused in every value, so no text of a peer, user or script can become a header of its own. A NUL behind a
+//! backslash is allowed, as it is on reading: it may stand in a quoted string (RFC 4475 §3.1.1.2).
 //! Source: RFC 3261 §7, §8.2.6.2, §18.2.1, §20.14; RFC 3581 §4.
 
 #[cfg(test)]
@@ -29,7 +29,7 @@ use super::{HeaderName, MESSAGE_BYTES_MAX, Message, Method, Rport, StatusCode, V
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// CR, LF or NUL inside a value.
+    /// CR, LF or an unescaped NUL inside a value.
     #[error("line break or NUL in a value")]
     LineBreak,
     /// A method or a header name that is not a token.
@@ -180,12 +180,7 @@ impl<'o> Writer<'o> {
         match tag {
             // A To that cannot be read is sent back as it came: a tag behind an open quote would be part of the name.
             Some(tag) if super::NameAddr::parse(raw).is_ok_and(|to| to.tag.is_none()) => {
-                self.name(HeaderName::To.as_str());
-                // As in `line`: what was read as a header goes back as it came, an escaped NUL included (RFC 4475 §3.1.1.2).
-                self.put(&unfold(raw));
-                self.value(format_args!(";tag={tag}"));
-                self.put("\r\n");
-                self
+                self.header(HeaderName::To, format_args!("{};tag={tag}", unfold(raw)))
             }
             _ => {
                 self.line(HeaderName::To.as_str(), raw);
@@ -234,7 +229,7 @@ impl<'o> Writer<'o> {
         }
     }
 
-    /// A whole header line with a value of a parsed message: one line once unfolded, and a NUL in it is an escaped one.
+    /// A whole header line with a value of a parsed message: one line once unfolded.
     fn line(&mut self, name: &str, raw: &str) {
         self.name(name);
         self.put(&unfold(raw));
@@ -256,7 +251,11 @@ impl<'o> Writer<'o> {
     }
 
     fn put_value(&mut self, text: &str) {
-        if memchr::memchr3(b'\r', b'\n', 0, text.as_bytes()).is_some() {
+        let bytes = text.as_bytes();
+        let mut breaks = memchr::memchr3_iter(b'\r', b'\n', 0, bytes);
+        let is_escaped_nul =
+            |at: usize| bytes.get(at) == Some(&0) && at.checked_sub(1).map_or(self.out.last(), |at| bytes.get(at)) == Some(&b'\\');
+        if !breaks.all(is_escaped_nul) {
             self.fail(WriteError::LineBreak);
         }
         self.put(text);
@@ -306,15 +305,16 @@ pub fn write(message: &Message<'_>, out: &mut Vec<u8>) -> Result<usize, WriteErr
     writer.finish()
 }
 
-/// Text as a quoted string, with its escapes (RFC 3261 §25.1). Line breaks are for the writer to refuse.
+/// Text as a quoted string, with its escapes (RFC 3261 §25.1), NUL among them. Line breaks are for the writer to refuse.
 #[derive(Debug, Clone, Copy)]
 pub struct Quoted<'a>(pub &'a str);
 
 impl Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_char('"')?;
-        for piece in self.0.split_inclusive(['"', '\\']) {
-            match piece.strip_suffix(['"', '\\']) {
+        const ESCAPED: [char; 3] = ['"', '\\', '\0'];
+        for piece in self.0.split_inclusive(ESCAPED) {
+            match piece.strip_suffix(ESCAPED) {
                 Some(before) => write!(f, "{before}\\{}", piece.get(before.len()..).unwrap_or_default())?,
                 None => f.write_str(piece)?,
             }

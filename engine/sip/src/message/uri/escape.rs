@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-use crate::message::lex::{self, is};
+use crate::message::class::Class;
 
 /// `text` with its escapes replaced by what they stand for. `%00` gives a NUL: a name may hold one (RFC 4475 §3.1.1.4).
 pub fn unescape(text: &str) -> Cow<'_, str> {
@@ -70,22 +70,22 @@ pub struct Escaped<'a> {
 
 /// A user part: `1003`, `*43%23`. A `#` is escaped on writing although it is taken bare on reading.
 pub const fn escape_user(text: &str) -> Escaped<'_> {
-    Escaped { text, bare: |byte| is(byte, lex::USER) && !matches!(byte, b'%' | b'#') }
+    Escaped { text, bare: |byte| Class::USER.holds(byte) && byte != b'#' }
 }
 
 /// A password.
 pub const fn escape_password(text: &str) -> Escaped<'_> {
-    Escaped { text, bare: |byte| is(byte, lex::PASSWORD) && byte != b'%' }
+    Escaped { text, bare: |byte| Class::PASSWORD.holds(byte) }
 }
 
 /// Name or value of a URI parameter.
 pub const fn escape_param(text: &str) -> Escaped<'_> {
-    Escaped { text, bare: |byte| is(byte, lex::URI_PARAM) && byte != b'%' }
+    Escaped { text, bare: |byte| Class::URI_PARAM.holds(byte) }
 }
 
 /// Name or value of a URI header, as in `?Replaces=…` (RFC 3515 §2.1).
 pub const fn escape_header(text: &str) -> Escaped<'_> {
-    Escaped { text, bare: |byte| is(byte, lex::URI_HEADER) && !matches!(byte, b'%' | b'=' | b'@' | b'&') }
+    Escaped { text, bare: |byte| Class::URI_HEADER.holds(byte) && !matches!(byte, b'=' | b'@' | b'&') }
 }
 
 impl fmt::Display for Escaped<'_> {

@@ -23,8 +23,9 @@ use std::fmt;
 pub use escape::{Escaped, escape_header, escape_param, escape_password, escape_user, unescape};
 pub use params::{UriHeaders, UriParams};
 
+use super::class::Class;
 use super::host::Host;
-use super::lex::{self, Cursor, escapes_are_whole, is};
+use super::lex::Cursor;
 
 /// A URI of any scheme.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +103,16 @@ impl<'a> Uri<'a> {
     /// [`UriError`], one variant per part.
     pub fn parse(text: &'a str) -> Result<Self, UriError> {
         let mut cursor = Cursor::new(text);
+        // Nearly all are written so.
+        if cursor.eat_text("sip:") {
+            return Ok(Self::Sip(SipUri::read(text, false, cursor)?));
+        }
+        Self::parse_any(text)
+    }
+
+    /// Any scheme in any case.
+    fn parse_any(text: &'a str) -> Result<Self, UriError> {
+        let mut cursor = Cursor::new(text);
         let scheme = cursor.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
         if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !cursor.eat(b':') {
             return Err(UriError::Scheme);
@@ -172,25 +183,28 @@ impl<'a> SipUri<'a> {
     }
 
     /// Reads what stands behind the colon of the scheme.
+    #[inline(always)]
     fn read(text: &'a str, secure: bool, mut cursor: Cursor<'a>) -> Result<Self, UriError> {
         // `@` is in no alphabet of a user, password, host or parameter, so the first one ends the userinfo; `;` and `?`
         // before it belong to the user (RFC 3261 §19.1.1, RFC 4475 §3.1.1.9).
-        let (user, password) = match cursor.until(b'@') {
-            Some(userinfo) => read_userinfo(userinfo).ok_or(UriError::User)?,
+        let (user, password) = match read_userinfo(&mut cursor) {
+            Some((user, password)) => (Some(user), password),
             None => (None, None),
         };
-        let host = Host::read(&mut cursor).ok_or(UriError::Host)?;
-        let port = Host::read_port(&mut cursor).ok_or(UriError::Port)?;
-        let params = UriParams::read(&mut cursor).ok_or(UriError::Param)?;
-        let headers = UriHeaders::read(&mut cursor).ok_or(UriError::Header)?;
+        // What did not pass as a user was then read as a host.
+        let wrong = |part| if user.is_none() && text.contains('@') { UriError::User } else { part };
+        let host = Host::read(&mut cursor).ok_or_else(|| wrong(UriError::Host))?;
+        let port = Host::read_port(&mut cursor).ok_or_else(|| wrong(UriError::Port))?;
+        let params = UriParams::read(&mut cursor).ok_or_else(|| wrong(UriError::Param))?;
+        let headers = UriHeaders::read(&mut cursor).ok_or_else(|| wrong(UriError::Header))?;
         if cursor.is_at_end() {
             Ok(Self { text, secure, user, password, host, port, params, headers })
         } else if headers.is_empty() && params.is_empty() {
-            Err(UriError::Host)
+            Err(wrong(UriError::Host))
         } else if headers.is_empty() {
-            Err(UriError::Param)
+            Err(wrong(UriError::Param))
         } else {
-            Err(UriError::Header)
+            Err(wrong(UriError::Header))
         }
     }
 
@@ -273,15 +287,17 @@ impl<'a> OtherUri<'a> {
     }
 }
 
-/// User and password of what stands before `@`.
-fn read_userinfo(userinfo: &str) -> Option<(Option<&str>, Option<&str>)> {
-    let (user, password) = match userinfo.split_once(':') {
-        Some((user, password)) => (user, Some(password)),
-        None => (userinfo, None),
-    };
-    let good = |text: &str, class| text.bytes().all(|byte| is(byte, class)) && escapes_are_whole(text);
-    let sound = !user.is_empty() && good(user, lex::USER) && password.is_none_or(|password| good(password, lex::PASSWORD));
-    sound.then_some((Some(user), password))
+/// Reads `user@` or `user:password@`; moves nowhere if there is neither.
+#[inline]
+fn read_userinfo<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a str, Option<&'a str>)> {
+    let mut ahead = *cursor;
+    let user = ahead.take_escaped(Class::USER);
+    let password = ahead.eat(b':').then(|| ahead.take_escaped(Class::PASSWORD));
+    if user.is_empty() || !ahead.eat(b'@') {
+        return None;
+    }
+    *cursor = ahead;
+    Some((user, password))
 }
 
 impl fmt::Display for Uri<'_> {

@@ -9,8 +9,9 @@
 use std::borrow::Cow;
 
 use super::escape::unescape;
+use crate::message::class::Class;
 use crate::message::host::{Host, ip_with_or_without_brackets};
-use crate::message::lex::{Cursor, URI_HEADER, URI_PARAM, escapes_are_whole, number};
+use crate::message::lex::{Cursor, number};
 
 /// Most parameters, and most headers, of one URI. Eight parameters are known (RFC 3261 §19.1.1, 3486, 5626, 6140); comparing
 /// two URIs takes time with the product of their counts, and so does not more than 64 x 64 looks.
@@ -30,22 +31,24 @@ pub struct UriHeaders<'a> {
 
 impl<'a> UriParams<'a> {
     /// Reads as many parameters as there are. `None` if one is wrong.
+    #[inline]
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
-        let all = cursor.rest();
+        if cursor.peek() != Some(b';') {
+            return Some(Self { text: "" });
+        }
+        let start = cursor.position();
         let mut count = 0;
         while cursor.eat(b';') {
-            read_pair(cursor, URI_PARAM)?;
+            read_pair(cursor)?;
             count += 1;
         }
-        let text = all.get(..all.len() - cursor.rest().len())?;
-        let sound = count <= PAIRS_MAX && escapes_are_whole(text);
-        sound.then_some(Self { text })
+        (count <= PAIRS_MAX).then_some(Self { text: cursor.since(start) })
     }
 
     /// Names and values as written, in order; the value is `None` without `=`.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
         let mut cursor = Cursor::new(self.text);
-        std::iter::from_fn(move || if cursor.eat(b';') { read_pair(&mut cursor, URI_PARAM) } else { None })
+        std::iter::from_fn(move || if cursor.eat(b';') { read_pair(&mut cursor) } else { None })
     }
 
     /// Value of the first parameter of that name, as written; empty without `=`.
@@ -102,14 +105,16 @@ impl<'a> UriParams<'a> {
 
 impl<'a> UriHeaders<'a> {
     /// Reads `?name=value&…`, if there is one. `None` if it is wrong.
+    #[inline]
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
-        let text = cursor.rest();
-        if cursor.eat(b'?') {
-            cursor.take(URI_HEADER);
+        if cursor.peek() != Some(b'?') {
+            return Some(Self { text: "" });
         }
-        let text = text.get(..text.len() - cursor.rest().len())?;
-        let sound = text != "?" && text.split('&').count() <= PAIRS_MAX && escapes_are_whole(text);
-        sound.then_some(Self { text })
+        let start = cursor.position();
+        cursor.eat(b'?');
+        let pairs = cursor.take_escaped(Class::URI_HEADER);
+        let sound = !pairs.is_empty() && pairs.split('&').count() <= PAIRS_MAX;
+        sound.then_some(Self { text: cursor.since(start) })
     }
 
     /// Names and values without escapes, in order.
@@ -138,11 +143,12 @@ impl<'a> UriHeaders<'a> {
 }
 
 /// Reads `name[=value]`.
-fn read_pair<'a>(cursor: &mut Cursor<'a>, class: u8) -> Option<(&'a str, Option<&'a str>)> {
-    let name = cursor.take(class);
+#[inline]
+fn read_pair<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a str, Option<&'a str>)> {
+    let name = cursor.take_escaped(Class::URI_PARAM);
     if name.is_empty() {
         return None;
     }
-    let value = cursor.eat(b'=').then(|| cursor.take(class));
+    let value = cursor.eat(b'=').then(|| cursor.take_escaped(Class::URI_PARAM));
     Some((name, value))
 }
