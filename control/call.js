@@ -12,15 +12,12 @@
  */
 "use strict";
 
-const Callbacks = require("./callbacks.js");
-const Dialog = require("./dialog.js");
-const Digits = require("./digits.js");
-const Family = require("./family.js");
-const Progress = require("./progress.js");
-const Session = require("./session.js");
+const CallMedia = require("./callmedia.js");
+const CallState = require("./callstate.js");
+const hunt = require("./hunt.js");
+const { cdr } = require("./cdr.js");
 const originate = require("./originate.js");
 
-const HISTORY_MAX = 256;
 const WORDS = new Map([
   ["busy", 486],
   ["notfound", 404],
@@ -31,98 +28,11 @@ const WORDS = new Map([
   ["congestion", 503],
 ]);
 
-class Call {
-  #moh;
+class Call extends CallMedia {
   #answering;
   #ringasked = false;
-  #waiters = [];
-  #timers = new Set();
-
-  /**
-   * Made by the library only.
-   * @param {object} control The `projectcontrol` object.
-   * @param {object} callinfo First snapshot.
-   */
-  constructor(control, callinfo) {
-    /** The last snapshot of the SIP server. */
-    this.callinfo = callinfo;
-    /** Whatever has to follow the call; `family`, `channel` and `history` are ours. */
-    this.metadata = { family: new Family(this), channel: undefined, history: [] };
-    // Not enumerable: a call that is printed shows what a script can use.
-    const hidden = { control, callbacks: new Callbacks(), dialog: new Dialog(this), digits: new Digits(control.host) };
-    for (const [name, value] of Object.entries(hidden)) Object.defineProperty(this, name, { value });
-    Object.defineProperty(this, "session", { value: new Session(this) });
-    Object.defineProperty(this, "progress", { value: new Progress(this) });
-  }
-
-  /** The last snapshot. */
-  get info() {
-    return this.callinfo;
-  }
-  set info(callinfo) {
-    this.callinfo = callinfo;
-  }
-  /** Call-ID, or a word for a call that has none yet. */
-  get id() {
-    return this.callinfo.callid ?? "(not placed)";
-  }
-  /** It rings. */
-  get ringing() {
-    return this.callinfo.ring === true;
-  }
-  /** It was answered. */
-  get answered() {
-    return this.callinfo.answered === true;
-  }
-  /** It is over. */
-  get hungup() {
-    return this.callinfo.hangup === true;
-  }
-  /** The far end has put us on hold. */
-  get hold() {
-    return this.callinfo.hold === true;
-  }
-  /** We made this call. */
-  get originator() {
-    return this.callinfo.originator === true;
-  }
-  /** What was dialled; after a transfer, where to. */
-  get destination() {
-    return this.metadata.refer?.to ?? this.metadata.destination ?? this.callinfo.to;
-  }
-  /** Who is at the far end: `{user, domain}`. */
-  get identity() {
-    const { to, from, domain } = this.callinfo;
-    return { user: this.originator ? to : from, domain };
-  }
-  /** `error` is set. */
-  get haserror() {
-    return "error" in this;
-  }
-  /** The call this one is linked to, the first if there are several, `false` if none. */
-  get other() {
-    return this.metadata.family.others[0] ?? false;
-  }
-  /** All calls this one is linked to. */
-  get others() {
-    return this.metadata.family.others;
-  }
-  /** Music on hold: sound soup of this call, or else the default. */
-  get moh() {
-    return this.#moh ?? this.control.moh;
-  }
-  set moh(soup) {
-    this.#moh = soup;
-  }
-  /** What has happened: `[{when, what}]`, `when` in milliseconds since 1970, the last 256. Assign a text to add to it. */
-  get history() {
-    return this.metadata.history;
-  }
-  set history(what) {
-    const { history } = this.metadata;
-    if (history.length >= HISTORY_MAX) history.shift();
-    history.push({ when: this.control.host.now(), what });
-  }
+  #maxduration;
+  #unwatch;
 
   /** Sends 180 Ringing. On a call that rings already, runs the callbacks set since. */
   async ring(alertinfo) {
@@ -134,7 +44,7 @@ class Call {
     if (this.#ringasked && alertinfo === undefined) return true;
     this.#ringasked = true;
     this.history = "We ring";
-    const rang = this.#done(await this.dialog.act("ring", alertinfo === undefined ? {} : { alertinfo }), "ring");
+    const rang = this.done(await this.dialog.act("ring", alertinfo === undefined ? {} : { alertinfo }), "ring");
     if (rang && !this.hungup) this.progress.rung();
     return rang;
   }
@@ -145,7 +55,7 @@ class Call {
     try {
       const sdp = await this.session.answer(this.callinfo.sdp?.them, options.codecs, options.near);
       this.history = "We open early media";
-      return this.#done(await this.dialog.act("progress", { sdp }), "early media");
+      return this.done(await this.dialog.act("progress", { sdp }), "early media");
     } catch (error) {
       this.#refuse(error);
       return false;
@@ -181,7 +91,7 @@ class Call {
       if (this.hungup) return false;
       const reply = await this.dialog.act("answer", { sdp });
       // 404 and 409: the caller was faster, and the event that says so is on its way.
-      if (!this.#done(reply, "answer") && ![404, 409, 410].includes(reply.code)) this.hangup({ code: 503 });
+      if (!this.done(reply, "answer") && ![404, 409, 410].includes(reply.code)) this.hangup({ code: 503 });
       return reply.code < 300;
     } catch (error) {
       this.#refuse(error);
@@ -235,55 +145,58 @@ class Call {
     return originate.child(this, request);
   }
 
-  /** Plays a sound soup; a call that is mixed hears it alone until it ends. `false` without a channel. */
-  async play(soup) {
-    if (!this.metadata.channel || this.hungup) return false;
-    this.history = `Play soup: ${JSON.stringify(soup)}`;
-    return this.#done(await this.metadata.channel.play(soup), "play");
-  }
-  /** Plays music on hold, if there is any. */
-  async music(soup) {
-    return soup?.files?.length > 0 ? this.play(soup) : false;
-  }
-  /** Sends the far end's audio back to it. */
-  async echo() {
-    if (!this.metadata.channel || this.hungup) return false;
-    return this.#done(await this.metadata.channel.echo(), "echo");
+  /** Calls one after the other until somebody answers, see hunt.js. @returns {Promise<Call|false>} Who did. */
+  hunt(steps, options) {
+    return hunt(this, steps, options);
   }
 
   /**
-   * Lets this call and another hear each other.
-   * @param {Call|Function} [with_] The other call, `call.other` if left out; or a callback for when it is done.
+   * Sends the caller elsewhere with 302, before the answer.
+   * @param {string|string[]} contacts Users or SIP URIs, the best first.
    */
-  async mix(with_) {
-    const other = with_ instanceof Call ? with_ : this.other;
-    const [mine, theirs] = [this.metadata.channel, other && other.metadata.channel];
-    let done = false;
-    if (mine && theirs && !this.hungup && !other.hungup) {
-      this.history = "Mix";
-      const reply = await mine.mix(theirs);
-      // 409: mixed already.
-      done = reply.code === 409 || this.#done(reply, "mix");
-    }
-    if (typeof with_ === "function") this.control.invoke(with_, this, "mix");
-    return done;
+  async redirect(contacts) {
+    if (this.hungup || this.answered || this.originator) return false;
+    const uris = [contacts].flat().map((one) => (/^sips?:/i.test(one) ? one : `sip:${one.includes("@") ? one : `${one}@${this.callinfo.domain}`}`));
+    this.history = `Redirect to ${uris.join(", ")}`;
+    return this.done(await this.dialog.act("redirect", { contacts: uris }), "redirect");
   }
 
-  /** Takes this call out of its mix. `oncomplete` is called when it is done. */
-  async unmix(oncomplete) {
-    let done = false;
-    if (this.metadata.channel && !this.hungup) {
-      this.history = "Unmix";
-      const reply = await this.metadata.channel.unmix();
-      done = reply.code === 409 || this.#done(reply, "unmix");
-    }
-    if (oncomplete) this.control.invoke(oncomplete, this, "unmix");
-    return done;
+  /**
+   * Asks the far end's phone to call somebody else in place of us (REFER); its hang-up follows when it has.
+   * @param {string|Call} to A user, a URI, or a call of ours: then the phone takes that call over (attended, RFC 3891).
+   * @returns {Promise<boolean>} Whether it was asked.
+   */
+  async transfer(to) {
+    if (!this.answered || this.hungup) return false;
+    const wish = to instanceof CallState ? { to: to.identity.user, replaces: to.callinfo.callid } : { to: String(to) };
+    this.history = `Transfer to ${wish.to}`;
+    return this.done(await this.dialog.act("refer", wish), "transfer");
+  }
+
+  /** Most milliseconds from the answer to the end; 0 is no limit. */
+  get maxduration() {
+    return this.#maxduration ?? this.control.maxduration;
+  }
+  set maxduration(ms) {
+    if (!Number.isFinite(ms) || ms < 0) throw new TypeError("maxduration must be milliseconds, 0 or more");
+    this.#maxduration = ms;
+    if (this.answered) this.watchduration();
+  }
+
+  /** It was answered, or its limit changed: the clock runs. */
+  watchduration() {
+    this.#unwatch?.();
+    this.#unwatch = this.maxduration > 0 ? this.after(this.maxduration, () => this.hangup({ reason: "maximum duration" })) : undefined;
+  }
+
+  /** Times, causes and media of this call, complete once `onreporting` runs; see cdr.js. */
+  get cdr() {
+    return cdr(this);
   }
 
   /** Makes another call a child of this one. */
   link(other) {
-    if (!(other instanceof Call) || other === this) return;
+    if (!(other instanceof CallState) || other === this) return;
     this.history = "Link";
     this.metadata.family.adopt(other);
   }
@@ -297,99 +210,12 @@ class Call {
     this.callbacks.clear();
   }
 
-  /** @returns {Promise<boolean>} `true` once answered, `false` if it ends or `ms` pass first. */
-  waitforanswer(ms) {
-    return this.#wait(ms, () => (this.answered ? true : this.hungup ? false : undefined));
-  }
-  /** @returns {Promise<boolean>} `true` once over, `false` if `ms` pass first. */
-  waitforhangup(ms) {
-    return this.#wait(ms, () => (this.hungup ? true : undefined));
-  }
-  /** Waits for digits. @returns {Promise<string|undefined>} What matched; `undefined` if `ms` (60 s by default) pass or the call ends. */
-  waitfortelevents(pattern = /[0-9A-D*#]/, ms = 60_000) {
-    return this.digits.wait(pattern, ms);
-  }
-
-  #wait(ms, state) {
-    if (state() !== undefined) return Promise.resolve(state());
-    return new Promise((resolve) => {
-      let cancel;
-      const waiter = () => {
-        if (state() === undefined) return false;
-        cancel?.();
-        resolve(state());
-        return true;
-      };
-      this.#waiters.push(waiter);
-      if (ms === undefined) return;
-      cancel = this.after(ms, () => {
-        this.#waiters = this.#waiters.filter((one) => one !== waiter);
-        resolve(false);
-      });
-    });
-  }
-
-  /** Runs `callback` after `ms`, unless the call ends or the function it returns is called first. */
-  after(ms, callback) {
-    const cancel = this.control.host.timer(ms, () => {
-      this.#timers.delete(stop);
-      callback();
-    });
-    const stop = () => {
-      this.#timers.delete(stop);
-      cancel();
-    };
-    if (this.hungup) stop();
-    else this.#timers.add(stop);
-    return stop;
-  }
-
-  /** The call is over: what was put off is off. */
-  cleartimers() {
-    for (const stop of [...this.#timers]) stop();
-  }
-
-  /** The state has changed: wakes who waits for it. */
-  wake() {
-    this.#waiters = this.#waiters.filter((waiter) => !waiter());
-  }
-
-  /** The call is over without a word of the SIP server. @param {{code: number, status: string}} error */
-  end(error) {
-    if (!this.hungup) this.progress.handle({ ...this.callinfo, seq: undefined, event: "hangup", hangup: true, error });
-  }
-
-  /** Notes a failure. @param {Error & {code?: number}} error */
-  fail(error) {
-    if (error.code === undefined) this.control.host.log("error", `call ${this.id}: ${error.stack ?? error}`);
-    this.error = { code: error.code ?? 500, message: error.message };
-    this.history = `Failed: ${error.message} (${this.error.code})`;
-  }
-
   #refuse(error) {
     // 487 is the call's own end, seen from inside.
     if (error.code === 487) return;
     this.fail(error);
     this.hangup({ code: this.error.code });
   }
-
-  #done(reply, what) {
-    if (reply.code < 300) return true;
-    this.history = `${what} refused: ${reply.message} (${reply.code})`;
-    return false;
-  }
-}
-
-for (const name of ["onnewcall", "onringing", "onanswer", "onhold", "onoffhold", "onhangup", "onreporting", "ondtmf", "onplay"]) {
-  Object.defineProperty(Call.prototype, name, {
-    /** Adds a callback; see the header. */
-    set(callback) {
-      this.callbacks.add(name, callback);
-    },
-    get() {
-      return this.callbacks.list(name);
-    },
-  });
 }
 
 module.exports = Call;

@@ -93,9 +93,26 @@ class Channel {
     return this.#ask("PUT", "/record", options);
   }
 
-  /** @param {string} digits `0-9 A-D * #`, sent as RFC 4733 events. */
-  dtmf(digits) {
-    return this.#ask("PUT", "/dtmf", { digits }, { once: true });
+  /** Ends a recording: that of `file`, or all. */
+  stoprecord(file) {
+    return this.#ask("DELETE", file === undefined ? "/record" : `/record/${encodeURIComponent(file)}`);
+  }
+
+  /** @param {string} digits `0-9 A-D * #`, sent as RFC 4733 events. @param {{duration?: number, gap?: number}} [how] Milliseconds. */
+  dtmf(digits, how = {}) {
+    return this.#ask("PUT", "/dtmf", { digits, ...how }, { once: true });
+  }
+
+  /** @param {{send: boolean, recv: boolean}} ways */
+  direction(ways) {
+    return this.#ask("PUT", "/direction", ways);
+  }
+
+  /** @returns {Promise<object|null>} Statistics: the final ones, or those of now. */
+  async figures() {
+    if (this.#closing) return this.#closing;
+    const reply = await this.#ask("GET", "");
+    return reply.code === 200 ? reply.json : null;
   }
 
   /**

@@ -71,6 +71,8 @@ class Family {
   /** This call, one that we made, was answered. */
   async answered() {
     const call = this.#call;
+    // Our CANCEL and their 200 have crossed: the hang-up is on its way.
+    if (call.dialog.ending) return;
     const group = call.metadata.group;
     if (group && !group.won(call)) {
       call.hangup(ELSEWHERE);

@@ -93,8 +93,10 @@ function place(control, request, parent, group) {
   const state = { ring: false, answered: false, hold: false, hangup: false, error: { code: 0, status: "" } };
   const call = control.table.create({ originator: true, domain: from.domain, to: to.user, from: from.user, maxforwards, ...state });
   call.metadata.codecs = request.codecs;
+  if (request.maxduration !== undefined) call.maxduration = request.maxduration;
   group?.add(call);
   if (parent) parent.metadata.family.adopt(call);
+  Object.defineProperty(call, "request", { value: request, writable: true });
   control.track(control.table.originating(invite(control, call, request, parent)));
   return call;
 }
@@ -106,6 +108,7 @@ async function invite(control, call, request, parent) {
     const near = parent?.metadata.channel?.uuid;
     // An offer is made unless asked not to: most phones expect one.
     const sdp = request.lateoffer ? undefined : await call.session.offer(request.codecs, near);
+    // Placed again, it has its offer already; another far end answers it.
     if (call.dialog.ending || call.hungup) throw new CallError(487, "ended before it was placed");
     const reply = await control.sippeer.request("POST", "/dialog/invite", body(control, request, sdp));
     if (reply.code !== 200 || !reply.json?.callid) throw new CallError(ROUTING.has(reply.code) ? reply.code : 500, reply.message);
@@ -130,4 +133,13 @@ function body(control, request, sdp) {
   return { from, to, domain: from.domain, maxforwards, cid, control: control.url, sdp, headers, autoanswer, idempotency: control.nextkey() };
 }
 
-module.exports = { single, child };
+/** Places a call of ours once more, elsewhere: see redirect.js. */
+function again(call, request) {
+  const { control } = call;
+  call.request = request;
+  call.history = `Redirected to ${request.to.user}`;
+  call.callinfo = { ...call.callinfo, callid: undefined, to: request.to.user, seq: undefined, sdp: undefined };
+  control.track(control.table.originating(invite(control, call, request, call.metadata.family.parent)));
+}
+
+module.exports = { single, child, again };

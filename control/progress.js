@@ -2,7 +2,7 @@
  * Turns snapshots of one call into what happened: callbacks of the script, and what the library does by itself.
  *
  *   snapshot n ─┐
- *               ├─ compare ─► ringing ─► answered ─► digits ─► transfer ─► hold ─► re-INVITE ─► hangup
+ *               ├─ compare ─► (3xx: placed again, redirect.js) ─► ringing ─► answered ─► digits ─► transfer ─► hold ─► re-INVITE ─► hangup
  *   snapshot m ─┘             (each at most once; a skipped snapshot loses no step, for states only grow)
  *
  * Shape:  `handle` is synchronous, so the callbacks of one call run in the order of its snapshots.
@@ -11,6 +11,9 @@
  */
 "use strict";
 
+const cdr = require("./cdr.js");
+const originate = require("./originate.js");
+const redirect = require("./redirect.js");
 const transfer = require("./transfer.js");
 
 /** Events with an offer of theirs that waits for our answer. */
@@ -38,6 +41,13 @@ class Progress {
     if (info.seq !== undefined) {
       if (info.seq <= this.#seq) return false;
       this.#seq = info.seq;
+    }
+    const elsewhere = info.hangup && redirect.next(call, info);
+    if (elsewhere) {
+      call.control.table.remove(call);
+      this.#seq = 0;
+      originate.again(call, elsewhere);
+      return true;
     }
     const seen = this.#seen;
     this.#seen = { ring: seen.ring || info.ring === true, answered: seen.answered || info.answered === true, hold: info.hold === true };
@@ -100,6 +110,7 @@ class Progress {
   #answered() {
     const call = this.#call;
     call.history = "Answered";
+    call.watchduration();
     if (!call.callinfo.hangup) {
       if (call.originator) call.metadata.family.answered();
       else this.#guarded(() => call.session.accept(call.session.offering ? call.callinfo.sdp?.them : undefined));
@@ -136,14 +147,17 @@ class Progress {
     control.table.remove(call);
     call.dialog.close();
     call.digits.close();
+    call.played(false);
     call.wake();
     call.cleartimers();
     this.#both("onhangup");
     const relatives = call.others;
+    const reported = control.callbacks.list("onreporting").length + call.callbacks.list("onreporting").length > 0;
     call.metadata.family.ended(call.dialog.endcode || info.error?.code || call.error?.code || 0);
     control.track(
-      call.session.close().then(() => {
+      call.session.close().then(async () => {
         call.metadata.relatives = relatives.map((one) => one.id);
+        if (reported) call.metadata.legs = await cdr.legs(relatives);
         this.#both("onreporting");
         call.callbacks.clear();
       }),

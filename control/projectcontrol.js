@@ -14,6 +14,7 @@
 
 const CallTable = require("./calltable.js");
 const Callbacks = require("./callbacks.js");
+const Conference = require("./conference.js");
 const Peer = require("./peer.js");
 const Routes = require("./routes.js");
 const codecs = require("./codecs.js");
@@ -45,6 +46,12 @@ class ProjectControl {
     this.us = address(us, 9001);
     /** How long what may take, see times.js; milliseconds. */
     this.times = times();
+    /** Whose order of codecs counts when a call is answered: `"theirs"` or `"ours"`. */
+    this.prefer = "theirs";
+    /** Most milliseconds that a call may last from its answer; 0 is no limit. `call.maxduration` overrules it. */
+    this.maxduration = 0;
+    /** Rooms by name, see `conference`. */
+    this.conferences = new Map();
     /** Gateways, the first is used. */
     this.gateways = [];
     /** Set by `POST /drain`: no new calls. */
@@ -163,6 +170,12 @@ class ProjectControl {
     });
   }
 
+  /** The room of that name, made if it is not there; see conference.js. */
+  conference(name) {
+    if (!this.conferences.has(name)) this.conferences.set(name, new Conference(this, name));
+    return this.conferences.get(name);
+  }
+
   /**
    * Listens for the other servers; callbacks come from now on.
    * @returns {Promise<void>} When it listens.
@@ -228,8 +241,13 @@ class ProjectControl {
     const text = [event.action, event.event, event.reason].filter(Boolean).join(" ");
     call.history = `Channel: ${text}`;
     if (event.action === "telephone-event" && event.event !== undefined) call.progress.pressed(String(event.event));
-    if (event.action === "play") for (const callback of call.callbacks.list("onplay")) this.invoke(callback, call, "onplay", event);
-    if (event.action === "media" && event.event === "timeout") call.hangup({ reason: "no media" });
+    if (["play", "record", "media"].includes(event.action)) {
+      for (const callback of call.callbacks.list(`on${event.action}`)) this.invoke(callback, call, `on${event.action}`, event);
+    }
+    // What replaces another play ends it too, but then there is one that goes on.
+    if (event.action === "play" && event.event === "end" && !["replaced", "new"].includes(event.reason)) call.played(event.reason ?? "completed");
+    // On hold, whoever holds, silence is what was asked for.
+    if (event.action === "media" && event.event === "timeout" && !call.hold && !call.held) call.hangup({ reason: "no media" });
     if (event.action === "close") call.hangup({ code: 503, reason: "channel lost" });
   }
 

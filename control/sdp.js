@@ -4,7 +4,8 @@
  *   words ──► offer ──► their answer ──► agreed payloads ──► target of the RTP channel
  *   their offer + words ──► agreed payloads ──► answer
  *
- * Shape:  the JSON form of the API (`v o s c t m[]`); one audio line of ours. Payloads are agreed in the far end's order.
+ * Shape:  the JSON form of the API (`v o s c t m[]`); one audio line of ours. Payloads are agreed in the far end's order,
+ *         or in ours if the script prefers that (RFC 3264 §6.1 allows both).
  * Units:  clock in Hz, ptime in milliseconds.
  * Errors: `CallError` 488 when there is nothing in common (RFC 3264 §6).
  * Source: RFC 4566 (form), RFC 3264 (offer and answer).
@@ -45,7 +46,7 @@ class Sdp {
    */
   static answer(them, our) {
     const media = Sdp.audio(them);
-    const agreed = Sdp.agree(them, our.codecs);
+    const agreed = Sdp.agree(them, our.codecs, our.prefer);
     const direction = our.direction ?? MIRROR[Sdp.direction(them)] ?? "sendrecv";
     const lines = them.m.map((line) =>
       line === media
@@ -59,10 +60,11 @@ class Sdp {
    * Payloads that both sides can, in their order, with their numbers.
    * @param {object} them Their description.
    * @param {string[]} codecs Our codec words.
+   * @param {"theirs"|"ours"} [prefer] Whose order.
    * @returns {Array<{payload: number, encoding: string, clock: number, fmtp?: string}>}
    * @throws {CallError} 488, no audio codec in common.
    */
-  static agree(them, codecs) {
+  static agree(them, codecs, prefer = "theirs") {
     const media = Sdp.audio(them);
     const ours = codecs.map(lookup);
     const agreed = [];
@@ -71,6 +73,7 @@ class Sdp {
       const match = theirs && ours.find((entry) => same(entry, theirs));
       if (match && !agreed.some((one) => same(one, match))) agreed.push({ ...match, payload: Number(payload), fmtp: parameters(match, theirs) });
     }
+    if (prefer === "ours") agreed.sort((a, b) => ours.findIndex((entry) => same(entry, a)) - ours.findIndex((entry) => same(entry, b)));
     if (!agreed.some((entry) => entry.encoding !== DTMF)) throw new CallError(488, "no codec in common");
     return agreed;
   }
@@ -82,8 +85,8 @@ class Sdp {
    * @returns {{ip: string, port: number, audio: object}|null} `null` if they gave no place to send to (held by 0.0.0.0).
    * @throws {CallError} 488, no audio codec in common.
    */
-  static target(them, codecs) {
-    const agreed = Sdp.agree(them, codecs);
+  static target(them, codecs, prefer) {
+    const agreed = Sdp.agree(them, codecs, prefer);
     const media = Sdp.audio(them);
     const place = first(media.c) ?? first(them.c) ?? them.o;
     // RFC 3264 §8.4: the old way of hold; RFC 6157 §5.1 for its IPv6 form.

@@ -92,7 +92,7 @@ class Session {
   async answer(them, codecs, near) {
     if (!Sdp.present(them)) return this.offer(codecs, near);
     // Refuse before a channel is taken.
-    if (!this.local) Sdp.agree(them, (this.#codecs ??= codecs ?? this.#call.control.codecs));
+    if (!this.local) Sdp.agree(them, (this.#codecs ??= codecs ?? this.#call.control.codecs), this.#prefer);
     const channel = await this.open(codecs, near);
     if (!this.local) {
       this.local = Sdp.answer(them, this.#our(channel));
@@ -134,6 +134,28 @@ class Session {
   }
 
   /**
+   * Our description with another direction, for a re-INVITE of ours; the channel follows it.
+   * @param {string} direction `sendrecv`, `sendonly` …
+   * @returns {Promise<object|undefined>} `undefined` before there was any.
+   */
+  async redirected(direction) {
+    if (!this.local || !this.channel) return undefined;
+    this.local = Sdp.redirected(this.local, direction);
+    if (this.#target) await this.#aim(JSON.parse(this.remote));
+    return this.local;
+  }
+
+  /** @returns {string[]} Encodings agreed with the far end, the one we send first; empty before. */
+  get agreed() {
+    if (!this.remote || !this.#codecs) return [];
+    return Sdp.agree(JSON.parse(this.remote), this.#codecs, this.#prefer).map(({ encoding, clock }) => `${encoding}/${clock}`);
+  }
+
+  get #prefer() {
+    return this.#call.control.prefer;
+  }
+
+  /**
    * Ends it: the channel goes back, also one that is only now being opened.
    * @returns {Promise<object|null>} Final statistics of the channel.
    */
@@ -150,7 +172,8 @@ class Session {
   }
 
   async #aim(them) {
-    const target = Sdp.target(them, this.#codecs);
+    // Their answer to an offer of ours is in their order; an offer of theirs we may answer in ours.
+    const target = Sdp.target(them, this.#codecs, this.#offered ? "theirs" : this.#prefer);
     this.remote = JSON.stringify(them);
     if (!target) return;
     // Told only when it matters: a channel starts with both ways open, and silence on hold must not look like a dead line.
@@ -164,7 +187,7 @@ class Session {
   }
 
   #our(channel) {
-    return { ip: channel.ip, port: channel.port, codecs: this.#codecs, sessionid: this.#sessionid };
+    return { ip: channel.ip, port: channel.port, codecs: this.#codecs, sessionid: this.#sessionid, prefer: this.#prefer };
   }
 }
 

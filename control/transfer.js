@@ -95,6 +95,8 @@ function tell(by, moved) {
     notify(by, moved.hungup ? 503 : 200);
     return;
   }
+  // RFC 3515 §2.4.5: a phone that shows how it goes wants the steps too.
+  next.onringing = () => notify(by, 180);
   next.onanswer = () => notify(by, 200);
   next.onhangup = () => next.answered || notify(by, next.callinfo.error?.code || next.error?.code || 503);
 }

@@ -43,6 +43,7 @@ class Rtp extends Server {
     }
     switch (verb) {
       case undefined:
+        if (method === "GET") return { json: { in: { count: 7 } } };
         channel.target = body;
         return {};
       case "mix": {

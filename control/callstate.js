@@ -1,0 +1,205 @@
+/**
+ * What is known of one call, and who waits for it: the base of `Call`, below what can be done with it.
+ *
+ *   snapshot ─► callinfo ─► getters          history ─► the last 256 things that happened
+ *   after(ms) ─► timers that end with the call          wake() ─► waitforanswer, waitforhangup
+ *
+ * Shape:  `callinfo` is the SIP server's last snapshot; `metadata` follows the call and is the script's to add to.
+ * Units:  milliseconds.
+ * Errors: `call.error` = `{code: SIP status, message}`, set by `fail`.
+ */
+"use strict";
+
+const Callbacks = require("./callbacks.js");
+const Dialog = require("./dialog.js");
+const Digits = require("./digits.js");
+const Family = require("./family.js");
+const Progress = require("./progress.js");
+const Session = require("./session.js");
+
+const HISTORY_MAX = 256;
+const CALLBACKS = ["onnewcall", "onringing", "onanswer", "onhold", "onoffhold", "onhangup", "onreporting", "ondtmf", "onplay", "onrecord", "onmedia"];
+
+class CallState {
+  #moh;
+  #waiters = [];
+  #timers = new Set();
+
+  /**
+   * Made by the library only.
+   * @param {object} control The `projectcontrol` object.
+   * @param {object} callinfo First snapshot.
+   */
+  constructor(control, callinfo) {
+    /** The last snapshot of the SIP server. */
+    this.callinfo = callinfo;
+    /** We hold the far end, see `putonhold`. */
+    this.held = false;
+    /** Whatever has to follow the call; `family`, `channel` and `history` are ours. */
+    this.metadata = { family: new Family(this), channel: undefined, history: [] };
+    // Not enumerable: a call that is printed shows what a script can use.
+    const hidden = { control, callbacks: new Callbacks(), dialog: new Dialog(this), digits: new Digits(control.host) };
+    for (const [name, value] of Object.entries(hidden)) Object.defineProperty(this, name, { value });
+    Object.defineProperty(this, "session", { value: new Session(this) });
+    Object.defineProperty(this, "progress", { value: new Progress(this) });
+  }
+
+  /** The last snapshot. */
+  get info() {
+    return this.callinfo;
+  }
+  set info(callinfo) {
+    this.callinfo = callinfo;
+  }
+  /** Call-ID, or a word for a call that has none yet. */
+  get id() {
+    return this.callinfo.callid ?? "(not placed)";
+  }
+  /** It rings. */
+  get ringing() {
+    return this.callinfo.ring === true;
+  }
+  /** It was answered. */
+  get answered() {
+    return this.callinfo.answered === true;
+  }
+  /** It is over. */
+  get hungup() {
+    return this.callinfo.hangup === true;
+  }
+  /** The far end has put us on hold. */
+  get hold() {
+    return this.callinfo.hold === true;
+  }
+  /** We made this call. */
+  get originator() {
+    return this.callinfo.originator === true;
+  }
+  /** What was dialled; after a transfer, where to. */
+  get destination() {
+    return this.metadata.refer?.to ?? this.metadata.destination ?? this.callinfo.to;
+  }
+  /** Who is at the far end: `{user, domain}`. */
+  get identity() {
+    const { to, from, domain } = this.callinfo;
+    return { user: this.originator ? to : from, domain };
+  }
+  /** `error` is set. */
+  get haserror() {
+    return "error" in this;
+  }
+  /** The call this one is linked to, the first if there are several, `false` if none. */
+  get other() {
+    return this.metadata.family.others[0] ?? false;
+  }
+  /** All calls this one is linked to. */
+  get others() {
+    return this.metadata.family.others;
+  }
+  /** Music on hold: sound soup of this call, or else the default. */
+  get moh() {
+    return this.#moh ?? this.control.moh;
+  }
+  set moh(soup) {
+    this.#moh = soup;
+  }
+  /** What has happened: `[{when, what}]`, `when` in milliseconds since 1970, the last 256. Assign a text to add to it. */
+  get history() {
+    return this.metadata.history;
+  }
+  set history(what) {
+    const { history } = this.metadata;
+    if (history.length >= HISTORY_MAX) history.shift();
+    history.push({ when: this.control.host.now(), what });
+  }
+
+  /** @returns {Promise<boolean>} `true` once answered, `false` if it ends or `ms` pass first. */
+  waitforanswer(ms) {
+    return this.#wait(ms, () => (this.answered ? true : this.hungup ? false : undefined));
+  }
+  /** @returns {Promise<boolean>} `true` once over, `false` if `ms` pass first. */
+  waitforhangup(ms) {
+    return this.#wait(ms, () => (this.hungup ? true : undefined));
+  }
+  /** Waits for digits. @returns {Promise<string|undefined>} What matched; `undefined` if `ms` (60 s by default) pass or the call ends. */
+  waitfortelevents(pattern = /[0-9A-D*#]/, ms = 60_000) {
+    return this.digits.wait(pattern, ms);
+  }
+
+  #wait(ms, state) {
+    if (state() !== undefined) return Promise.resolve(state());
+    return new Promise((resolve) => {
+      let cancel;
+      const waiter = () => {
+        if (state() === undefined) return false;
+        cancel?.();
+        resolve(state());
+        return true;
+      };
+      this.#waiters.push(waiter);
+      if (ms === undefined) return;
+      cancel = this.after(ms, () => {
+        this.#waiters = this.#waiters.filter((one) => one !== waiter);
+        resolve(false);
+      });
+    });
+  }
+
+  /** Runs `callback` after `ms`, unless the call ends or the function it returns is called first. */
+  after(ms, callback) {
+    const cancel = this.control.host.timer(ms, () => {
+      this.#timers.delete(stop);
+      callback();
+    });
+    const stop = () => {
+      this.#timers.delete(stop);
+      cancel();
+    };
+    if (this.hungup) stop();
+    else this.#timers.add(stop);
+    return stop;
+  }
+
+  /** The call is over: what was put off is off. */
+  cleartimers() {
+    for (const stop of [...this.#timers]) stop();
+  }
+
+  /** The state has changed: wakes who waits for it. */
+  wake() {
+    this.#waiters = this.#waiters.filter((waiter) => !waiter());
+  }
+
+  /** The call is over without a word of the SIP server. @param {{code: number, status: string}} error */
+  end(error) {
+    if (!this.hungup) this.progress.handle({ ...this.callinfo, seq: undefined, event: "hangup", hangup: true, error });
+  }
+
+  /** Notes a failure. @param {Error & {code?: number}} error */
+  fail(error) {
+    if (error.code === undefined) this.control.host.log("error", `call ${this.id}: ${error.stack ?? error}`);
+    this.error = { code: error.code ?? 500, message: error.message };
+    this.history = `Failed: ${error.message} (${this.error.code})`;
+  }
+
+  /** Notes a refusal of a server. @returns {boolean} Whether it was none. */
+  done(reply, what) {
+    if (reply.code < 300) return true;
+    this.history = `${what} refused: ${reply.message} (${reply.code})`;
+    return false;
+  }
+}
+
+for (const name of CALLBACKS) {
+  Object.defineProperty(CallState.prototype, name, {
+    /** Adds a callback, to run after those set before. */
+    set(callback) {
+      this.callbacks.add(name, callback);
+    },
+    get() {
+      return this.callbacks.list(name);
+    },
+  });
+}
+
+module.exports = CallState;

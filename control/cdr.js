@@ -1,0 +1,53 @@
+/**
+ * The record of a call: times, causes, and what its media were like, for `onreporting`.
+ *
+ *   snapshot + history + statistics of both channels ─► one plain object, fit for JSON.stringify
+ *
+ * Shape:  `call.cdr`, complete once `onreporting` runs; before that, what is known so far.
+ * Units:  times in milliseconds since 1970 (0: never came to it), durations in milliseconds.
+ * Errors: none; unknown figures are `null`.
+ */
+"use strict";
+
+/** @param {object} call @returns {object} See the header; fields in index.d.ts. */
+function cdr(call) {
+  const { callinfo, metadata } = call;
+  const { callid, uuid, domain, from, to, callerid, remote, agent, transport } = callinfo;
+  const times = epochs(callinfo);
+  const last = times.end || call.control.host.now();
+  const code = callinfo.error?.code || call.error?.code || 0;
+  const text = callinfo.error?.status || call.error?.message || "";
+  return {
+    callid, uuid, domain, from, to, callerid, agent, transport, remote,
+    direction: call.originator ? "out" : "in",
+    destination: call.destination,
+    ...times,
+    ringms: times.ring ? (times.answer || last) - times.ring : 0,
+    talkms: times.answer ? last - times.answer : 0,
+    totalms: times.start ? last - times.start : 0,
+    answered: call.answered,
+    endedby: call.hungup ? (call.dialog.ending ? "us" : "them") : null,
+    cause: { code, text },
+    codecs: call.session.agreed,
+    media: metadata.channel?.stats ?? null,
+    legs: metadata.legs ?? [],
+    history: [...metadata.history],
+  };
+}
+
+/** Milliseconds where the SIP server gives them, else its seconds. */
+function epochs({ epochsms, epochs: seconds }) {
+  const of = (name) => epochsms?.[name] || (seconds?.[name] ?? 0) * 1000;
+  return { start: of("start"), ring: of("ring"), answer: of("answer"), end: of("end") };
+}
+
+/**
+ * The other legs at the end of a call: who they are, and their statistics, final or of this moment.
+ * @param {object[]} relatives Calls it was linked to.
+ * @returns {Promise<Array<{callid: string, media: object|null}>>}
+ */
+function legs(relatives) {
+  return Promise.all(relatives.map(async (one) => ({ callid: one.callinfo.callid, media: (await one.metadata.channel?.figures()) ?? null })));
+}
+
+module.exports = { cdr, legs };
