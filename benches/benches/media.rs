@@ -4,6 +4,7 @@
 //!   pcmu_to_pcma   the direct table, in place
 //!   pcma_to_l16    decode, encode, in batches
 //!   pcmu_to_l16_16k  decode, 8 to 16 kHz, encode, in batches
+//!   pcmu_to_g722   decode, 8 to 16 kHz, G.722 in lanes, and back
 //!   refused        packets of strangers, for the price of a flood
 //! Times are CPU time of the thread, as the kernel accounts it, so that other programs on the core count less.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
@@ -113,7 +114,9 @@ fn cpu_of(bed: &mut Bed, slots: u64) -> Duration {
 fn slots(c: &mut Criterion) {
     let mut group = c.benchmark_group("slot_of_1000_packets");
     group.throughput(Throughput::Elements(CHANNELS as u64));
-    for (name, a, b) in [("relay", 8, 8), ("pcmu_to_pcma", 0, 8), ("pcma_to_l16", 8, 96), ("pcmu_to_l16_16k", 0, 97)] {
+    for (name, a, b) in
+        [("relay", 8, 8), ("pcmu_to_pcma", 0, 8), ("pcma_to_l16", 8, 96), ("pcmu_to_l16_16k", 0, 97), ("pcmu_to_g722", 0, 9)]
+    {
         let mut bed = Bed::new(a, b);
         assert_eq!(bed.slot(), CHANNELS);
         group.bench_function(name, |bench| bench.iter_custom(|n| cpu_of(&mut bed, n)));

@@ -169,7 +169,7 @@ fn payload(kind: u8) -> Payload {
         4 => (101, None),
         5 => (13, None),
         6 => (111, named("opus", 48000)),
-        _ => (110, None),
+        _ => (9, None),
     };
     Payload { number, encoding, fmtp: None }
 }

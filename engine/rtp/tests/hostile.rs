@@ -44,8 +44,8 @@ impl Bed {
     }
 }
 
-fn targets() -> [rtp::api::Payload; 3] {
-    [payload(0, None), payload(8, None), payload(96, Some(("L16", 16000)))]
+fn targets() -> [rtp::api::Payload; 4] {
+    [payload(0, None), payload(8, None), payload(96, Some(("L16", 16000))), payload(9, None)]
 }
 
 #[test]
@@ -116,7 +116,7 @@ proptest! {
     #[test]
     fn any_bytes_on_any_port_are_survived(
         packets in proptest::collection::vec((any::<bool>(), proptest::collection::vec(any::<u8>(), 0..300)), 1..40),
-        target in 0usize..3,
+        target in 0usize..4,
     ) {
         let mut bed = bed(targets()[target].clone());
         for (rtcp, mut bytes) in packets {

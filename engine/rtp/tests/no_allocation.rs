@@ -49,10 +49,10 @@ fn nothing_is_allocated_between_receive_and_send() {
     let mut clock = sim::Clock::new();
     let mut media = media(64, clock.now());
     // Every pair of codecs, relayed, converted in place, and in batches; every fourth pair has a third codec.
-    let kinds = [payload(0, None), payload(8, None), payload(96, Some(("L16", 8000))), payload(97, Some(("L16", 16000)))];
+    let kinds = [payload(0, None), payload(8, None), payload(96, Some(("L16", 8000))), payload(97, Some(("L16", 16000))), payload(9, None)];
     let mut keys = Vec::new();
     for n in 0..32 {
-        let (a, b) = (&kinds[n % 4], &kinds[n / 4 % 4]);
+        let (a, b) = (&kinds[n % 5], &kinds[n / 5 % 5]);
         let one = call(&mut media, 2 * n, std::slice::from_ref(a), clock.now());
         let other = call(&mut media, 2 * n + 1, std::slice::from_ref(b), clock.now());
         mix(&mut media, one.1, other.1, clock.now());

@@ -9,6 +9,7 @@
 //! Units:  the driver's time.
 //! Errors: none; the machine (`media`) answers commands.
 
+mod coders;
 mod rtcp_state;
 mod view;
 mod watch;
@@ -18,6 +19,7 @@ use std::time::Instant;
 
 use dsp::resample::{Downsampler, Upsampler};
 
+pub use coders::Coders;
 pub use rtcp_state::RtcpState;
 pub use watch::MediaWatch;
 
@@ -97,6 +99,8 @@ pub struct Channel {
     pub sent: SendStream,
     /// Rate converter on the way out.
     pub rate: RateState,
+    /// What its codecs remember.
+    pub coders: Coders,
     /// Counters.
     pub counts: Counts,
     /// Codec last received.
@@ -124,6 +128,7 @@ impl Channel {
             link: Link::None,
             sent,
             rate: RateState::Idle,
+            coders: Coders::default(),
             counts: Counts::default(),
             codec_in: None,
             codec_out: None,

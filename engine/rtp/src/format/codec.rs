@@ -21,6 +21,8 @@ pub enum Codec {
     L16At8k,
     /// Linear, 16 bits, 16 kHz.
     L16At16k,
+    /// G.722: 16 kHz under an RTP clock of 8000 (RFC 3551 §4.5.2).
+    G722,
     /// Relayed only; the number tells encodings apart.
     Opaque {
         /// Of name, clock, channels and framing parameter.
@@ -36,6 +38,15 @@ impl Codec {
         !matches!(self, Self::Opaque { .. })
     }
 
+    /// Its sample rate; `None` if we do not decode it.
+    pub const fn rate_hz(self) -> Option<u32> {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::L16At8k => Some(8000),
+            Self::L16At16k | Self::G722 => Some(16_000),
+            Self::Opaque { .. } => None,
+        }
+    }
+
     /// Name for the statistics.
     pub const fn name(self) -> &'static str {
         match self {
@@ -43,6 +54,7 @@ impl Codec {
             Self::Pcma => "PCMA",
             Self::L16At8k => "L16/8000",
             Self::L16At16k => "L16/16000",
+            Self::G722 => "G722",
             Self::Opaque { name, .. } => name,
         }
     }
@@ -94,6 +106,7 @@ impl Format {
             8000 if is("PCMU") => FormatKind::Audio(Codec::Pcmu),
             8000 if is("PCMA") => FormatKind::Audio(Codec::Pcma),
             8000 if is("L16") => FormatKind::Audio(Codec::L16At8k),
+            8000 if is("G722") => FormatKind::Audio(Codec::G722),
             16000 if is("L16") => FormatKind::Audio(Codec::L16At16k),
             _ if is("telephone-event") => FormatKind::Event,
             _ if is("CN") => FormatKind::ComfortNoise,
@@ -104,7 +117,7 @@ impl Format {
 }
 
 /// Names of encodings that are often relayed, so that statistics can name them without memory of their own.
-const KNOWN: [&str; 12] = ["G722", "iLBC", "G729", "GSM", "opus", "AMR", "AMR-WB", "EVS", "G726-32", "speex", "SILK", "G723"];
+const KNOWN: [&str; 11] = ["iLBC", "G729", "GSM", "opus", "AMR", "AMR-WB", "EVS", "G726-32", "speex", "SILK", "G723"];
 
 fn opaque(name: &str, clock_rate_hz: u32, channels: u8, fmtp: Option<&str>) -> Codec {
     // The parameter that decides what the bits mean, with its default where there is one.

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::batch::Job;
+use super::codecs::Leaves;
 use super::{ChannelKey, Forward, Media, Port, Verdict};
 use crate::channel::{Channel, Link};
 use crate::format::{Codec, Format, FormatKind};
@@ -84,12 +85,8 @@ impl Media {
                 in_place(&mut self.scratch, packet.get_mut(taken.payload.clone())?, |from, to| self.kernels.g711.alaw_to_ulaw(from, to));
             }
             (FormatKind::Audio(from), FormatKind::Audio(into)) if from != into => {
-                if self.batch.push(Job { via, to, header, from, into }, packet.get(taken.payload)?) {
-                    self.counters.transcoded += 1;
-                } else {
-                    channel.counts.skipped += 1;
-                    self.counters.overrun += 1;
-                }
+                let job = Job { source: key, leaves: Leaves { via, to, header }, from, into };
+                self.transcode(job, packet.get(taken.payload)?);
                 return None;
             }
             (FormatKind::Audio(_) | FormatKind::Event | FormatKind::ComfortNoise, _) => {}
@@ -99,6 +96,19 @@ impl Media {
         channel.sent.sent(bytes.len(), payload_len);
         self.counters.forwarded += 1;
         Some(Forward { via, to, bytes })
+    }
+
+    /// Hands a payload to the batches.
+    fn transcode(&mut self, job: Job, payload: &[u8]) {
+        let Self { batch, decoders, encoders, table, .. } = self;
+        if batch.push(job, payload, (decoders, encoders), table) {
+            self.counters.transcoded += 1;
+            return;
+        }
+        self.counters.overrun += 1;
+        if let Some(channel) = table.by_key(job.leaves.via) {
+            channel.counts.skipped += 1;
+        }
     }
 
     /// Lets the channel judge and count a packet. `None` if it goes no further.
@@ -120,6 +130,7 @@ impl Media {
         let (Arrival::InOrder(sequence) | Arrival::Reordered(sequence)) = arrival else { return None };
         channel.counts.packets += 1;
         channel.counts.bytes += packet_len as u64;
+        channel.coders.listen(channel.received.epoch());
         let (epoch, link, receives) = (channel.received.epoch(), channel.link, channel.direction.recv);
         if let Some(FormatKind::Audio(codec)) = format.map(|f| f.kind) {
             channel.codec_in = Some(codec);

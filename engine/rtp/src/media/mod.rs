@@ -15,6 +15,7 @@
 //! Not here: sockets, ports, clocks (`engine`); samples (`dsp`).
 
 mod batch;
+mod codecs;
 mod commands;
 mod counters;
 mod forward;
@@ -32,6 +33,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use self::batch::Batch;
+use self::codecs::{Decoders, Encoders};
 use self::counters::Counters;
 use self::sweep::Reports;
 use self::table::Table;
@@ -54,6 +56,8 @@ pub struct Media {
     /// Time of the slot.
     now: Instant,
     batch: Batch,
+    decoders: Decoders,
+    encoders: Encoders,
     reports: Reports,
     scratch: Box<[u8]>,
     counters: Counters,
@@ -83,6 +87,8 @@ impl Media {
             table: Table::new(channels_max),
             now: start.now,
             batch: Batch::new(),
+            decoders: Decoders::new(),
+            encoders: Encoders::new(),
             reports: Reports::new(),
             scratch: vec![0; SCRATCH_LEN].into(),
             counters: Counters::default(),
@@ -100,15 +106,20 @@ impl Media {
     pub fn begin(&mut self, now: Instant) {
         self.now = now;
         self.batch.clear();
+        self.decoders.clear();
+        self.encoders.clear();
         self.reports.clear();
     }
 
     /// Runs what was gathered in this slot, and what is due by time.
     pub fn run(&mut self) {
-        if self.batch.len() > 0 {
-            self.batch.run(&self.kernels, &mut self.table);
-            for transmit in self.batch.transmits() {
-                if let Some(channel) = self.table.by_key(transmit.via) {
+        if self.encoders.len() > 0 {
+            let Self { kernels, table, decoders, encoders, batch, .. } = self;
+            decoders.run(kernels, table);
+            batch.place(kernels, decoders, encoders, table);
+            encoders.run(kernels, table);
+            for transmit in encoders.transmits() {
+                if let Some(channel) = table.by_key(transmit.via) {
                     channel.sent.sent(transmit.bytes.len(), transmit.bytes.len() - crate::packet::HEADER_LEN);
                 }
             }
@@ -118,7 +129,7 @@ impl Media {
 
     /// Packets made in this slot, beside those forwarded from their buffers.
     pub fn transmits(&self) -> impl Iterator<Item = Transmit<'_>> {
-        self.batch.transmits().chain(self.reports.transmits())
+        self.encoders.transmits().chain(self.reports.transmits())
     }
 
     /// The next thing to do for the driver, until `None`.

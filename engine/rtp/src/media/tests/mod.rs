@@ -1,6 +1,7 @@
 //! The machine of a shard, driven as the engine does it: one `begin`, packets, one `run`, all transmits.
 
 mod bridge;
+mod codecs;
 mod life;
 mod peers;
 

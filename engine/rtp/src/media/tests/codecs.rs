@@ -1,0 +1,120 @@
+//! Codecs that remember, in lanes with those of other channels.
+
+use dsp::g722::{Decoder, Encoder, Scratch};
+
+use super::*;
+
+/// One G.722 channel by itself, frame by frame.
+#[derive(Default)]
+struct Alone {
+    decoder: Decoder,
+    encoder: Encoder,
+}
+
+impl Alone {
+    fn decode(&mut self, octets: &[u8]) -> Vec<i16> {
+        let mut batch = dsp::Batch::new(1, 2 * octets.len());
+        let ticket = batch.push(&self.decoder, octets).unwrap();
+        Kernels::best().g722.decode(&mut batch, &mut Scratch::new());
+        self.decoder = *batch.state(ticket).unwrap();
+        batch.output(ticket).to_vec()
+    }
+
+    fn encode(&mut self, samples: &[i16]) -> Vec<u8> {
+        let mut batch = dsp::Batch::new(1, samples.len());
+        let ticket = batch.push(&self.encoder, samples).unwrap();
+        Kernels::best().g722.encode(&mut batch, &mut Scratch::new());
+        self.encoder = *batch.state(ticket).unwrap();
+        batch.output(ticket).to_vec()
+    }
+}
+
+fn linear(samples: &[i16]) -> Vec<u8> {
+    let mut octets = vec![0; 2 * samples.len()];
+    dsp::l16::encode(samples, &mut octets);
+    octets
+}
+
+fn noise(seed: u64, samples: usize) -> Vec<i16> {
+    let mut rng = sim::SimRng::new(seed);
+    (0..samples).map(|_| rng.below(8000) as i16 - 4000).collect()
+}
+
+const WIDE: &str = "L16";
+
+#[test]
+fn frames_of_one_channel_in_one_slot_go_one_after_the_other() {
+    let mut bed = Bed::new();
+    let [(ka, _), (kb, _)] = bed.bridge((A, &[named(96, WIDE, 16000)]), (B, &[plain(9)]));
+    let (mut phone, mut back) = (Phone::new(A, 96), Phone::new(B, 9));
+    let (mut out, mut into) = (Alone::default(), Alone::default());
+    // One, three or no packets a slot, of unlike lengths.
+    for (slot, lens) in [vec![320], vec![320, 160, 320], vec![], vec![640, 320], vec![320]].into_iter().cycle().take(50).enumerate() {
+        let frames: Vec<_> = lens.iter().enumerate().map(|(n, len)| noise((slot * 10 + n) as u64, *len)).collect();
+        let codes: Vec<_> = frames.iter().map(|frame| out.encode(frame)).collect();
+        let mut packets: Vec<_> = frames.iter().map(|frame| (ka, addr(A), phone.packet(&linear(frame)))).collect();
+        packets.extend(codes.iter().map(|octets| (kb, addr(B), back.packet(octets))));
+        let sent = bed.slot(&packets);
+        let to = |who: &str| -> Vec<Vec<u8>> {
+            sent.iter().filter(|s| s.to == addr(who) && s.port == Port::Rtp).map(|s| s.payload().to_vec()).collect()
+        };
+        assert_eq!(to(B), codes, "encoded in slot {slot}");
+        let heard: Vec<_> = codes.iter().map(|octets| linear(&into.decode(octets))).collect();
+        assert_eq!(to(A), heard, "decoded in slot {slot}");
+    }
+    assert_eq!(bed.media.transcodes(), 2);
+}
+
+#[test]
+fn many_channels_share_the_lanes_and_keep_apart() {
+    const CALLS: usize = 700;
+    let mut bed = Bed::with(Config { channels_max: 2 * CALLS, ..Config::default() });
+    let who = |n: usize| format!("127.1.{}.{}:4000", n / 200, n % 200 + 1);
+    let calls: Vec<_> = (0..CALLS)
+        .map(|n| {
+            let [(key, _), _] = bed.bridge((&who(2 * n), &[named(96, WIDE, 16000)]), (&who(2 * n + 1), &[plain(9)]));
+            (key, Phone::new(&who(2 * n), 96), Alone::default())
+        })
+        .collect();
+    let mut calls = calls;
+    for slot in 0..3 {
+        // Each slot leaves out other channels: who says nothing keeps his state.
+        let mut packets = Vec::new();
+        let mut expected = Vec::new();
+        for (n, (key, phone, alone)) in calls.iter_mut().enumerate().filter(|(n, _)| (n + slot) % 3 != 0) {
+            let frame = noise((1000 * slot + n) as u64, 320);
+            packets.push((*key, phone.from, phone.packet(&linear(&frame))));
+            expected.push((addr(&who(2 * n + 1)), alone.encode(&frame)));
+        }
+        let sent = bed.slot(&packets);
+        let heard: Vec<_> = sent.iter().filter(|s| s.port == Port::Rtp).map(|s| (s.to, s.payload().to_vec())).collect();
+        assert_eq!(heard, expected);
+    }
+}
+
+#[test]
+fn narrow_and_wide_meet_and_the_clock_stays_that_of_the_payload() {
+    let mut bed = Bed::new();
+    let [(ka, a), (kb, b)] = bed.bridge((A, &[plain(0)]), (B, &[plain(9), plain(0)]));
+    bed.target(b, B, &[plain(9)]);
+    let (mut pa, mut pb) = (Phone::new(A, 0), Phone::new(B, 9));
+    let first = bed.say(ka, &mut pa, &[0x55; 160]).unwrap();
+    assert_eq!((first.header().payload_type.number(), first.payload().len()), (9, 160));
+    let second = bed.say(ka, &mut pa, &[0x55; 160]).unwrap();
+    assert_eq!(second.header().timestamp, first.header().timestamp.offset(160), "RFC 3551 §4.5.2");
+    assert_eq!(bed.say(kb, &mut pb, &[0x55; 160]).unwrap().payload().len(), 160);
+    assert_eq!((bed.stats(a).codec_in, bed.stats(b).codec_in), (Some("PCMU"), Some("G722")));
+    bed.target(b, B, &[plain(0)]);
+    assert_eq!(bed.say(ka, &mut pa, &[0x55; 160]).unwrap().payload(), &[0x55; 160], "relayed from now on");
+}
+
+#[test]
+fn a_new_source_starts_the_decoder_anew() {
+    let mut bed = Bed::new();
+    let [(ka, _), _] = bed.bridge((A, &[plain(9)]), (B, &[named(96, WIDE, 16000)]));
+    let mut phone = Phone::new(A, 9);
+    bed.say(ka, &mut phone, &Alone::default().encode(&noise(1, 320)));
+    phone.ssrc = 77;
+    let codes = Alone::default().encode(&noise(2, 320));
+    assert_eq!(bed.say(ka, &mut phone, &codes).unwrap().payload(), linear(&Alone::default().decode(&codes)));
+}
