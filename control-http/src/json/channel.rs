@@ -13,7 +13,8 @@
 use std::net::IpAddr;
 
 use rtp::api::{
-    ChannelCounts, ChannelView, ControlUrl, Direction, Encoding, Event, EventAction, Load, Open, Opened, Payload, Stats, Target,
+    ChannelCounts, ChannelView, ControlUrl, Direction, Encoding, Event, EventAction, Load, Open, Opened, Payload, PlayEvent, RecordEvent,
+    Stats, Target,
 };
 use serde_json::{Map, Value, json};
 
@@ -107,6 +108,8 @@ pub fn channel(view: &ChannelView) -> Value {
     out.insert("mix".into(), view.mix.map(|mix| mix.to_string()).into());
     out.insert("echo".into(), view.echo.into());
     out.insert("direction".into(), json!({"send": view.direction.send, "recv": view.direction.recv}));
+    out.insert("play".into(), view.play.into());
+    out.insert("record".into(), view.records.iter().map(|file| Value::from(&**file)).collect());
     append_stats(&mut out, &view.stats);
     Value::Object(out)
 }
@@ -156,6 +159,8 @@ pub fn channel_event(event: &Event) -> Value {
             out.insert("action".into(), "media".into());
             out.insert("event".into(), media.word().into());
         }
+        EventAction::Play(play) => append_play(&mut out, play),
+        EventAction::Record(record) => append_record(&mut out, record),
         EventAction::Close { reason, stats } => {
             let mut figures = Map::new();
             append_stats(&mut figures, stats);
@@ -170,6 +175,40 @@ pub fn channel_event(event: &Event) -> Value {
     }
     out.insert("seq".into(), event.seq.into());
     Value::Object(out)
+}
+
+fn append_play(out: &mut Map<String, Value>, event: &PlayEvent) {
+    let (word, play, reason) = match event {
+        PlayEvent::Start { play, reason } => ("start", Some(play), Some(reason.word())),
+        PlayEvent::End { play, reason } => ("end", Some(play), Some(reason.word())),
+        PlayEvent::Error { .. } => ("error", None, None),
+    };
+    out.insert("action".into(), "play".into());
+    out.insert("event".into(), word.into());
+    if let Some(reason) = reason {
+        out.insert("reason".into(), reason.into());
+    }
+    if let Some(play) = play {
+        out.insert("play".into(), (*play).into());
+    }
+    if let PlayEvent::Error { detail } = event {
+        out.insert("detail".into(), detail.as_str().into());
+    }
+}
+
+fn append_record(out: &mut Map<String, Value>, event: &RecordEvent) {
+    out.insert("action".into(), "record".into());
+    out.insert("event".into(), event.kind.word().into());
+    out.insert("file".into(), (*event.file).into());
+    if let Some(filesize) = event.filesize {
+        out.insert("filesize".into(), filesize.into());
+    }
+    if event.lost_ms > 0 {
+        out.insert("lostms".into(), event.lost_ms.into());
+    }
+    if let Some(detail) = &event.detail {
+        out.insert("detail".into(), detail.as_str().into());
+    }
 }
 
 fn counts(counts: ChannelCounts) -> Value {

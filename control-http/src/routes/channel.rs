@@ -3,7 +3,8 @@
 //! ```text
 //!   POST /, /channel                                                  open
 //!   PUT /channel/{uuid}, /channel/target/{uuid}, /channel/{uuid}/target   far end
-//!   PUT /channel/{a}/mix/{b}, /channel/{uuid}/unmix|echo|direction
+//!   PUT /channel/{a}/mix/{b}, /channel/{uuid}/unmix|echo|direction|play|record|dtmf
+//!   DELETE /channel/{uuid}/play, /channel/{uuid}/record[/{file}]
 //!   GET, DELETE /channel/{uuid}
 //! ```
 //! Shape:  three generations of paths for the far end, all the same.
@@ -14,7 +15,7 @@ use rtp::api::{ChannelId, Command, Reply};
 use serde_json::json as value;
 
 use super::{Refusal, RtpBackend, done, json};
-use crate::json::{Object, channel, closed, direction, open, opened, parse, target};
+use crate::json::{Object, channel, closed, direction, dtmf, open, opened, parse, record, soup, target};
 use crate::resolve::Resolver;
 use crate::wire::{Method, Response};
 
@@ -55,7 +56,32 @@ pub(super) async fn route<B: RtpBackend>(
             let direction = direction(&Object::root(&parsed)?)?;
             run(backend, Command::Direction { channel: id(uuid)?, direction }).await
         }
-        ([_, "mix", _] | [_, "unmix" | "echo" | "direction"], _) => Err(Refusal::NotAllowed("PUT")),
+        ([uuid, "play"], Method::Put) => {
+            let (channel, parsed) = (id(uuid)?, parse(body)?);
+            match backend.call(Command::Play { channel, soup: soup(&Object::root(&parsed)?)? }).await? {
+                Reply::Playing { play } => Ok(json(200, &value!({"play": play}))),
+                _ => Err(Refusal::Mismatch),
+            }
+        }
+        ([uuid, "play"], Method::Delete) => run(backend, Command::StopPlay { channel: id(uuid)? }).await,
+        ([uuid, "record"], Method::Put) => {
+            let (channel, parsed) = (id(uuid)?, parse(body)?);
+            let record = Box::new(record(&Object::root(&parsed)?)?);
+            run(backend, Command::Record { channel, record }).await
+        }
+        ([uuid, "record", file @ ..], Method::Delete) => {
+            // A file in a folder is named by as many segments.
+            let file = (!file.is_empty()).then(|| file.join("/").into());
+            run(backend, Command::StopRecord { channel: id(uuid)?, file }).await
+        }
+        ([uuid, "dtmf"], Method::Put) => {
+            let (channel, parsed) = (id(uuid)?, parse(body)?);
+            let dtmf = dtmf(&Object::root(&parsed)?)?;
+            run(backend, Command::Dtmf { channel, dtmf }).await
+        }
+        ([_, "play" | "record"], _) => Err(Refusal::NotAllowed("PUT, DELETE")),
+        ([_, "record", ..], _) => Err(Refusal::NotAllowed("DELETE")),
+        ([_, "mix", _] | [_, "unmix" | "echo" | "direction" | "dtmf"], _) => Err(Refusal::NotAllowed("PUT")),
         _ => Err(Refusal::NoRoute),
     }
 }

@@ -8,16 +8,22 @@
 //! Units:  in the names: `_ms`, `_us`, `_hz`; counts are packets unless they say bytes.
 //! Errors: [`CommandError`], one per HTTP status of the contract.
 //! Null:   what was not measured is `None`, never 0.
-//! Not here: sockets and ports (`engine`), the verbs play, record and dtmf, which come with their machines.
+//! Not here: sockets, ports and files (`engine`).
 
 mod id;
+mod play;
+mod record;
 mod stats;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use id::{BadChannelId, ChannelId};
+pub use play::{DIGITS_MAX, Dtmf, PlayEvent, PlayReason, event_of_digit};
+pub use record::{AVERAGE_FRAMES, Record, RecordChannels, RecordEnd, RecordEvent, RecordEventKind, RecordFormat, Ticket};
 pub use stats::{ChannelCounts, CoreLoad, InStats, Load, OutStats, RemoteStats, RtcpStats, Stats, TickStats};
+
+pub use crate::soup::{Entry, FileKey, Names, Repeat, Soup};
 
 /// Where a control server listens: `http://host:port` with an optional path prefix, no slash at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +65,39 @@ pub enum Command {
         /// Which way its media may flow.
         direction: Direction,
     },
+    /// `PUT /channel/{uuid}/play`. The driver puts the sounds into the soup before the machine has it.
+    Play {
+        /// Which channel.
+        channel: ChannelId,
+        /// What.
+        soup: Soup,
+    },
+    /// `DELETE /channel/{uuid}/play`.
+    StopPlay {
+        /// Which channel.
+        channel: ChannelId,
+    },
+    /// `PUT /channel/{uuid}/record`. The driver opens the file before the machine has it.
+    Record {
+        /// Which channel.
+        channel: ChannelId,
+        /// What, where to, and until when.
+        record: Box<Record>,
+    },
+    /// `DELETE /channel/{uuid}/record[/{file}]`.
+    StopRecord {
+        /// Which channel.
+        channel: ChannelId,
+        /// Which recording; all if not said.
+        file: Option<Arc<str>>,
+    },
+    /// `PUT /channel/{uuid}/dtmf`.
+    Dtmf {
+        /// Which channel.
+        channel: ChannelId,
+        /// What to send.
+        dtmf: Dtmf,
+    },
     /// `DELETE /channel/{uuid}`.
     Close {
         /// Which channel.
@@ -83,6 +122,11 @@ impl Command {
             | Self::Unmix { channel }
             | Self::Echo { channel }
             | Self::Direction { channel, .. }
+            | Self::Play { channel, .. }
+            | Self::StopPlay { channel }
+            | Self::Record { channel, .. }
+            | Self::StopRecord { channel, .. }
+            | Self::Dtmf { channel, .. }
             | Self::Close { channel }
             | Self::Get { channel }
             | Self::Mix { a: channel, .. } => Some(*channel),
@@ -172,6 +216,11 @@ pub enum Reply {
         /// The pool after it.
         channels: ChannelCounts,
     },
+    /// It plays; its number among the plays of the channel.
+    Playing {
+        /// From 1.
+        play: u64,
+    },
     /// All channels, oldest first.
     Channels(Vec<ChannelView>),
     /// One channel.
@@ -210,6 +259,12 @@ pub struct ChannelView {
     pub echo: bool,
     /// Which way media may flow.
     pub direction: Direction,
+    /// Name of the codec that it sends where it makes the sound itself.
+    pub codec: Option<&'static str>,
+    /// Number of what it plays.
+    pub play: Option<u64>,
+    /// Files it is recorded to.
+    pub records: Vec<Arc<str>>,
     /// Figures so far.
     pub stats: Stats,
 }
@@ -236,6 +291,10 @@ pub enum EventAction {
     Mix(MixEvent),
     /// `{action:"media", event}`.
     Media(MediaEvent),
+    /// `{action:"play", event, reason}`.
+    Play(PlayEvent),
+    /// `{action:"record", event, file, filesize}`.
+    Record(Box<RecordEvent>),
     /// `{action:"close", reason, stats}`, the last of a channel.
     Close {
         /// Why.

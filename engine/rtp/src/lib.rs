@@ -14,5 +14,7 @@ pub mod clock;
 pub mod format;
 pub mod media;
 pub mod packet;
+pub mod sound;
+pub mod soup;
 pub mod source;
 pub mod stream;

@@ -218,7 +218,7 @@ impl<M: Machine> MediaShard<M> {
                 figures.extend(self.figures());
                 Reply::Status(figures)
             }
-            reply @ (Reply::Done | Reply::Opened(_)) => reply,
+            reply @ (Reply::Done | Reply::Playing { .. } | Reply::Opened(_)) => reply,
         }
     }
 

@@ -132,6 +132,11 @@ impl RtpNode {
             | Command::Unmix { channel }
             | Command::Echo { channel }
             | Command::Direction { channel, .. }
+            | Command::Play { channel, .. }
+            | Command::StopPlay { channel }
+            | Command::Record { channel, .. }
+            | Command::StopRecord { channel, .. }
+            | Command::Dtmf { channel, .. }
             | Command::Close { channel }
             | Command::Get { channel } => {
                 let home = self.home(*channel)?;
@@ -202,7 +207,7 @@ impl RtpNode {
                 self.learn(shard, None, channels);
                 Reply::Closed { stats, channels: self.channels() }
             }
-            Reply::Done | Reply::Channels(_) | Reply::Channel(_) | Reply::Status(_) => answer,
+            Reply::Done | Reply::Playing { .. } | Reply::Channels(_) | Reply::Channel(_) | Reply::Status(_) => answer,
         })
     }
 

@@ -205,6 +205,90 @@ fn verbs_become_commands() {
 }
 
 #[test]
+fn media_verbs_become_commands() {
+    use rtp::api::{Dtmf, Entry, Record, Soup};
+    let a = id(1);
+    let path = |rest: &str| format!("/channel/{a}/{rest}");
+    let soup = Soup { entries: vec![Entry::wav("a.wav")], ..Soup::default() };
+    let (status, body) = answer(Method::Put, &path("play"), r#"{"files":[{"wav":"a.wav"}]}"#, Ok(Reply::Playing { play: 7 }));
+    assert_eq!((status, body), (200, value!({"play": 7})));
+    assert_eq!(refused(&path("play"), "{}"), (400, "files is missing".into()));
+    assert_eq!(refused(&path("record"), "{}"), (400, "file is missing".into()));
+    assert_eq!(refused(&path("dtmf"), "{}"), (400, "digits is missing".into()));
+    let stop = |file: Option<&str>| Command::StopRecord { channel: a, file: file.map(Into::into) };
+    for (method, rest, body, command) in [
+        (Method::Delete, "play", "", Command::StopPlay { channel: a }),
+        (Method::Put, "record", r#"{"file":"b.wav"}"#, Command::Record { channel: a, record: Box::new(Record::new("b.wav")) }),
+        (Method::Delete, "record", "", stop(None)),
+        (Method::Delete, "record/b.wav", "", stop(Some("b.wav"))),
+        (Method::Delete, "record/x/b%20c.wav", "", stop(Some("x/b c.wav"))),
+        (
+            Method::Put,
+            "dtmf",
+            r#"{"digits":"5#"}"#,
+            Command::Dtmf { channel: a, dtmf: Dtmf { digits: vec![5, 11], duration_ms: 200, gap_ms: 200 } },
+        ),
+    ] {
+        assert_eq!(asked(method, &path(rest), body), command);
+    }
+    let api = media();
+    api.backend.answers.borrow_mut().push_back(Ok(Reply::Playing { play: 1 }));
+    ask(&api, Method::Put, &path("play"), r#"{"files":[{"wav":"a.wav"}]}"#);
+    assert_eq!(api.backend.asked.take(), [Command::Play { channel: a, soup }]);
+    for (method, rest, allow) in [
+        (Method::Post, "play", "PUT, DELETE"),
+        (Method::Get, "record", "PUT, DELETE"),
+        (Method::Put, "record/a", "DELETE"),
+        (Method::Get, "dtmf", "PUT"),
+    ] {
+        let (status, _, response) = ask(&media(), method, &path(rest), "");
+        assert_eq!(status, 405);
+        assert!(response.headers.contains(&("Allow", allow.to_owned())), "{rest}");
+    }
+    for rest in ["play", "record", "dtmf"] {
+        let (status, detail) = refused(&format!("/channel/x/{rest}"), "{}");
+        assert_eq!((status, detail.as_str()), (404, "x is not a channel"), "the path is judged before the body");
+    }
+}
+
+#[test]
+fn events_of_plays_and_recordings_have_the_documented_keys() {
+    use rtp::api::{PlayEvent, PlayReason, RecordEnd, RecordEvent, RecordEventKind, Ticket};
+    let told = |action| {
+        let event = Event { control: ControlUrl("http://h:1".into()), channel: id(1), id: Some("c".into()), seq: 4, action };
+        let mut told = crate::json::channel_event(&event);
+        for (key, expected) in [("uuid", value!(id(1).to_string())), ("id", value!("c")), ("seq", value!(4))] {
+            assert_eq!(told.as_object_mut().unwrap().shift_remove(key), Some(expected));
+        }
+        told
+    };
+    assert_eq!(
+        told(EventAction::Play(PlayEvent::Start { play: 2, reason: PlayReason::New })),
+        value!({"action": "play", "event": "start", "reason": "new", "play": 2})
+    );
+    assert_eq!(
+        told(EventAction::Play(PlayEvent::End { play: 2, reason: PlayReason::TelephoneEvent })),
+        value!({"action": "play", "event": "end", "reason": "telephone-event", "play": 2})
+    );
+    assert_eq!(
+        told(EventAction::Play(PlayEvent::Error { detail: "a.wav: not there".into() })),
+        value!({"action": "play", "event": "error", "detail": "a.wav: not there"})
+    );
+    let record = RecordEvent {
+        file: "a.wav".into(),
+        kind: RecordEventKind::Finished(RecordEnd::BelowPower),
+        filesize: Some(44),
+        lost_ms: 0,
+        ticket: Ticket(1),
+        detail: None,
+    };
+    assert_eq!(
+        told(EventAction::Record(Box::new(record))),
+        value!({"action": "record", "event": "finished.belowpower", "file": "a.wav", "filesize": 44})
+    );
+}
+
+#[test]
 fn statistics_have_the_documented_keys_and_null_for_what_is_not_known() {
     let stats = Stats {
         input: InStats { count: 3, bytes: 516, jitter_ms: Some(1.5), ..InStats::default() },
@@ -239,11 +323,14 @@ fn statistics_have_the_documented_keys_and_null_for_what_is_not_known() {
         mix: Some(id(2)),
         echo: false,
         direction: Direction::default(),
+        codec: Some("PCMA"),
+        play: Some(3),
+        records: vec!["a.wav".into()],
         stats: stats.clone(),
     };
     let shown = with(value!({
         "uuid": uuid, "channel": uuid, "id": "c", "ip": "192.0.2.1", "port": 10_000, "mix": id(2).to_string(), "echo": false,
-        "direction": {"send": true, "recv": true},
+        "direction": {"send": true, "recv": true}, "play": 3, "record": ["a.wav"],
     }));
     assert_eq!(answer(Method::Get, &format!("/channel/{uuid}"), "", Ok(Reply::Channel(Box::new(view.clone())))), (200, shown.clone()));
     assert_eq!(answer(Method::Get, "/channel", "", Ok(Reply::Channels(vec![view]))), (200, value!({"count": 1, "channels": [shown]})));

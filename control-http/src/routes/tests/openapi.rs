@@ -39,7 +39,9 @@ fn operation(method: Method, target: &str) -> Option<&'static Value> {
     let paths = CONTRACT["paths"].as_object()?;
     let fits = |template: &str| {
         let have: Vec<&str> = template.trim_end_matches('/').split('/').collect();
-        have.len() == wanted.len() && have.iter().zip(&wanted).all(|(have, wanted)| have.starts_with('{') || have == wanted)
+        // A file may be in a folder.
+        let len_fits = have.len() == wanted.len() || have.last() == Some(&"{file}") && have.len() <= wanted.len();
+        len_fits && have.iter().zip(&wanted).all(|(have, wanted)| have.starts_with('{') || have == wanted)
     };
     let mut found: Vec<(&String, &Value)> = paths.iter().filter(|(template, _)| fits(template)).collect();
     found.sort_by_key(|(template, _)| template.matches('{').count());

@@ -14,7 +14,7 @@ use rand_core::Rng;
 use super::{ChannelKey, Local, Media, Output};
 use crate::api::{ChannelCounts, ChannelId, ChannelView, CloseReason, Command, CommandError, EventAction, MixEvent, Open, Reply, Target};
 use crate::channel::{Channel, Identity, Link, RtcpState};
-use crate::format::{FormatError, Formats};
+use crate::format::{FormatError, FormatKind, Formats};
 use crate::stream::{SendStream, Ssrc};
 
 impl Media {
@@ -66,6 +66,13 @@ impl Media {
                 if let Some(channel) = self.table.get_mut(slot) {
                     channel.direction = direction;
                 }
+            }
+            Command::Play { .. }
+            | Command::StopPlay { .. }
+            | Command::Record { .. }
+            | Command::StopRecord { .. }
+            | Command::Dtmf { .. } => {
+                return Err(CommandError::Impossible("channels of this core neither play nor record".into()));
             }
             Command::Close { channel } => return self.close(channel, CloseReason::Requested),
             Command::List => {
@@ -202,6 +209,12 @@ impl Media {
             },
             echo: channel.link == Link::Echo,
             direction: channel.direction,
+            codec: channel.formats.preferred_of_ours().and_then(|format| match format.kind {
+                FormatKind::Audio(codec) => Some(codec.name()),
+                FormatKind::Event | FormatKind::ComfortNoise => None,
+            }),
+            play: None,
+            records: Vec::new(),
             stats: channel.stats(),
         }
     }

@@ -20,7 +20,7 @@ fn media_events_come_once_and_hold_suspends_the_time_out() {
     let media = |bed: &mut Bed| -> Vec<(u64, MediaEvent)> {
         let events = bed.events().into_iter().filter_map(|e| match e.action {
             EventAction::Media(m) => Some((e.seq, m)),
-            EventAction::Mix(_) | EventAction::Close { .. } => None,
+            _ => None,
         });
         events.collect()
     };
@@ -75,6 +75,7 @@ fn close_ends_the_mix_and_makes_the_key_stale() {
                 EventAction::Mix(m) => (e.channel, m.word()),
                 EventAction::Close { reason, .. } => (e.channel, reason.word()),
                 EventAction::Media(m) => (e.channel, m.word()),
+                other => panic!("{other:?}"),
             },
             Output::Closed(key) => {
                 assert_eq!(*key, ka);
