@@ -24,7 +24,7 @@ const scenarios = [
     const { control, sip, check } = world;
     let got;
     control.onnewcall = async (call) => {
-      got = await call.hunt([{ to: "1001", ms: 60 }, ["1002", "1003"], "1004"]);
+      got = await call.hunt([{ to: "1001", ms: 400 }, ["1002", "1003"], "1004"]);
     };
     const a = await sip.incoming({ to: "600" });
     const first = (await sip.outgoing("1001")).callid;
@@ -32,7 +32,7 @@ const scenarios = [
     check.equal((await sip.request("PUT /dialog/hangup")).body.callid, first, "the first gave up");
     await sip.outgoing("1003");
     await sip.answer(second);
-    await world.until(() => got, "who answered");
+    await world.until(() => got && world.call(a).answered, "who answered");
     check.equal([got.id, world.call(a).answered, sip.count("POST /dialog/invite")], [second, true, 3]);
   }],
 
