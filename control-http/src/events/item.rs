@@ -78,7 +78,7 @@ impl Event {
     pub(super) fn replaceable(&self) -> bool {
         match self {
             Self::Sip(sip::api::Event::Dialog { snapshot, .. }) => {
-                snapshot.event != EventKind::Hangup && snapshot.refer.is_none() && snapshot.digits.is_none()
+                snapshot.event != EventKind::Hangup && snapshot.refer.is_none() && snapshot.transfer.is_none() && snapshot.digits.is_none()
             }
             Self::Sip(sip::api::Event::Registration { .. }) => true,
             Self::Rtp(_) => false,

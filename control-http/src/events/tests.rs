@@ -36,6 +36,9 @@ pub(super) fn call(callid: &str, seq: u64, event: EventKind) -> Snapshot {
         sdp_us: None,
         epochs: Epochs::default(),
         refer: None,
+        transfer: None,
+        replaces: None,
+        contacts: Vec::new(),
         digits: None,
         agent: None,
         callerid: CallerId::default(),
@@ -159,7 +162,10 @@ fn a_newer_snapshot_replaces_an_unsent_older_one() {
 
 #[test]
 fn transfers_and_digits_are_not_replaced_but_by_the_end() {
-    let refer = Snapshot { refer: Some(ReferView { to: "1".into(), replaces: None }), ..call("c", 3, EventKind::Refer) };
+    let refer = Snapshot {
+        refer: Some(ReferView { to: "1".into(), replaces: None, uri: "sip:1".into(), referredby: None }),
+        ..call("c", 3, EventKind::Refer)
+    };
     let digits = |seq| Snapshot { digits: Some("5".into()), ..call("c", seq, EventKind::Dtmf) };
     let mut bench = Bench::new(EventConfig::default());
     for snapshot in

@@ -48,6 +48,7 @@ pub fn originate(body: &Object<'_>) -> Result<Originate, JsonError> {
         headers: headers(body)?,
         autoanswer: body.boolean("autoanswer")?.unwrap_or(false),
         idempotency: body.string("idempotency")?.filter(|key| !key.is_empty()).map(str::to_owned),
+        follow: body.boolean("follow")?.unwrap_or(false),
     })
 }
 

@@ -4,7 +4,7 @@
 //!   Snapshot ──► {callid … epochs, then seq, event, uuid, agent, callerid, headers, transport, epochsms}
 //! ```
 //! Shape:  the whole call each time; the older keys first and in their documented order. `to`, `from`, `contact`,
-//!         `maxforwards` and `agent` are left out while not known; `refer` and `digits` stand only in the event they cause.
+//!         `maxforwards` and `agent` are left out while not known; `refer`, `transfer` and `digits` stand only in the event they cause.
 //! Units:  `epochs` seconds, `epochsms` milliseconds since 1970, 0 for "not yet".
 //! Errors: none.
 //! Source: `docs/openapi.yaml`, `Snapshot`.
@@ -35,6 +35,10 @@ pub fn snapshot(call: &Snapshot) -> Value {
         if let Some(replaces) = &refer.replaces {
             view.insert("replaces".into(), replaces.as_str().into());
         }
+        view.insert("uri".into(), refer.uri.as_str().into());
+        if let Some(by) = &refer.referredby {
+            view.insert("referredby".into(), by.as_str().into());
+        }
         put("refer", view.into());
     }
     put("authenticated", call.authenticated.into());
@@ -51,6 +55,15 @@ pub fn snapshot(call: &Snapshot) -> Value {
     put("seq", call.seq.into());
     put("event", call.event.word().into());
     put("uuid", call.uuid.as_str().into());
+    if let Some(transfer) = &call.transfer {
+        put("transfer", json!({"code": transfer.status, "status": transfer.reason, "over": transfer.over}));
+    }
+    if let Some(replaces) = &call.replaces {
+        put("replaces", replaces.as_str().into());
+    }
+    if !call.contacts.is_empty() {
+        put("contacts", call.contacts.clone().into());
+    }
     if let Some(digits) = &call.digits {
         put("digits", digits.as_str().into());
     }

@@ -16,7 +16,7 @@ mod reply;
 use std::sync::Arc;
 
 pub use command::{Action, Command, Originate, Party, Secret, UserEntry};
-pub use event::{Epochs, Event, EventKind, ReferView, Snapshot};
+pub use event::{Epochs, Event, EventKind, ReferView, Snapshot, TransferView};
 pub use reply::{BindingView, CommandError, DomainView, RegisteredUser, RegistrationsView, Reply};
 
 /// Where a control server listens: `http://host:port` with an optional path prefix, no slash at the end.

@@ -104,6 +104,7 @@ impl Switch {
                     headers: vec![],
                     autoanswer: false,
                     idempotency: None,
+                    follow: false,
                 };
                 let reply = self.endpoint.command(Command::Originate(Box::new(wish)), now).unwrap();
                 assert!(matches!(reply, Reply::Originated(_)));

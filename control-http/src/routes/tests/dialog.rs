@@ -52,6 +52,7 @@ fn both_generations_of_originate_are_read() {
         headers: vec![],
         autoanswer: false,
         idempotency: None,
+        follow: false,
     };
     for path in ["/invite", "/dialog/invite"] {
         assert_eq!(command(Method::Post, path, seed), Command::Originate(Box::new(expected.clone())));
@@ -189,7 +190,10 @@ fn a_snapshot_has_the_documented_keys_in_order() {
         sdp_them: None,
         sdp_us: None,
         epochs: Epochs { start: 1_570_015_248_123, ring: 0, answer: 1_570_015_249_999, end: 0 },
-        refer: Some(ReferView { to: "1003".into(), replaces: None }),
+        refer: Some(ReferView { to: "1003".into(), replaces: None, uri: "sip:1003@d".into(), referredby: None }),
+        transfer: None,
+        replaces: None,
+        contacts: Vec::new(),
         digits: Some("12".into()),
         agent: None,
         callerid: CallerId { number: "1000".into(), name: "N".into(), private: false },
@@ -203,7 +207,7 @@ fn a_snapshot_has_the_documented_keys_in_order() {
     assert_eq!(
         String::from_utf8(response.body).unwrap(),
         concat!(
-            r#"{"callid":"c","domain":"d","to":"6","from":"1000","contact":"<sip:x>","maxforwards":70,"refer":{"to":"1003"},"#,
+            r#"{"callid":"c","domain":"d","to":"6","from":"1000","contact":"<sip:x>","maxforwards":70,"refer":{"to":"1003","uri":"sip:1003@d"},"#,
             r#""authenticated":true,"ring":false,"answered":true,"hold":false,"originator":false,"hangup":false,"#,
             r#""error":{"code":0,"status":""},"remote":{"host":"192.168.0.114","port":62001},"sdp":{"them":{},"us":{}},"#,
             r#""epochs":{"start":1570015248,"ring":0,"answer":1570015249,"end":0},"#,

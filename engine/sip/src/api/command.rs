@@ -61,6 +61,8 @@ pub struct Originate {
     pub autoanswer: bool,
     /// The same key within 5 minutes gives the same call.
     pub idempotency: Option<String>,
+    /// Call the contacts of a 3xx in place of reporting it.
+    pub follow: bool,
 }
 
 /// What control may do to a dialog: `PUT /dialog/{action}`.

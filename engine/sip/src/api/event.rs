@@ -59,6 +59,21 @@ pub struct ReferView {
     pub to: String,
     /// Call-ID of the call to replace.
     pub replaces: Option<String>,
+    /// Refer-To as it came, for calls that are not here.
+    pub uri: String,
+    /// Referred-By as it came (RFC 3892).
+    pub referredby: Option<String>,
+}
+
+/// How a transfer that we asked for goes (RFC 3515 §2.4.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferView {
+    /// SIP status of the new call, or of the refused REFER.
+    pub status: u16,
+    /// Its phrase.
+    pub reason: String,
+    /// Nothing more will be told of it.
+    pub over: bool,
 }
 
 /// Milliseconds since 1970; 0 is "not yet".
@@ -119,6 +134,12 @@ pub struct Snapshot {
     pub epochs: Epochs,
     /// Present in the one event that a REFER causes.
     pub refer: Option<ReferView>,
+    /// Present in the one event that a report on a REFER of ours causes.
+    pub transfer: Option<TransferView>,
+    /// Call-ID of the call that this one takes over once it is answered (RFC 3891).
+    pub replaces: Option<String>,
+    /// Contacts of a 3xx, best first: where the far end may be instead.
+    pub contacts: Vec<String>,
     /// Digits of an INFO, in the one event that it causes.
     pub digits: Option<String>,
     /// User-Agent or Server of the far end.

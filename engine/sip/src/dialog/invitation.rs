@@ -158,6 +158,12 @@ impl Invitation {
         let _first = self.negotiation.offer_sent();
     }
 
+    /// The same INVITE to another Request-URI: its next [`Invitation::request`] has the next CSeq (RFC 3261 §8.1.3.4).
+    #[must_use]
+    pub fn retargeted(&self, target: &str) -> Self {
+        Self { target: target.to_owned(), dialogs: Vec::new(), answered: None, ..self.clone() }
+    }
+
     /// Gives the dialog of the call and forgets the others: for when the transaction is over.
     #[must_use]
     pub fn into_dialog(mut self) -> Option<Dialog> {

@@ -11,7 +11,7 @@
 
 use std::time::Instant;
 
-use super::outgoing::Outgoing;
+use super::leg::{Leg, Outgoing};
 use super::output::ResolveId;
 use super::reply::Pending;
 use crate::api::{ControlUrl, Snapshot};
@@ -72,7 +72,9 @@ pub(super) struct Talking {
     /// Its dialog.
     pub dialog: Dialog,
     /// Our INVITE that made it, while more 2xx of other forks may come.
-    pub invitation: Option<Box<Invitation>>,
+    pub won: Option<Box<Won>>,
+    /// INVITEs to other contacts, cancelled and not yet over.
+    pub losers: Vec<Leg>,
     /// Challenges that the far end made, by the server itself and by a proxy.
     pub auths: Auths,
     /// Authorization headers of that INVITE, for an ACK that is still owed.
@@ -89,6 +91,14 @@ pub(super) struct Talking {
     pub owed: Option<OwedAck>,
     /// CSeq of the REFER of theirs that waits for its last NOTIFY.
     pub refer: Option<u32>,
+}
+
+/// The INVITE that was answered.
+pub(super) struct Won {
+    /// Its transaction.
+    pub transaction: TransactionId,
+    /// The dialogs that it makes.
+    pub invitation: Invitation,
 }
 
 /// A session description as text: a sixth of the size of its parsed form, which few of the calls that live are asked for.
@@ -220,7 +230,8 @@ impl Talking {
     pub fn new(dialog: Dialog) -> Self {
         Self {
             dialog,
-            invitation: None,
+            won: None,
+            losers: Vec::new(),
             auths: Auths::default(),
             proofs: Vec::new(),
             accepted: None,

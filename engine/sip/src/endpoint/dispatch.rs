@@ -72,7 +72,7 @@ impl Endpoint {
             call.view.remote = Some(from);
         }
         match purpose {
-            Purpose::OurInvite => self.invite_response(key, response, now),
+            Purpose::OurInvite => self.invite_response(key, id, response, now),
             Purpose::OurOffer => self.offer_response(key, id, response, now),
             Purpose::Bye if response.status().is_final() => self.bye_done(key, now),
             Purpose::Other => self.other_response(key, response, now),

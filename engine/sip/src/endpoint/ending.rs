@@ -108,13 +108,13 @@ impl Endpoint {
         }
     }
 
-    /// Cancels our INVITE; the call stays until its final response.
+    /// Cancels our INVITEs; the call stays until their final responses.
     pub(super) fn cancel(&mut self, key: CallKey, now: Instant) {
         let ends_at = now + self.config.timing.t1x64() * 2 + GRACE;
         let Some(call) = self.calls.get_mut(key) else { return };
         let Phase::Calling(outgoing) = &mut call.phase else { return };
-        let cancelled = outgoing.transaction.is_some_and(|transaction| self.layer.cancel(transaction, now));
-        if !cancelled {
+        outgoing.legs.retain(|leg| leg.transaction.is_some_and(|transaction| self.layer.cancel(transaction, now)));
+        if outgoing.legs.is_empty() {
             self.forget(key, now);
             return;
         }
@@ -157,7 +157,7 @@ impl Endpoint {
         match call.phase {
             Phase::Offered(offered) => self.fail_pending(&offered.pending, terminated, terminated.phrase(), &[], now),
             Phase::Calling(outgoing) => {
-                if let Some(transaction) = outgoing.transaction {
+                for transaction in outgoing.legs.iter().filter_map(|leg| leg.transaction) {
                     self.layer.cancel(transaction, now);
                 }
             }

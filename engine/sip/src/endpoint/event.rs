@@ -3,7 +3,7 @@
 //! ```text
 //!   something happened ─► view changed ─► tell(kind) ─► seq + 1 ─► Event::Dialog(copy)        finish ─► hangup, once, last
 //! ```
-//! Shape:  the call keeps its snapshot; an event is a copy of it. `refer` and `digits` are in one event only.
+//! Shape:  the call keeps its snapshot; an event is a copy of it. `refer`, `transfer` and `digits` are in one event only.
 //! Units:  epochs in milliseconds since 1970.
 //! Errors: none. After `hangup` nothing is told of a call any more.
 //! Not here: delivery, retries and what happens when control is gone (`control-http`, `handle_control_failed`).
@@ -35,6 +35,7 @@ impl Endpoint {
         call.view.event = kind;
         let event = call.control.clone().map(|control| Event::Dialog { control, snapshot: Box::new(call.snapshot()) });
         call.view.refer = None;
+        call.view.transfer = None;
         call.view.digits = None;
         self.outputs.extend(event.map(Output::Event));
     }
@@ -114,6 +115,6 @@ pub(super) fn session(body: &[u8]) -> Result<Option<Sdp>, ()> {
     if body.is_empty() { Ok(None) } else { Sdp::from_bytes(body).map(Some).map_err(|_| ()) }
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     text.get(..text.floor_char_boundary(SHOWN_LEN_MAX)).unwrap_or_default().to_owned()
 }

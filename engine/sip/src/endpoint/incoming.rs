@@ -77,6 +77,9 @@ impl Endpoint {
             sdp_us: None,
             epochs: Epochs { start: self.clock.epoch_ms(now), ..Epochs::default() },
             refer: None,
+            transfer: None,
+            replaces: None,
+            contacts: Vec::new(),
             digits: None,
             agent: None,
             callerid: caller.id,
@@ -189,31 +192,7 @@ impl Endpoint {
         self.finish(key, Some((status.code(), phrase.to_owned())), now);
         self.forget(key, now);
     }
-
-    /// 302 to their INVITE.
-    pub(super) fn redirect(&mut self, key: CallKey, contacts: &[String], now: Instant) -> Result<(), CommandError> {
-        let offered = self.calls.get(key).is_some_and(|call| matches!(call.phase, Phase::Offered(_)));
-        if !offered {
-            return Err(CommandError::WrongState("only a call to us that is not answered can be redirected"));
-        }
-        if contacts.is_empty() || contacts.len() > CONTACTS_MAX {
-            return Err(CommandError::Bad(format!("1 to {CONTACTS_MAX} contacts are needed")));
-        }
-        let mut values = Vec::with_capacity(contacts.len());
-        for contact in contacts {
-            let uri = contact.trim().trim_start_matches('<').trim_end_matches('>');
-            crate::message::Uri::parse(uri).map_err(|error| CommandError::Bad(format!("contact {contact:?}: {error}")))?;
-            values.push(format!("<{uri}>"));
-        }
-        let headers: Vec<(&str, &dyn Display)> = values.iter().map(|value| (HeaderName::Contact.as_str(), value as &dyn Display)).collect();
-        let status = StatusCode::MOVED_TEMPORARILY;
-        self.refuse(key, status, status.phrase(), &headers, now);
-        Ok(())
-    }
 }
-
-/// Contacts in a 302.
-const CONTACTS_MAX: usize = 16;
 
 /// Whom they called: user of the Request-URI, else of To.
 fn called_user(request: &Request<'_>) -> String {

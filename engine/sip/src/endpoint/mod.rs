@@ -28,12 +28,14 @@ mod idempotency;
 mod identify;
 mod identity;
 mod incoming;
+mod leg;
 mod offers;
 mod originate;
 mod outgoing;
 mod output;
 mod ping;
 mod reason;
+mod redirect;
 mod register;
 mod reply;
 mod screen;
@@ -62,7 +64,7 @@ use crate::message::StatusCode;
 use crate::registrar::Registrar;
 use crate::token::Tokens;
 use crate::transaction::{Event as TransactionEvent, Layer, LayerOutput, TransactionId};
-use call::{Call, Phase};
+use call::Phase;
 use calls::{CallKey, Calls};
 use clock::WallClock;
 use idempotency::Keys;
@@ -284,17 +286,14 @@ impl Endpoint {
             TransactionEvent::TimedOut => StatusCode::REQUEST_TIMEOUT,
             TransactionEvent::TransportFailed => StatusCode::SERVICE_UNAVAILABLE,
             TransactionEvent::Terminated => {
-                if purpose == Purpose::OurInvite
-                    && let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut)
-                {
-                    // No more forks can answer (RFC 6026 §7.2).
-                    talking.invitation = None;
+                if purpose == Purpose::OurInvite {
+                    self.invite_over(key, id);
                 }
                 return;
             }
         };
         match purpose {
-            Purpose::OurInvite => self.invite_lost(key, status, now),
+            Purpose::OurInvite => self.invite_lost(key, id, status, now),
             Purpose::OurOffer => self.offer_lost(key, id, status, now),
             Purpose::Bye => self.bye_done(key, now),
             Purpose::Other => self.lost_within(key, status, now),

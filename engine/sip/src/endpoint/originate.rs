@@ -1,10 +1,10 @@
 //! Calls that control asks for: where they go, and what their INVITE says.
 //!
 //! ```text
-//!   to ─► domain of ours: user? 404, binding? 480 ─► source of the binding, Request-URI = its contact
+//!   to ─► domain of ours: user? 404, binding? 480 ─► sources of all its bindings, Request-URI = their contacts
 //!      └► else: address ─► at once      name ─► Resolving ─► handle_resolved ─► the addresses, one after the other
 //! ```
-//! Shape:  one call per command; the newest binding of a user is rung. Forking to all of them starts here, when it comes.
+//! Shape:  one call per command; all contacts of a user ring, the newest [`LEGS_MAX`] at most.
 //! Units:  `Instant`.
 //! Errors: [`CommandError`]; what fails after the INVITE is out is an event.
 //! Source: RFC 3261 §8.1.1, §13.2.1; RFC 3263; RFC 5373 (Answer-Mode).
@@ -12,12 +12,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use super::call::{Auths, Call, Described, Phase};
+use super::call::{Call, Described, Ending, Phase};
 use super::calls::{CallKey, CallsError};
 use super::extra::ExtraHeaders;
 use super::hop::SIP_PORT;
 use super::idempotency::KEY_LEN_MAX;
-use super::outgoing::Outgoing;
+use super::leg::{LEGS_MAX, Leg, Outgoing};
+use super::redirect::FOLLOW_MAX;
 use super::{Endpoint, Output, ResolveError, ResolveId, identity};
 use crate::api::{CommandError, Epochs, EventKind, Originate, Party, Reply, Snapshot};
 use crate::auth::Identity;
@@ -29,14 +30,38 @@ use crate::message::{SipUri, StatusCode};
 /// Addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 8;
 
+/// A flow for what has no address yet; the address is set with the name's.
+pub(super) const NOWHERE: Flow = Flow {
+    listener: crate::flow::ListenerId(0),
+    peer: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0),
+    transport: crate::flow::Transport::Udp,
+};
+
 /// Where a call goes.
-enum Route {
+pub(super) enum Route {
     /// A registered phone.
     Phone { flow: Flow, target: String },
     /// An address.
     Host { flow: Flow, target: String },
     /// A name.
     Name { host: String, port: Option<u16>, target: String },
+}
+
+impl Route {
+    /// Request-URI.
+    pub fn target(&self) -> &str {
+        match self {
+            Self::Phone { target, .. } | Self::Host { target, .. } | Self::Name { target, .. } => target,
+        }
+    }
+
+    /// The hop, if the address is known.
+    pub const fn flow(&self) -> Option<Flow> {
+        match self {
+            Self::Phone { flow, .. } | Self::Host { flow, .. } => Some(*flow),
+            Self::Name { .. } => None,
+        }
+    }
 }
 
 impl Endpoint {
@@ -66,9 +91,9 @@ impl Endpoint {
         let nowhere = || CommandError::Bad("neither party has a domain".into());
         let from_domain = first([from.as_ref(), wish.domain.as_ref(), to.as_ref()]).ok_or_else(nowhere)?;
         let to_domain = first([to.as_ref(), wish.domain.as_ref(), from.as_ref()]).ok_or_else(nowhere)?;
-        let route = self.route(&wish.to.user, &to_domain)?;
+        let routes = self.routes(&wish.to.user, &to_domain)?;
         let callid = format!("{}@{}", self.tokens.text(24), domain_name(&from_domain));
-        let key = self.place(&wish, &from_domain, &to_domain, route, &extra, &callid, now)?;
+        let key = self.place(&wish, &from_domain, &to_domain, &routes, &extra, &callid, now)?;
         if let Some(idempotency) = wish.idempotency {
             self.keys.insert(idempotency, callid.clone(), now + self.config.idempotency_kept);
         }
@@ -96,26 +121,32 @@ impl Endpoint {
             return;
         };
         let Some(call) = self.calls.get_mut(key) else { return };
-        if let Phase::Resolving(mut outgoing, _) = std::mem::replace(&mut call.phase, Phase::Ending(super::call::Ending::Gone)) {
-            outgoing.others = usable;
+        if let Phase::Resolving(mut outgoing, _) = std::mem::replace(&mut call.phase, Phase::Ending(Ending::Gone)) {
+            if let Some(leg) = outgoing.legs.last_mut() {
+                leg.others = usable;
+            }
             call.phase = Phase::Calling(outgoing);
         }
-        self.aim(key, flow);
-        if !self.send_invite(key, now) {
-            self.invite_lost(key, StatusCode::SERVICE_UNAVAILABLE, now);
+        self.aim(key, 0, flow);
+        if !self.send_invite(key, 0, now) {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            self.leg_failed(key, 0, status, status.phrase(), now);
         }
         self.calls.settle(key);
     }
 
-    fn route(&self, user: &str, domain: &str) -> Result<Route, CommandError> {
+    /// Where a user of a domain is reached; never empty.
+    pub(super) fn routes(&self, user: &str, domain: &str) -> Result<Vec<Route>, CommandError> {
         let (host, port) = host_and_port(domain).ok_or_else(|| CommandError::Bad(format!("{domain:?} is not a domain")))?;
         let ours = port.is_none_or(|port| self.config.listeners.iter().any(|listener| listener.advertised.port() == port));
         if ours && let Some(known) = self.directory.domain(domain) {
             // The codes of the predecessor: no such user, and nobody there.
             known.secret(user).ok_or(CommandError::Unroutable(404))?;
             let name = domain_name(domain);
-            let binding = self.registrar.bindings(user, &name).next().ok_or(CommandError::Unroutable(480))?;
-            return Ok(Route::Phone { flow: binding.flow(), target: without_headers(binding.contact()).to_owned() });
+            let phone = |flow, contact: &str| Route::Phone { flow, target: without_headers(contact).to_owned() };
+            let bindings = self.registrar.bindings(user, &name).take(LEGS_MAX);
+            let phones: Vec<Route> = bindings.map(|binding| phone(binding.flow(), binding.contact())).collect();
+            return if phones.is_empty() { Err(CommandError::Unroutable(480)) } else { Ok(phones) };
         }
         let target = identity::uri(user, domain);
         SipUri::parse(&target).map_err(|error| CommandError::Bad(format!("to: {error}")))?;
@@ -123,9 +154,9 @@ impl Endpoint {
             Ok(ip) => {
                 let peer = SocketAddr::new(ip, port.unwrap_or(SIP_PORT));
                 let none = || CommandError::Impossible(format!("no listener can send to {peer}"));
-                Ok(Route::Host { flow: self.flow_to(peer).ok_or_else(none)?, target })
+                Ok(vec![Route::Host { flow: self.flow_to(peer).ok_or_else(none)?, target }])
             }
-            Err(_) => Ok(Route::Name { host: host.to_owned(), port, target }),
+            Err(_) => Ok(vec![Route::Name { host: host.to_owned(), port, target }]),
         }
     }
 
@@ -135,16 +166,17 @@ impl Endpoint {
         wish: &Originate,
         from_domain: &str,
         to_domain: &str,
-        route: Route,
+        routes: &[Route],
         extra: &ExtraHeaders,
         callid: &str,
         now: Instant,
     ) -> Result<CallKey, CommandError> {
-        let phone = matches!(route, Route::Phone { .. });
-        let (flow, target, lookup) = match route {
-            Route::Phone { flow, target } | Route::Host { flow, target } => (Some(flow), target, None),
-            Route::Name { host, port, target } => (None, target, Some((host, port))),
-        };
+        let phone = routes.iter().any(|route| matches!(route, Route::Phone { .. }));
+        let flow = routes.first().and_then(Route::flow).unwrap_or(NOWHERE);
+        let lookup = routes.iter().find_map(|route| match route {
+            Route::Name { host, port, .. } => Some((host.clone(), *port)),
+            Route::Phone { .. } | Route::Host { .. } => None,
+        });
         let shown = identity::shown(&wish.from.user, from_domain, wish.callerid.as_ref(), phone);
         let mut headers = shown.headers;
         if wish.autoanswer {
@@ -153,26 +185,24 @@ impl Endpoint {
             headers.push(("Call-Info".into(), format!("<sip:{}>;answer-after=0", domain_name(from_domain))));
         }
         headers.extend(extra.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
-        // Until the name is known any listener's flow stands in; `resolved` sets both.
-        let nowhere = Flow {
-            listener: crate::flow::ListenerId(0),
-            peer: SocketAddr::from(([0, 0, 0, 0], 0)),
-            transport: crate::flow::Transport::Udp,
-        };
-        let flow = flow.unwrap_or(nowhere);
-        let contact = self.contact(flow, &wish.from.user);
         let remote = format!("<{}>", identity::uri(&wish.to.user, to_domain));
-        let invitation = Invitation::new(callid.to_owned(), self.tokens.tag(), &shown.from, &remote, &target, &contact)
-            .with_max_forwards(wish.maxforwards);
+        let tag = self.tokens.tag();
+        let leg = |route: &Route| {
+            // Until a name is known any listener's flow stands in; `resolved` sets hop and Contact.
+            let flow = route.flow().unwrap_or(NOWHERE);
+            let contact = self.contact(flow, &wish.from.user);
+            let invitation = Invitation::new(callid.to_owned(), tag.clone(), &shown.from, &remote, route.target(), &contact);
+            Leg::new(invitation.with_max_forwards(wish.maxforwards), flow)
+        };
         let outgoing = Box::new(Outgoing {
-            invitation,
-            transaction: None,
+            legs: routes.iter().map(leg).collect(),
             sdp: Described::from(wish.sdp.as_ref()),
             headers,
             identity: credentials(wish),
-            auths: Auths::default(),
-            proofs: Vec::new(),
-            others: Vec::new(),
+            failed: None,
+            moved: Vec::new(),
+            follow: if wish.follow { FOLLOW_MAX } else { 0 },
+            spent: None,
         });
         let control = wish.control.clone().or_else(|| self.directory.domain(from_domain)?.control().cloned());
         let view = Snapshot {
@@ -197,6 +227,9 @@ impl Endpoint {
             sdp_us: None,
             epochs: Epochs { start: self.clock.epoch_ms(now), ..Epochs::default() },
             refer: None,
+            transfer: None,
+            replaces: None,
+            contacts: Vec::new(),
             digits: None,
             agent: None,
             callerid: wish.callerid.clone().unwrap_or_default(),
@@ -220,22 +253,38 @@ impl Endpoint {
         })?;
         match lookup {
             Some((host, port)) => {
-                let id = ResolveId(key.word());
-                if let Some(call) = self.calls.get_mut(key)
-                    && let Phase::Calling(outgoing) = std::mem::replace(&mut call.phase, Phase::Ending(super::call::Ending::Gone))
-                {
-                    call.phase = Phase::Resolving(outgoing, id);
+                let taken = self.calls.get_mut(key).map(|call| std::mem::replace(&mut call.phase, Phase::Ending(Ending::Gone)));
+                if let Some(Phase::Calling(outgoing)) = taken {
+                    let phase = self.look_up(key, outgoing, host, port);
+                    if let Some(call) = self.calls.get_mut(key) {
+                        call.phase = phase;
+                    }
                 }
-                self.outputs.push_back(Output::Resolve { id, host, port });
             }
             None => {
-                if !self.send_invite(key, now) {
+                // Backwards, so that a leg that cannot be sent takes no other's place; one that rings is enough.
+                for at in (0..routes.len()).rev() {
+                    if !self.send_invite(key, at, now)
+                        && let Some(Phase::Calling(outgoing)) = self.calls.get_mut(key).map(|call| &mut call.phase)
+                    {
+                        outgoing.legs.remove(at);
+                    }
+                }
+                let none = |call: &Call| matches!(&call.phase, Phase::Calling(outgoing) if outgoing.legs.is_empty());
+                if self.calls.get(key).is_none_or(none) {
                     self.forget(key, now);
                     return Err(CommandError::Full { what: "transactions", max: self.config.limits.transactions });
                 }
             }
         }
         Ok(key)
+    }
+
+    /// Asks for the address of a name; gives the phase in which the call waits for it.
+    pub(super) fn look_up(&mut self, key: CallKey, outgoing: Box<Outgoing>, host: String, port: Option<u16>) -> Phase {
+        let id = ResolveId(key.word());
+        self.outputs.push_back(Output::Resolve { id, host, port });
+        Phase::Resolving(outgoing, id)
     }
 }
 

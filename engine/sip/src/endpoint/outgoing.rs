@@ -2,49 +2,29 @@
 //!
 //! ```text
 //!   Calling ──1xx─► `ringing`, `progress`      ──2xx─► ACK, Talking, `answered`     (late offer: ACK waits for control)
-//!           ──401, 407─► again with credentials     ──503, silence─► next address     ──3xx–6xx─► `hangup`
+//!           ──401, 407─► again with credentials     ──503, silence─► next address     ──3xx–6xx─► the other legs, then `hangup`
 //! ```
-//! Shape:  what is needed to send the INVITE again is kept until it is answered.
+//! Shape:  what is needed to send an INVITE again is kept in its [`Leg`] until it is answered.
 //! Units:  `Instant`.
 //! Errors: none to the far end; control hears the status in the snapshot.
 //! Source: RFC 3261 §13.2.2, §22.2; RFC 3263 §4.3 (next address); RFC 3264; RFC 6026 §8.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::call::{Auths, Described, Ending, OwedAck, Phase, Talking};
+use super::call::{Auths, Call, Ending, OwedAck, Phase, Talking, Won};
 use super::calls::CallKey;
+use super::leg::{Leg, Outgoing};
 use super::reply::SDP_TYPE;
 use super::{Endpoint, Owner, Purpose, event, screen};
 use crate::api::EventKind;
 use crate::auth::{AnswerError, ClientAuth, Identity};
-use crate::dialog::{Answer, Heard, Hop, Invitation};
+use crate::dialog::{Answer, Heard, Hop};
 use crate::flow::Flow;
 use crate::message::{HeaderName, Method, Response, StatusCode};
 use crate::transaction::TransactionId;
 
 /// How long control may take to answer the offer of a 200. The far end repeats it for 32 s (RFC 3261 §13.3.1.4).
 pub(super) const ACK_WITHIN: Duration = Duration::from_secs(20);
-
-/// An INVITE of ours that is not answered.
-pub(super) struct Outgoing {
-    /// Its identity, and the dialogs that it makes.
-    pub invitation: Invitation,
-    /// Its transaction, once it is sent.
-    pub transaction: Option<TransactionId>,
-    /// Our offer; `None` is a late offer.
-    pub sdp: Described,
-    /// Headers of the INVITE beside those of every request, in order.
-    pub headers: Vec<(String, String)>,
-    /// Password for challenges.
-    pub identity: Option<Identity>,
-    /// Challenges so far.
-    pub auths: Auths,
-    /// Authorization headers of the last INVITE: the ACK repeats them (RFC 3261 §13.2.2.4).
-    pub proofs: Vec<(&'static str, String)>,
-    /// Further addresses of the far end.
-    pub others: Vec<SocketAddr>,
-}
 
 impl Auths {
     /// Authorization headers for one request.
@@ -70,24 +50,25 @@ impl Auths {
 }
 
 impl Endpoint {
-    /// Sends the INVITE of a call in `Calling`, the first time or again. False: it could not be sent.
-    pub(super) fn send_invite(&mut self, key: CallKey, now: Instant) -> bool {
+    /// Sends the INVITE of a leg in `Calling`, the first time or again. False: it could not be sent.
+    pub(super) fn send_invite(&mut self, key: CallKey, at: usize, now: Instant) -> bool {
         let branch = self.layer.branch();
-        let Some(call) = self.calls.get_mut(key) else { return false };
-        let Phase::Calling(outgoing) = &mut call.phase else { return false };
-        let Some(listener) = self.config.listeners.get(usize::from(call.flow.listener.0)) else { return false };
-        let hop = Hop { transport: call.flow.transport, sent_by: listener.advertised, branch: &branch };
-        outgoing.proofs = outgoing.auths.prove(Method::Invite, outgoing.invitation.target(), &mut self.rng);
+        let Some(Phase::Calling(outgoing)) = self.calls.get_mut(key).map(|call| &mut call.phase) else { return false };
+        let Outgoing { legs, sdp, headers, .. } = &mut **outgoing;
+        let Some(leg) = legs.get_mut(at) else { return false };
+        let Some(listener) = self.config.listeners.get(usize::from(leg.flow.listener.0)) else { return false };
+        let hop = Hop { transport: leg.flow.transport, sent_by: listener.advertised, branch: &branch };
+        leg.proofs = leg.auths.prove(Method::Invite, leg.invitation.target(), &mut self.rng);
         let mut out = Vec::with_capacity(2048);
-        let mut writer = outgoing.invitation.request(&mut out, &hop);
-        for (name, value) in &outgoing.proofs {
+        let mut writer = leg.invitation.request(&mut out, &hop);
+        for (name, value) in &leg.proofs {
             writer = writer.extension(name, value);
         }
         writer = writer.header(HeaderName::Allow, screen::ALLOW).header(HeaderName::UserAgent, &self.config.agent);
-        for (name, value) in &outgoing.headers {
+        for (name, value) in headers {
             writer = writer.extension(name, value);
         }
-        let written = match outgoing.sdp.text() {
+        let written = match sdp.text() {
             Some(sdp) => writer.body(SDP_TYPE, sdp.as_bytes()),
             None => writer.end(),
         };
@@ -95,12 +76,12 @@ impl Endpoint {
             self.stats.unwritable += 1;
             return false;
         }
-        if outgoing.sdp.text().is_some() {
-            outgoing.invitation.offered();
+        if sdp.text().is_some() {
+            leg.invitation.offered();
         }
-        match self.layer.request(Method::Invite, &branch, out, call.flow, Owner::Call(key, Purpose::OurInvite), now) {
+        match self.layer.request(Method::Invite, &branch, out, leg.flow, Owner::Call(key, Purpose::OurInvite), now) {
             Ok(transaction) => {
-                outgoing.transaction = Some(transaction);
+                leg.transaction = Some(transaction);
                 true
             }
             Err(_) => {
@@ -110,23 +91,44 @@ impl Endpoint {
         }
     }
 
-    /// A response to the INVITE that made, or is to make, this call.
-    pub(super) fn invite_response(&mut self, key: CallKey, response: &Response<'_>, now: Instant) {
+    /// A response to an INVITE that made, or is to make, this call.
+    pub(super) fn invite_response(&mut self, key: CallKey, id: TransactionId, response: &Response<'_>, now: Instant) {
         let Some(call) = self.calls.get_mut(key) else { return };
+        let status = response.status();
         match &mut call.phase {
-            Phase::Calling(_) => {
+            Phase::Calling(outgoing) => {
+                let Some(at) = outgoing.leg_of(id) else { return };
                 event::note_response(&mut call.view, response);
-                match response.status().class() {
-                    1 => self.provisional_heard(key, response, now),
-                    2 => self.answered_by(key, response, now),
-                    _ => self.invite_failed(key, response, now),
+                match status.class() {
+                    1 => self.provisional_heard(key, at, response, now),
+                    2 => self.answered_by(key, at, response, now),
+                    _ => self.invite_failed(key, at, response, now),
                 }
             }
-            Phase::Talking(talking) | Phase::Ending(Ending::Bye(talking)) if response.status().is_success() => {
-                let Some(invitation) = &mut talking.invitation else { return };
-                let heard = invitation.handle_response(response);
-                match heard {
+            Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking) | Ending::Bye(talking)) => {
+                let won = talking.won.as_mut().filter(|won| won.transaction == id);
+                let lost = talking.losers.iter().position(|leg| leg.transaction == Some(id));
+                if !status.is_success() {
+                    if let Some(at) = lost.filter(|_| status.is_final()) {
+                        talking.losers.remove(at);
+                    }
+                    return;
+                }
+                let invitation = match (won, lost) {
+                    (Some(won), _) => &mut won.invitation,
+                    (None, Some(at)) => match talking.losers.get_mut(at) {
+                        Some(leg) => &mut leg.invitation,
+                        None => return,
+                    },
+                    (None, None) => return,
+                };
+                match invitation.handle_response(response) {
                     Ok(Heard::Surplus(dialog)) => self.end_fork(key, *dialog, response.cseq().number, now),
+                    // Another contact answered although it was cancelled: RFC 3261 §9.1, it ends as a call.
+                    Ok(Heard::Answered(dialog) | Heard::Repeated(dialog)) if lost.is_some() => {
+                        let dialog = dialog.clone();
+                        self.end_fork(key, dialog, response.cseq().number, now);
+                    }
                     // RFC 3261 §13.2.2.4: the ACK goes again with each 2xx.
                     Ok(Heard::Repeated(_)) => {
                         let again = talking.dialog.invite.ack_again(response.cseq().number).map(<[u8]>::to_vec);
@@ -138,40 +140,62 @@ impl Endpoint {
                     Ok(Heard::NoDialog | Heard::Early(_) | Heard::Answered(_)) | Err(_) => {}
                 }
             }
-            Phase::Ending(Ending::Cancelling(_)) if response.status().is_success() => self.answered_too_late(key, response, now),
-            Phase::Ending(Ending::Cancelling(_)) if response.status().is_final() => self.forget(key, now),
-            Phase::Talking(_) | Phase::Offered(_) | Phase::Resolving(..) | Phase::Ending(_) => {}
-        }
-    }
-
-    /// Our INVITE got no answer at all: silence, or the transport failed.
-    pub(super) fn invite_lost(&mut self, key: CallKey, status: StatusCode, now: Instant) {
-        let Some(call) = self.calls.get_mut(key) else { return };
-        match &mut call.phase {
-            Phase::Calling(_) => {
-                if !self.try_next(key, now) {
-                    self.finish(key, Some((status.code(), status.phrase().to_owned())), now);
-                    self.forget(key, now);
+            Phase::Ending(Ending::Cancelling(outgoing)) => {
+                let Some(at) = outgoing.leg_of(id) else { return };
+                if status.is_success() {
+                    self.answered_too_late(key, at, response, now);
+                } else if status.is_final() {
+                    self.cancelled(key, at, now);
                 }
             }
-            Phase::Ending(Ending::Cancelling(_)) => {
-                self.forget(key, now);
-            }
-            Phase::Offered(_) | Phase::Resolving(..) | Phase::Talking(_) | Phase::Ending(_) => {}
+            Phase::Offered(_) | Phase::Resolving(..) | Phase::Ending(Ending::Gone) => {}
         }
     }
 
-    fn provisional_heard(&mut self, key: CallKey, response: &Response<'_>, now: Instant) {
+    /// An INVITE of ours got no answer at all: silence, or the transport failed.
+    pub(super) fn invite_lost(&mut self, key: CallKey, id: TransactionId, status: StatusCode, now: Instant) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        match &mut call.phase {
+            Phase::Calling(outgoing) => {
+                if let Some(at) = outgoing.leg_of(id)
+                    && !self.try_next(key, at, now)
+                {
+                    self.leg_failed(key, at, status, status.phrase(), now);
+                }
+            }
+            Phase::Ending(Ending::Cancelling(outgoing)) => {
+                if let Some(at) = outgoing.leg_of(id) {
+                    self.cancelled(key, at, now);
+                }
+            }
+            Phase::Talking(_) | Phase::Ending(_) => self.invite_over(key, id),
+            Phase::Offered(_) | Phase::Resolving(..) => {}
+        }
+    }
+
+    /// The transaction of an INVITE of ours is over: no more forks of it can answer (RFC 6026 §7.2).
+    pub(super) fn invite_over(&mut self, key: CallKey, id: TransactionId) {
+        let Some(Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking) | Ending::Bye(talking))) =
+            self.calls.get_mut(key).map(|call| &mut call.phase)
+        else {
+            return;
+        };
+        talking.won.take_if(|won| won.transaction == id);
+        talking.losers.retain(|leg| leg.transaction != Some(id));
+    }
+
+    fn provisional_heard(&mut self, key: CallKey, at: usize, response: &Response<'_>, now: Instant) {
         let status = response.status();
         if status == StatusCode::TRYING {
             return;
         }
         let Some(call) = self.calls.get_mut(key) else { return };
         let Phase::Calling(outgoing) = &mut call.phase else { return };
-        if let (Ok(Some(sdp)), Ok(Heard::Early(dialog))) = (event::session(response.body()), outgoing.invitation.handle_response(response))
+        let Some(leg) = outgoing.legs.get_mut(at) else { return };
+        if let (Ok(Some(sdp)), Ok(Heard::Early(dialog))) = (event::session(response.body()), leg.invitation.handle_response(response))
             && dialog.negotiation.description_received(false) != Answer::NotAnAnswer
         {
-            call.them = Described::from(&sdp);
+            call.them = (&sdp).into();
         }
         if status == StatusCode::RINGING {
             self.note_ringing(key, now);
@@ -181,17 +205,16 @@ impl Endpoint {
         }
     }
 
-    fn answered_by(&mut self, key: CallKey, response: &Response<'_>, now: Instant) {
+    fn answered_by(&mut self, key: CallKey, at: usize, response: &Response<'_>, now: Instant) {
         let ends_at = now + self.config.call_duration_max;
         let Some(call) = self.calls.get_mut(key) else { return };
         let Phase::Calling(outgoing) = &mut call.phase else { return };
         let number = response.cseq().number;
-        let Ok(Heard::Answered(dialog)) = outgoing.invitation.handle_response(response) else {
+        let Some(leg) = outgoing.legs.get_mut(at) else { return };
+        let Ok(Heard::Answered(dialog)) = leg.invitation.handle_response(response) else {
             // A 2xx that makes no dialog cannot be acknowledged: the far end gives up by itself after 32 s.
             let status = StatusCode::BAD_GATEWAY;
-            self.finish(key, Some((status.code(), status.phrase().to_owned())), now);
-            self.forget(key, now);
-            return;
+            return self.leg_failed(key, at, status, status.phrase(), now);
         };
         let mut dialog = dialog.clone();
         let session = event::session(response.body());
@@ -201,12 +224,12 @@ impl Endpoint {
                 // Departs from RFC 3261 §13.2.1, which has it ignored after an 18x showed one: gateways change their mind
                 // between early media and answer, and what they say last is where they listen.
                 let _new = dialog.negotiation.description_received(true);
-                call.them = Described::from(session.ok().flatten().as_ref());
+                call.them = session.ok().flatten().as_ref().into();
                 (true, false)
             }
             (Ok(None), true) => (dialog.negotiation.answer_missing(), false),
             (Ok(Some(_)), false) => {
-                call.them = Described::from(session.ok().flatten().as_ref());
+                call.them = session.ok().flatten().as_ref().into();
                 (dialog.negotiation.offer_received().is_ok(), true)
             }
             // No description on either side: a call without media, which is the script's to judge.
@@ -214,14 +237,11 @@ impl Endpoint {
             (Err(()), _) => (false, false),
         };
         call.view.authenticated = true;
-        let Phase::Calling(outgoing) = std::mem::replace(&mut call.phase, Phase::Talking(Box::new(Talking::new(dialog)))) else { return };
-        let Outgoing { invitation, auths, proofs, .. } = *outgoing;
-        call.ends_at = ends_at;
-        if let Some(talking) = call.talking_mut() {
-            talking.invitation = Some(Box::new(invitation));
-            talking.auths = auths;
-            talking.proofs = proofs;
-            talking.owed = (usable && late).then(|| OwedAck { by: now + ACK_WITHIN, first: true });
+        let mut talking = Talking::new(dialog);
+        talking.owed = (usable && late).then(|| OwedAck { by: now + ACK_WITHIN, first: true });
+        self.win(key, at, talking, now);
+        if let Some(call) = self.calls.get_mut(key) {
+            call.ends_at = ends_at;
         }
         if !usable {
             // RFC 3261 §13.2.2.4: acknowledge, then end what cannot be a session.
@@ -238,68 +258,127 @@ impl Endpoint {
         self.tell(key, EventKind::Answered);
     }
 
+    /// A leg becomes the call; the others are cancelled.
+    fn win(&mut self, key: CallKey, at: usize, mut talking: Talking, now: Instant) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        // The phase is put back at once; nothing can look at it in between.
+        let taken = std::mem::replace(&mut call.phase, Phase::Ending(Ending::Gone));
+        let (Phase::Calling(mut outgoing) | Phase::Ending(Ending::Cancelling(mut outgoing))) = taken else { return };
+        if at < outgoing.legs.len() {
+            let Leg { invitation, transaction, flow, auths, proofs, .. } = outgoing.legs.remove(at);
+            call.flow = flow;
+            call.view.transport = flow.transport.word();
+            (talking.auths, talking.proofs) = (auths, proofs);
+            talking.won = transaction.map(|transaction| Box::new(Won { transaction, invitation }));
+        }
+        talking.losers = outgoing.legs;
+        talking.losers.retain(|leg| leg.transaction.is_some_and(|transaction| self.layer.cancel(transaction, now)));
+        call.phase = Phase::Talking(Box::new(talking));
+    }
+
     /// A 2xx crossed our CANCEL: there is a call now, and it has to end as one (RFC 3261 §9.1).
-    fn answered_too_late(&mut self, key: CallKey, response: &Response<'_>, now: Instant) {
+    fn answered_too_late(&mut self, key: CallKey, at: usize, response: &Response<'_>, now: Instant) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Phase::Ending(Ending::Cancelling(outgoing)) = &mut call.phase else { return };
-        let Ok(Heard::Answered(dialog)) = outgoing.invitation.handle_response(response) else {
-            self.forget(key, now);
-            return;
+        let Some(leg) = outgoing.legs.get_mut(at) else { return };
+        let Ok(Heard::Answered(dialog)) = leg.invitation.handle_response(response) else {
+            return self.cancelled(key, at, now);
         };
-        let mut talking = Talking::new(dialog.clone());
-        if let Phase::Ending(Ending::Cancelling(outgoing)) = std::mem::replace(&mut call.phase, Phase::Ending(Ending::Gone)) {
-            let Outgoing { invitation, auths, proofs, .. } = *outgoing;
-            (talking.invitation, talking.auths, talking.proofs) = (Some(Box::new(invitation)), auths, proofs);
-        }
-        call.phase = Phase::Talking(Box::new(talking));
+        let talking = Talking::new(dialog.clone());
+        self.win(key, at, talking, now);
         self.acknowledge(key, response.cseq().number, None);
         self.send_bye(key, &[], now);
     }
 
-    fn invite_failed(&mut self, key: CallKey, response: &Response<'_>, now: Instant) {
+    /// A cancelled leg is over; with the last one goes the call.
+    fn cancelled(&mut self, key: CallKey, at: usize, now: Instant) {
+        let Some(Phase::Ending(Ending::Cancelling(outgoing))) = self.calls.get_mut(key).map(|call| &mut call.phase) else { return };
+        if at < outgoing.legs.len() {
+            outgoing.legs.remove(at);
+        }
+        if outgoing.legs.is_empty() {
+            self.forget(key, now);
+        }
+    }
+
+    fn invite_failed(&mut self, key: CallKey, at: usize, response: &Response<'_>, now: Instant) {
         let status = response.status();
         let Some(call) = self.calls.get_mut(key) else { return };
         let Phase::Calling(outgoing) = &mut call.phase else { return };
-        let _over = outgoing.invitation.handle_response(response);
+        let Outgoing { legs, identity, .. } = &mut **outgoing;
+        let Some(leg) = legs.get_mut(at) else { return };
+        let _over = leg.invitation.handle_response(response);
         let challenged = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
-        let answerable =
-            challenged && outgoing.identity.as_ref().is_some_and(|identity| outgoing.auths.challenged(identity, response).is_ok());
-        if answerable && self.send_invite(key, now) {
+        let answerable = challenged && identity.as_ref().is_some_and(|identity| leg.auths.challenged(identity, response).is_ok());
+        if answerable && self.send_invite(key, at, now) {
             return;
         }
         // RFC 3263 §4.3: only a 503 sends us to the next address.
-        if status == StatusCode::SERVICE_UNAVAILABLE && self.try_next(key, now) {
+        if status == StatusCode::SERVICE_UNAVAILABLE && self.try_next(key, at, now) {
             return;
         }
+        if status.class() == 3
+            && let Some(call) = self.calls.get_mut(key)
+            && let Phase::Calling(outgoing) = &mut call.phase
+        {
+            let named = outgoing.note_moved(response);
+            outgoing.spent = outgoing.legs.get(at).map(|leg| leg.invitation.clone());
+            call.view.contacts = named;
+        }
         let phrase = if response.reason().is_empty() { status.phrase() } else { response.reason() };
-        self.finish(key, Some((status.code(), phrase.to_owned())), now);
-        self.forget(key, now);
+        self.leg_failed(key, at, status, phrase, now);
     }
 
-    /// Sends the INVITE to the next address of the far end, if there is one.
-    fn try_next(&mut self, key: CallKey, now: Instant) -> bool {
-        while let Some(call) = self.calls.get_mut(key)
-            && let Phase::Calling(outgoing) = &mut call.phase
-            && !outgoing.others.is_empty()
+    /// A leg is over without an answer; with the last one the call is, unless there are contacts to follow.
+    pub(super) fn leg_failed(&mut self, key: CallKey, at: usize, status: StatusCode, phrase: &str, now: Instant) {
+        let Some(Phase::Calling(outgoing)) = self.calls.get_mut(key).map(|call| &mut call.phase) else { return };
+        if at < outgoing.legs.len() {
+            outgoing.legs.remove(at);
+        }
+        outgoing.note_failure(status, phrase);
+        // RFC 3261 §16.7 step 5: a 6xx speaks for the user, so the other phones stop ringing.
+        let everywhere = status.class() == 6;
+        if !outgoing.legs.is_empty() && !everywhere {
+            return;
+        }
+        let (status, phrase) = outgoing.failed.clone().unwrap_or((status, phrase.to_owned()));
+        if outgoing.legs.is_empty() && !everywhere && self.follow(key, now) {
+            return;
+        }
+        self.finish(key, Some((status.code(), phrase)), now);
+        self.cancel(key, now);
+    }
+
+    /// Sends the INVITE of a leg to the next address of the far end, if there is one.
+    fn try_next(&mut self, key: CallKey, at: usize, now: Instant) -> bool {
+        while let Some(leg) = self.leg_mut(key, at)
+            && !leg.others.is_empty()
         {
-            let peer = outgoing.others.remove(0);
+            let peer = leg.others.remove(0);
             let Some(flow) = self.flow_to(peer) else { continue };
-            self.aim(key, flow);
-            return self.send_invite(key, now);
+            self.aim(key, at, flow);
+            return self.send_invite(key, at, now);
         }
         false
     }
 
-    /// Points a call of ours at an address: the hop, and the Contact of the listener that reaches it.
-    pub(super) fn aim(&mut self, key: CallKey, flow: Flow) {
+    /// Points a leg at an address: the hop, and the Contact of the listener that reaches it.
+    pub(super) fn aim(&mut self, key: CallKey, at: usize, flow: Flow) {
         let user = self.calls.get(key).and_then(|call| call.view.from.clone()).unwrap_or_default();
         let contact = self.contact(flow, &user);
+        let Some(leg) = self.leg_mut(key, at) else { return };
+        leg.flow = flow;
+        leg.invitation.set_contact(&contact);
         let Some(call) = self.calls.get_mut(key) else { return };
         call.flow = flow;
         call.view.remote = Some(flow.peer);
         call.view.transport = flow.transport.word();
-        if let Phase::Calling(outgoing) = &mut call.phase {
-            outgoing.invitation.set_contact(&contact);
+    }
+
+    fn leg_mut(&mut self, key: CallKey, at: usize) -> Option<&mut Leg> {
+        match self.calls.get_mut(key).map(|call: &mut Call| &mut call.phase) {
+            Some(Phase::Calling(outgoing)) => outgoing.legs.get_mut(at),
+            Some(Phase::Offered(_) | Phase::Resolving(..) | Phase::Talking(_) | Phase::Ending(_)) | None => None,
         }
     }
 }

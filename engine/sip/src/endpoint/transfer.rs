@@ -33,7 +33,7 @@ impl Endpoint {
         now: Instant,
     ) {
         // RFC 3515 §2.4.1: exactly one Refer-To.
-        let refer = request.headers().address(HeaderName::ReferTo).ok().flatten().map(|to| refer_view(&to.uri));
+        let refer = request.headers().address(HeaderName::ReferTo).ok().flatten().map(|to| refer_view(&to.uri, request));
         let Some(refer) = refer.filter(|refer| !refer.to.is_empty()) else {
             return self.answer_once(request, source, transaction, StatusCode::BAD_REQUEST, &[], now);
         };
@@ -122,8 +122,9 @@ pub(super) fn target_uri(to: &str, domain: &str) -> String {
 }
 
 /// What control is shown of a Refer-To.
-fn refer_view(uri: &Uri<'_>) -> ReferView {
+fn refer_view(uri: &Uri<'_>, request: &Request<'_>) -> ReferView {
     let replaces = uri.as_sip().and_then(|uri| uri.headers().get("Replaces"));
     let callid = replaces.and_then(|value| Replaces::parse(&value).ok().map(|replaces| replaces.call_id.to_owned()));
-    ReferView { to: event::user_of(uri), replaces: callid }
+    let referredby = request.headers().header(HeaderName::ReferredBy).map(event::cut);
+    ReferView { to: event::user_of(uri), replaces: callid, uri: event::cut(uri.as_str()), referredby }
 }

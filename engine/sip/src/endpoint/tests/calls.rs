@@ -14,17 +14,17 @@ pub(super) fn sdp() -> Sdp {
 /// The phone's side of one dialog that it called with.
 pub(in crate::endpoint) struct Caller {
     call_id: String,
-    to: String,
-    cseq: u32,
-    branch: u32,
+    pub to: String,
+    pub cseq: u32,
+    pub branch: u32,
 }
 
 impl Caller {
-    fn new(call_id: &str) -> Self {
+    pub fn new(call_id: &str) -> Self {
         Self { call_id: call_id.into(), to: "<sip:1001@example.com>".into(), cseq: 0, branch: 0 }
     }
 
-    fn write(&self, method: &str, uri: &str, cseq: u32, branch: &str, lines: &str, body: &str) -> String {
+    pub fn write(&self, method: &str, uri: &str, cseq: u32, branch: &str, lines: &str, body: &str) -> String {
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bK{}{branch};rport\r\nMax-Forwards: 70\r\n\
@@ -37,7 +37,7 @@ impl Caller {
         )
     }
 
-    fn next(&mut self, method: &str, uri: &str, lines: &str, body: &str) -> String {
+    pub fn next(&mut self, method: &str, uri: &str, lines: &str, body: &str) -> String {
         self.cseq += 1;
         self.branch += 1;
         self.write(method, uri, self.cseq, &self.branch.to_string(), lines, body)
@@ -66,13 +66,13 @@ pub(super) fn as_request(text: &str) -> Request<'_> {
 }
 
 impl Bench {
-    fn act(&mut self, callid: &str, action: Action) -> Result<Reply, CommandError> {
+    pub fn act(&mut self, callid: &str, action: Action) -> Result<Reply, CommandError> {
         let result = self.endpoint.command(Command::Act { callid: callid.into(), action: Box::new(action) }, self.now);
         self.drain();
         result
     }
 
-    fn hangup(&mut self, callid: &str) {
+    pub fn hangup(&mut self, callid: &str) {
         self.act(callid, Action::Hangup { reason: None, code: None, headers: vec![] }).unwrap();
     }
 
@@ -92,7 +92,7 @@ impl Bench {
         self.snapshots().into_iter().map(|snapshot| snapshot.event).collect()
     }
 
-    fn texts(&mut self) -> Vec<String> {
+    pub fn texts(&mut self) -> Vec<String> {
         std::mem::take(&mut self.sent).into_iter().map(|(_, text)| text).collect()
     }
 
@@ -115,7 +115,7 @@ impl Bench {
     }
 
     /// The same call answered and acknowledged.
-    fn talk_in(&mut self, call_id: &str) -> Caller {
+    pub fn talk_in(&mut self, call_id: &str) -> Caller {
         let mut caller = self.call_in(call_id, SDP);
         self.act(call_id, Action::Answer { sdp: Some(sdp()) }).unwrap();
         let ok = self.only();
@@ -129,15 +129,21 @@ impl Bench {
 
     /// Registers 1001 so that it can be called.
     pub fn enrol_1001(&mut self) {
-        let lines = "Contact: <sip:1001@10.0.0.8:5060?Route=%3Csip:evil%3E>\r\n";
+        self.enrol_1001_at(PHONE, "sip:1001@10.0.0.8:5060?Route=%3Csip:evil%3E");
+    }
+
+    /// Registers a contact of 1001.
+    pub fn enrol_1001_at(&mut self, from: &str, contact: &str) {
+        let lines = format!("Contact: <{contact}>\r\n");
+        let id = format!("reg-{}", from.replace(['.', ':'], "-"));
         let text = |branch: &str, cseq, lines: &str| {
-            request("REGISTER", "sip:example.com", branch, cseq, lines)
+            request("REGISTER", "sip:example.com", &format!("{id}{branch}"), cseq, lines)
                 .replace("To: <sip:1000@", "To: <sip:1001@")
-                .replace("call-1", "reg-1001")
+                .replace("call-1", &id)
         };
-        let challenge = self.ask(PHONE, &text("r1", 1, lines));
+        let challenge = self.ask(from, &text("r1", 1, &lines));
         let proof = self.authorization(&challenge, "1001", "1234", "REGISTER");
-        assert_eq!(status(&self.ask(PHONE, &text("r2", 2, &format!("{lines}{proof}")))), 200);
+        assert_eq!(status(&self.ask(from, &text("r2", 2, &format!("{lines}{proof}")))), 200);
         self.events.clear();
     }
 
@@ -161,6 +167,7 @@ pub(super) fn wish() -> Originate {
         headers: vec![],
         autoanswer: false,
         idempotency: None,
+        follow: false,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Shape:  [`Bench`] is one endpoint with the domain `example.com`, users 1000 and 1001 (secret `1234`), and a clock.
 
 mod calls;
+mod forks;
 mod random;
 mod register;
 
