@@ -33,6 +33,8 @@ class CallState {
   constructor(control, callinfo) {
     /** The last snapshot of the SIP server. */
     this.callinfo = callinfo;
+    /** It outlives its last child: set by queues and menus, which try something else then. */
+    this.stays = false;
     /** We hold the far end, see `putonhold`. */
     this.held = false;
     /** Whatever has to follow the call; `family`, `channel` and `history` are ours. */

@@ -56,10 +56,15 @@ class Digits {
     });
   }
 
+  /** Who waits gets `undefined` now. */
+  giveup() {
+    for (const waiter of [...this.#waiting]) waiter.settle(undefined);
+  }
+
   /** The call is over. */
   close() {
     this.#open = false;
-    for (const waiter of this.#waiting) waiter.settle(undefined);
+    this.giveup();
   }
 }
 

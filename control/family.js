@@ -112,7 +112,7 @@ class Family {
 
   #bereaved() {
     const call = this.#call;
-    if (this.children.length > 0 || call.hungup || call.dialog.ending) return;
+    if (this.children.length > 0 || call.hungup || call.dialog.ending || call.stays) return;
     const code = worst(this.#failures);
     this.#failures = [];
     call.hangup(call.answered || code === 0 ? {} : { code });

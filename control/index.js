@@ -13,8 +13,10 @@
 
 const ProjectControl = require("./projectcontrol.js");
 const host = require("./host/index.js");
+const ivr = require("./ivr/index.js");
 
 const projectcontrol = new ProjectControl(host);
 
 module.exports = projectcontrol;
+module.exports.ivr = ivr;
 module.exports.ProjectControl = ProjectControl;
