@@ -35,7 +35,9 @@ impl Bench {
         let user = |number: u32| UserEntry { username: number.to_string(), secret: Secret::Clear("pw".into()) };
         let control = Some(ControlUrl("http://127.0.0.1:9001".into()));
         let users = (0..USERS).map(user).collect();
-        endpoint.command(Command::DirReplace { domain: "example.com".into(), control, users }, now).expect("a small directory");
+        endpoint
+            .command(Command::DirReplace { domain: "example.com".into(), control, users, policy: None }, now)
+            .expect("a small directory");
         Self { endpoint, now, from: ([192, 0, 2, 7], 5060).into(), count: 0, nonce: String::new(), nc: 0 }
     }
 
@@ -68,7 +70,7 @@ impl Bench {
         self.nc += 1;
         let nc = format!("{:08x}", self.nc);
         let key = ha1(Algorithm::Md5, user, "example.com", "pw");
-        let qop = ProtectedBy { nc: &nc, cnonce: "0a4f113b" };
+        let qop = ProtectedBy { nc: &nc, cnonce: "0a4f113b", body: None };
         let digest = response(Algorithm::Md5, &key, &self.nonce, Some(qop), method, "sip:example.com");
         let nonce = &self.nonce;
         format!(

@@ -17,6 +17,7 @@ mod dir;
 mod media;
 mod object;
 mod originate;
+mod policy;
 mod reg;
 pub mod sdp;
 mod snapshot;

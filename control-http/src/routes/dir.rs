@@ -45,14 +45,15 @@ async fn replace<B: SipBackend>(backend: &B, domain: &str, body: &[u8]) -> Resul
     // A replacement must say both: an empty body would otherwise wipe a domain in silence.
     let control = read.control.ok_or_else(|| object.error("control", "is missing"))?;
     let users = read.users.ok_or_else(|| object.error("users", "is missing"))?;
-    backend.call(Command::DirReplace { domain, control: Some(control), users }).await?;
+    backend.call(Command::DirReplace { domain, control: Some(control), users, policy: read.policy }).await?;
     Ok(done(201))
 }
 
 async fn update<B: SipBackend>(backend: &B, domain: &str, body: &[u8]) -> Result<Response, Refusal> {
     let value = parse(body)?;
     let read = domain_body(&Object::root(&value)?)?;
-    backend.call(Command::DirUpdate { domain: lower(domain), control: read.control, users: read.users.unwrap_or_default() }).await?;
+    let users = read.users.unwrap_or_default();
+    backend.call(Command::DirUpdate { domain: lower(domain), control: read.control, users, policy: read.policy }).await?;
     Ok(done(200))
 }
 

@@ -65,7 +65,7 @@ impl Switch {
         let mut endpoint = Endpoint::new(config, key, now, 1_700_000_000_000);
         let users = ["1000", "1001"].map(|name| UserEntry { username: name.into(), secret: Secret::Clear("pw".into()) }).to_vec();
         let domain = address.ip().to_string();
-        endpoint.command(Command::DirReplace { domain, control: Some(ControlUrl("http://c".into())), users }, now).unwrap();
+        endpoint.command(Command::DirReplace { domain, control: Some(ControlUrl("http://c".into())), users, policy: None }, now).unwrap();
         let rng = SimRng::new(seed * 2 + u64::from(address.port()));
         let (tasks, calls, out) = (BTreeMap::new(), HashMap::new(), VecDeque::new());
         let mut switch = Self { endpoint, address, peer, rng, tasks, task_count: 0, calls, out, deadline: None };

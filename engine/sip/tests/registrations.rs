@@ -247,7 +247,7 @@ fn play(seed: u64, profile: LinkProfile) -> (Switch, Vec<Phone>, Instant) {
     let user = |number: u16| UserEntry { username: number.to_string(), secret: Secret::Clear("pw".into()) };
     let users = (1..=PHONES).map(user).collect();
     let control = Some(ControlUrl("http://c".into()));
-    endpoint.command(Command::DirReplace { domain: "example.com".into(), control, users }, now).unwrap();
+    endpoint.command(Command::DirReplace { domain: "example.com".into(), control, users, policy: None }, now).unwrap();
     let mut switch = Switch { endpoint, out: VecDeque::new(), deadline: None, told: BTreeMap::new() };
     let mut phones: Vec<Phone> = (1..=PHONES).map(|number| Phone::new(number, seed, now)).collect();
     let mut nodes: Vec<&mut dyn Node> = vec![&mut switch];

@@ -19,7 +19,7 @@ fn endpoint(now: Instant) -> Endpoint {
     let mut endpoint = Endpoint::new(EndpointConfig { listeners, ..EndpointConfig::default() }, [1; 32], now, 1_700_000_000_000);
     let users = vec![UserEntry { username: "user".into(), secret: Secret::Clear("pw".into()) }];
     let control = Some(ControlUrl("http://c".into()));
-    endpoint.command(Command::DirReplace { domain: "example.com".into(), control, users }, now).unwrap();
+    endpoint.command(Command::DirReplace { domain: "example.com".into(), control, users, policy: None }, now).unwrap();
     endpoint
 }
 

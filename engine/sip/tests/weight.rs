@@ -128,7 +128,7 @@ fn a_registration_and_a_call_keep_to_their_budgets() {
     let user = |number: u32| UserEntry { username: number.to_string(), secret: Secret::Clear("pw".into()) };
     let users = (0..=PHONES).map(user).collect();
     let control = Some(ControlUrl("http://127.0.0.1:9001".into()));
-    endpoint.command(Command::DirReplace { domain: "example.com".into(), control, users }, now).unwrap();
+    endpoint.command(Command::DirReplace { domain: "example.com".into(), control, users, policy: None }, now).unwrap();
     let mut bench = Bench { endpoint, rng: ChaCha12Rng::from_seed([6; 32]), now, from: "192.0.2.7:5060".parse().unwrap() };
 
     // The first batch makes what every transaction needs and keeps.

@@ -1,23 +1,41 @@
 //! `/dir` and `/reg`.
 
-use sip::api::{BindingView, DomainView, RegisteredUser, RegistrationsView};
+use sip::api::{Algorithm, BindingView, DomainView, Policy, RegisteredUser, RegistrationsView};
 
 use super::*;
 
 #[test]
 fn the_documented_directory_lines_become_commands() {
     let body = r#"{"control":"http://127.0.0.1:9001","users":[{"username":"1003","secret":"s"},{"username":"1000","ha1":"0123456789ABCDEF0123456789abcdef"}]}"#;
-    let users =
-        vec![user("1003", "s"), UserEntry { username: "1000".into(), secret: Secret::Ha1("0123456789abcdef0123456789abcdef".into()) }];
+    let users = vec![
+        user("1003", "s"),
+        UserEntry { username: "1000".into(), secret: Secret::Ha1(vec![(Algorithm::Md5, "0123456789abcdef0123456789abcdef".into())]) },
+    ];
     assert_eq!(
         command(Method::Put, "/dir/Bling.Babblevoice.com", body),
-        Command::DirReplace { domain: "bling.babblevoice.com".into(), control: Some(control()), users: users.clone() }
+        Command::DirReplace { domain: "bling.babblevoice.com".into(), control: Some(control()), users: users.clone(), policy: None }
     );
     assert_eq!(
         command(Method::Patch, "/dir/a.b", r#"{"users":[{"username":"1","secret":""}],"x":1}"#),
-        Command::DirUpdate { domain: "a.b".into(), control: None, users: vec![user("1", "")] }
+        Command::DirUpdate { domain: "a.b".into(), control: None, users: vec![user("1", "")], policy: None }
     );
-    assert_eq!(command(Method::Patch, "/dir/a.b", ""), Command::DirUpdate { domain: "a.b".into(), control: None, users: vec![] });
+    assert_eq!(
+        command(Method::Patch, "/dir/a.b", ""),
+        Command::DirUpdate { domain: "a.b".into(), control: None, users: vec![], policy: None }
+    );
+    let policy = Policy { algorithms: vec![Algorithm::Sha256, Algorithm::Md5], ..Policy::default() };
+    assert_eq!(
+        command(Method::Patch, "/dir/a.b", r#"{"authentication":{"algorithms":["SHA-256","MD5"]}}"#),
+        Command::DirUpdate { domain: "a.b".into(), control: None, users: vec![], policy: Some(policy) }
+    );
+    let sha = "ab".repeat(32);
+    assert_eq!(
+        command(Method::Put, "/dir/a.b/1003", &format!(r#"{{"ha1":{{"SHA-256":"{sha}"}}}}"#)),
+        Command::DirUser {
+            domain: "a.b".into(),
+            user: UserEntry { username: "1003".into(), secret: Secret::Ha1(vec![(Algorithm::Sha256, sha)]) }
+        }
+    );
     for method in [Method::Put, Method::Patch] {
         assert_eq!(
             command(method, "/dir/a.b/1003", r#"{"secret":"s"}"#),
@@ -35,10 +53,20 @@ fn directory_answers_have_the_documented_shape_and_status() {
     assert_eq!(answered(Method::Put, "/dir/a/1", r#"{"secret":"s"}"#, Ok(Reply::Created)).0, 201);
     assert_eq!(answered(Method::Patch, "/dir/a/1", r#"{"secret":"s"}"#, Ok(Reply::Done)).0, 200);
     assert_eq!(answered(Method::Get, "/dir", "", Ok(Reply::Domains(vec!["a.b".into()]))), (200, value!({"domains":["a.b"]})));
-    let view = DomainView { domain: "a".into(), control: Some(control()), users: vec!["1".into()], domains: vec!["b.a".into()] };
+    let view = DomainView {
+        domain: "a".into(),
+        control: Some(control()),
+        users: vec!["1".into()],
+        domains: vec!["b.a".into()],
+        policy: Policy::default(),
+    };
     assert_eq!(
         answered(Method::Get, "/dir/a", "", Ok(Reply::Domain(view))),
-        (200, value!({"domain":"a","control":"http://127.0.0.1:9001","users":["1"],"domains":["b.a"]}))
+        (
+            200,
+            value!({"domain":"a","control":"http://127.0.0.1:9001","users":["1"],"domains":["b.a"],
+                "authentication":{"policy":"challenge","algorithms":["MD5"],"qop":["auth"],"proxy":false}})
+        )
     );
     assert_eq!(
         answered(Method::Get, "/dir/a/1", "", Ok(Reply::User { domain: "a".into(), username: "1".into() })),

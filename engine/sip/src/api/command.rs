@@ -4,7 +4,7 @@
 //! Units:  SIP status codes as numbers.
 //! Source: docs/openapi.yaml, project-sip.
 
-use super::{CallerId, ControlUrl};
+use super::{Algorithm, CallerId, ControlUrl, Policy};
 use crate::sdp::Sdp;
 
 /// A user's credential as the directory holds it.
@@ -12,8 +12,8 @@ use crate::sdp::Sdp;
 pub enum Secret {
     /// Clear text.
     Clear(String),
-    /// MD5 of `user:realm:secret`, 32 lower-case hex digits (RFC 7616 §3.4.2).
-    Ha1(String),
+    /// Hash of `user:realm:secret` in hex, by algorithm (RFC 7616 §3.4.2). At least one.
+    Ha1(Vec<(Algorithm, String)>),
 }
 
 /// One user to add to or replace in a domain.
@@ -151,6 +151,8 @@ pub enum Command {
         control: Option<ControlUrl>,
         /// All its users.
         users: Vec<UserEntry>,
+        /// Whom it asks for passwords, and how; `None` is the default.
+        policy: Option<Policy>,
     },
     /// `PATCH /dir/{domain}`.
     DirUpdate {
@@ -160,6 +162,8 @@ pub enum Command {
         control: Option<ControlUrl>,
         /// Users to add or replace.
         users: Vec<UserEntry>,
+        /// New policy.
+        policy: Option<Policy>,
     },
     /// `PUT`/`PATCH /dir/{domain}/{user}`.
     DirUser {

@@ -7,7 +7,7 @@
 
 use std::net::SocketAddr;
 
-use super::{ControlUrl, Snapshot};
+use super::{ControlUrl, Policy, Snapshot};
 
 /// Answer to a [`Command`](super::Command).
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +88,8 @@ pub struct DomainView {
     pub users: Vec<String>,
     /// Full names of sub domains.
     pub domains: Vec<String>,
+    /// Whom it asks for passwords, and how.
+    pub policy: Policy,
 }
 
 /// `GET /reg/{domain}`.

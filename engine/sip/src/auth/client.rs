@@ -1,9 +1,10 @@
 //! The other side of the challenge: answers 401 and 407 of trunks for calls that we make.
 //!
 //! ```text
-//!   401/407 values ──► ClientAuth::challenged (picks one) ──► answer(method, uri) ──► header value, nc + 1 each time
+//!   401/407 values ──► ClientAuth::new (picks one) ──► answer(method, uri) ──► header value, nc + 1 each time
 //! ```
-//! Shape:  the best challenge of one response is kept (SHA-256 before MD5, RFC 7616 §3.3); nc counts up per nonce.
+//! Shape:  the strongest challenge of one response is kept (RFC 7616 §3.3); nc counts up per nonce. A nonce is proven to
+//!         once: whoever asks again with it, or without `stale`, did not like the password.
 //! Errors: [`AnswerError`]: nothing usable among the challenges, or our password was refused and asking again is idle.
 //! Not here: the new branch and CSeq of the second request (`endpoint`).
 //! Source: RFC 7616 §3.4, RFC 3261 §22.2 and §22.3, RFC 8760 §2.4.
@@ -14,6 +15,7 @@ use rand_core::Rng;
 
 use super::algorithm::{Algorithm, Hex, ProtectedBy, ha1, push_hex, response};
 use super::params::Challenge;
+use super::policy::Quality;
 
 /// Rounds with `stale=true` that one request may go through before we give up.
 const STALE_ROUNDS_MAX: u8 = 3;
@@ -47,7 +49,7 @@ pub struct ClientAuth {
     nonce: String,
     opaque: Option<String>,
     algorithm: Algorithm,
-    qop_auth: bool,
+    quality: Option<Quality>,
     nc: u32,
     stale_rounds: u8,
 }
@@ -66,7 +68,7 @@ impl ClientAuth {
             nonce: String::new(),
             opaque: None,
             algorithm: challenge.algorithm,
-            qop_auth: challenge.qop_auth,
+            quality: challenge.quality,
             nc: 0,
             stale_rounds: 0,
         };
@@ -81,7 +83,7 @@ impl ClientAuth {
     pub fn challenged_again<'a>(&mut self, proxy: bool, values: impl Iterator<Item = &'a str>) -> Result<(), AnswerError> {
         let challenge = best(values).ok_or(AnswerError::NoneUsable)?;
         let same = challenge.realm == self.realm && proxy == self.proxy;
-        if same && (!challenge.stale || self.stale_rounds >= STALE_ROUNDS_MAX) {
+        if same && (!challenge.stale || challenge.nonce == self.nonce || self.stale_rounds >= STALE_ROUNDS_MAX) {
             return Err(AnswerError::Refused);
         }
         self.stale_rounds = if same { self.stale_rounds + 1 } else { 0 };
@@ -95,8 +97,13 @@ impl ClientAuth {
         if self.proxy { "Proxy-Authorization" } else { "Authorization" }
     }
 
-    /// Header value for one request. Each call counts: a request sent again in another transaction needs a new one.
+    /// As [`ClientAuth::answer_for`], for a request without a body.
     pub fn answer(&mut self, method: &str, uri: &str, rng: &mut impl Rng) -> String {
+        self.answer_for(method, uri, &[], rng)
+    }
+
+    /// Header value for one request. Each call counts: a request sent again in another transaction needs a new one.
+    pub fn answer_for(&mut self, method: &str, uri: &str, body: &[u8], rng: &mut impl Rng) -> String {
         self.nc = self.nc.saturating_add(1);
         let proof = ha1(self.algorithm, &self.identity.username, &self.realm, &self.identity.secret);
         let mut random = [0; 8];
@@ -104,7 +111,8 @@ impl ClientAuth {
         let mut cnonce = Hex::new();
         push_hex(&mut cnonce, &random);
         let nc = format!("{:08x}", self.nc);
-        let qop = self.qop_auth.then_some(ProtectedBy { nc: &nc, cnonce: &cnonce });
+        let covered = |quality| (quality == Quality::AuthInt).then_some(body);
+        let qop = self.quality.map(|quality| ProtectedBy { nc: &nc, cnonce: &cnonce, body: covered(quality) });
         let digest = response(self.algorithm, &proof, &self.nonce, qop, method, uri);
         let mut value = String::with_capacity(256);
         value.push_str("Digest ");
@@ -117,9 +125,9 @@ impl ClientAuth {
         if let Some(opaque) = &self.opaque {
             push_quoted(&mut value, ", opaque", opaque);
         }
-        if qop.is_some() {
+        if let Some(quality) = self.quality {
             // RFC 7616 §3.4: qop and nc are tokens, not quoted.
-            let _ = write!(value, ", qop=auth, nc={nc}, cnonce=\"{cnonce}\"");
+            let _ = write!(value, ", qop={}, nc={nc}, cnonce=\"{cnonce}\"", quality.token());
         }
         value
     }
@@ -129,7 +137,7 @@ impl ClientAuth {
         self.nonce = challenge.nonce.as_ref().to_owned();
         self.opaque = challenge.opaque.as_ref().map(|opaque| opaque.as_ref().to_owned());
         self.algorithm = challenge.algorithm;
-        self.qop_auth = challenge.qop_auth;
+        self.quality = challenge.quality;
         self.nc = 0;
     }
 }
@@ -138,11 +146,7 @@ impl ClientAuth {
 fn best<'a>(values: impl Iterator<Item = &'a str>) -> Option<Challenge<'a>> {
     let mut chosen: Option<Challenge<'a>> = None;
     for challenge in values.filter_map(|value| Challenge::parse(value).ok()) {
-        let better = match &chosen {
-            None => true,
-            Some(chosen) => chosen.algorithm == Algorithm::Md5 && challenge.algorithm == Algorithm::Sha256,
-        };
-        if better {
+        if chosen.as_ref().is_none_or(|chosen| chosen.algorithm < challenge.algorithm) {
             chosen = Some(challenge);
         }
     }

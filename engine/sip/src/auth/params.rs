@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 
 use super::algorithm::Algorithm;
+use super::policy::Quality;
 
 /// Parameters of one header: RFC 7616 names 12, extensions get the rest.
 const PARAMS_MAX: usize = 32;
@@ -32,14 +33,16 @@ pub enum ParamError {
     /// A hash we do not know; RFC 7616 §3.3 says to ignore such a challenge.
     #[error("unknown algorithm")]
     UnknownAlgorithm,
-    /// A `qop` other than `auth`.
+    /// A `qop` other than `auth` and `auth-int`.
     #[error("unknown quality of protection")]
     UnknownQop,
 }
 
-/// `qop=auth` of credentials.
+/// `qop` of credentials and what goes with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Qop<'a> {
+    /// What the client protected.
+    pub quality: Quality,
     /// Nonce count as written: the digest is over the text.
     pub nc_text: &'a str,
     /// Its value.
@@ -77,15 +80,15 @@ impl<'a> Credentials<'a> {
         let algorithm = params.algorithm()?;
         let qop = match params.take("qop")? {
             None => None,
-            Some(qop) if qop.eq_ignore_ascii_case("auth") => {
+            Some(qop) => {
+                let quality = Quality::from_token(&qop).ok_or(ParamError::UnknownQop)?;
                 let Cow::Borrowed(nc_text) = params.required("nc")? else { return Err(ParamError::Malformed) };
                 if nc_text.len() != 8 {
                     return Err(ParamError::Malformed);
                 }
                 let nc = u32::from_str_radix(nc_text, 16).map_err(|_| ParamError::Malformed)?;
-                Some(Qop { nc_text, nc, cnonce: params.required("cnonce")? })
+                Some(Qop { quality, nc_text, nc, cnonce: params.required("cnonce")? })
             }
-            Some(_) => return Err(ParamError::UnknownQop),
         };
         Ok(Self {
             username: params.required("username")?,
@@ -112,21 +115,24 @@ pub struct Challenge<'a> {
     pub stale: bool,
     /// Hash.
     pub algorithm: Algorithm,
-    /// `auth` is among the offered qualities. `false`: the challenge offers none, so the RFC 2069 form is due.
-    pub qop_auth: bool,
+    /// `auth` where it is offered, else `auth-int`. `None`: the challenge offers nothing, so the RFC 2069 form is due.
+    pub quality: Option<Quality>,
 }
 
 impl<'a> Challenge<'a> {
     /// Reads one challenge.
     ///
     /// # Errors
-    /// See [`ParamError`]. `UnknownQop`: only `auth-int` or worse is offered.
+    /// See [`ParamError`]. `UnknownQop`: neither `auth` nor `auth-int` is offered.
     pub fn parse(value: &'a str) -> Result<Self, ParamError> {
         let mut params = Params::read(value)?;
         let algorithm = params.algorithm()?;
-        let qop_auth = match params.take("qop")? {
-            None => false,
-            Some(options) if options.split(',').any(|option| option.trim().eq_ignore_ascii_case("auth")) => true,
+        let offers = |options: &str, quality: Quality| options.split(',').any(|option| Quality::from_token(option.trim()) == Some(quality));
+        let quality = match params.take("qop")? {
+            None => None,
+            // A gateway that rewrites the body on its way breaks `auth-int`, so that is the second choice.
+            Some(options) if offers(&options, Quality::Auth) => Some(Quality::Auth),
+            Some(options) if offers(&options, Quality::AuthInt) => Some(Quality::AuthInt),
             Some(_) => return Err(ParamError::UnknownQop),
         };
         Ok(Self {
@@ -135,7 +141,7 @@ impl<'a> Challenge<'a> {
             opaque: params.take("opaque")?,
             stale: params.take("stale")?.is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
             algorithm,
-            qop_auth,
+            quality,
         })
     }
 }

@@ -3,13 +3,13 @@
 //! ```text
 //!   nonce id ──► { highest nc, bitmap of the 64 below }      oldest nonce leaves first; what it leaves behind is a floor
 //! ```
-//! Shape:  at most `nonces_max` entries of 48 bytes (id 16, window 16, order 16); an entry is made only by a right password.
+//! Shape:  at most `nonces_max` entries of 32 bytes (id 16, window 16), 56 with the tree; an entry is made only by a right password.
 //! Errors: none; `false` means "used before, or too old to know".
 //! Why a floor: a nonce pushed out could be played again. Everything issued before the youngest one pushed out and not in
 //! the table is refused as stale instead, which costs an honest phone one more round trip.
 //! Source: RFC 7616 §3.4 (`nc`), §5.5 and §5.12 (replay).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use super::nonce::Opened;
 
@@ -25,16 +25,15 @@ struct Window {
 
 /// The table.
 pub(super) struct ReplayTable {
-    windows: HashMap<u128, Window>,
-    /// The same ids. An id starts with its time of issue, so they are in order of age.
-    by_age: BTreeSet<u128>,
+    /// An id starts with its time of issue, so they are in order of age.
+    windows: BTreeMap<u128, Window>,
     nonces_max: usize,
     floor_ms: Option<u64>,
 }
 
 impl ReplayTable {
     pub fn new(nonces_max: usize) -> Self {
-        Self { windows: HashMap::new(), by_age: BTreeSet::new(), nonces_max: nonces_max.max(1), floor_ms: None }
+        Self { windows: BTreeMap::new(), nonces_max: nonces_max.max(1), floor_ms: None }
     }
 
     pub fn len(&self) -> usize {
@@ -50,27 +49,24 @@ impl ReplayTable {
             return false;
         }
         if self.windows.len() >= self.nonces_max
-            && let Some(&oldest) = self.by_age.first()
+            && let Some((&oldest, _)) = self.windows.first_key_value()
         {
             if issued_ms(oldest) >= nonce.issued_ms {
                 return false;
             }
-            self.by_age.pop_first();
-            self.windows.remove(&oldest);
+            self.windows.pop_first();
             self.floor_ms = Some(issued_ms(oldest));
         }
-        self.by_age.insert(nonce.id);
         self.windows.insert(nonce.id, Window { highest: nc, used: 1 });
         true
     }
 
     /// Forgets nonces issued before `limit_ms`; their age alone refuses them from now on.
     pub fn forget_before(&mut self, limit_ms: u64) {
-        while let Some(&oldest) = self.by_age.first()
-            && issued_ms(oldest) < limit_ms
+        while let Some(oldest) = self.windows.first_entry()
+            && issued_ms(*oldest.key()) < limit_ms
         {
-            self.by_age.pop_first();
-            self.windows.remove(&oldest);
+            oldest.remove();
         }
     }
 }

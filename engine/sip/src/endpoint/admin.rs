@@ -10,13 +10,13 @@ use crate::directory::{Removed, domain_name};
 impl Endpoint {
     pub(super) fn directory_command(&mut self, command: Command) -> Result<Reply, CommandError> {
         match command {
-            Command::DirReplace { domain, control, users } => {
-                let removed = self.directory.replace(&domain, control, users)?;
+            Command::DirReplace { domain, control, users, policy } => {
+                let removed = self.directory.replace(&domain, control, users, policy)?;
                 self.end_registrations(&removed);
                 Ok(Reply::Created)
             }
-            Command::DirUpdate { domain, control, users } => {
-                self.directory.update(&domain, control, users)?;
+            Command::DirUpdate { domain, control, users, policy } => {
+                self.directory.update(&domain, control, users, policy)?;
                 Ok(Reply::Done)
             }
             Command::DirUser { domain, user } => {

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::Endpoint;
 use super::event::user_of;
-use super::identify::Identity;
+use super::identify::Sender;
 use super::source::Source;
 use crate::api::CallerId;
 use crate::directory::domain_name;
@@ -32,9 +32,12 @@ impl Endpoint {
     pub(super) fn admit(&mut self, request: &Request<'_>, source: &Source, now: Instant) -> Option<Caller> {
         let from = request.from();
         let from_domain = domain_of(&from.uri).filter(|domain| self.directory.domain(domain).is_some());
-        if self.config.trusted.contains(&source.from.ip().to_canonical()) {
-            let to_domain = || domain_of(request.uri()).filter(|domain| self.directory.domain(domain).is_some());
-            let Some(domain) = to_domain().or(from_domain) else {
+        let to_domain = domain_of(request.uri()).filter(|domain| self.directory.domain(domain).is_some());
+        let trusts = |domain: &String| self.directory.domain(domain).is_some_and(|domain| domain.policy().trusts(source.from.ip()));
+        let by_name = to_domain.as_ref().filter(|domain| trusts(domain)).or(from_domain.as_ref().filter(|domain| trusts(domain)));
+        if self.config.trusted.contains(&source.from.ip().to_canonical()) || by_name.is_some() {
+            // A domain that trusts the sender decides; where all do, the one that is called.
+            let Some(domain) = by_name.cloned().or(to_domain).or(from_domain) else {
                 self.answer_stateless(request, source, StatusCode::NOT_FOUND, &[]);
                 return None;
             };
@@ -44,20 +47,13 @@ impl Endpoint {
             self.answer_stateless(request, source, StatusCode::FORBIDDEN, &[]);
             return None;
         };
-        match self.identify(request, &domain, now) {
-            Identity::Proven(user) if user == user_of(&from.uri) => {
-                Some(Caller { domain, authenticated: true, id: caller_id(request, false) })
-            }
-            // A right password does not let one speak for another user.
-            Identity::Proven(_) => {
-                self.answer_stateless(request, source, StatusCode::FORBIDDEN, &[]);
-                None
-            }
-            Identity::Unknown { stale } => {
-                self.challenge(request, source, &domain, stale, now);
-                None
-            }
+        let sender = self.identify(request, source, &domain, now)?;
+        // A right password does not let one speak for another user.
+        if !sender.is(&user_of(&from.uri)) {
+            self.answer_stateless(request, source, StatusCode::FORBIDDEN, &[]);
+            return None;
         }
+        Some(Caller { domain, authenticated: sender != Sender::Trusted, id: caller_id(request, false) })
     }
 }
 

@@ -28,9 +28,16 @@ pub(super) const ACK_WITHIN: Duration = Duration::from_secs(20);
 
 impl Auths {
     /// Authorization headers for one request.
-    pub fn prove(&mut self, method: Method<'_>, uri: &str, rng: &mut impl rand_core::Rng) -> Vec<(&'static str, String)> {
+    pub fn prove(
+        &mut self,
+        method: Method<'_>,
+        uri: &str,
+        body: Option<&str>,
+        rng: &mut impl rand_core::Rng,
+    ) -> Vec<(&'static str, String)> {
+        let body = body.unwrap_or_default().as_bytes();
         let known = [self.server.as_deref_mut(), self.proxy.as_deref_mut()].into_iter().flatten();
-        known.map(|auth| (auth.header(), auth.answer(method.as_str(), uri, rng))).collect()
+        known.map(|auth| (auth.header(), auth.answer_for(method.as_str(), uri, body, rng))).collect()
     }
 
     /// Takes the challenges of a 401 or 407.
@@ -58,7 +65,7 @@ impl Endpoint {
         let Some(leg) = legs.get_mut(at) else { return false };
         let Some(listener) = self.config.listeners.get(usize::from(leg.flow.listener.0)) else { return false };
         let hop = Hop { transport: leg.flow.transport, sent_by: listener.advertised, branch: &branch };
-        leg.proofs = leg.auths.prove(Method::Invite, leg.invitation.target(), &mut self.rng);
+        leg.proofs = leg.auths.prove(Method::Invite, leg.invitation.target(), sdp.text(), &mut self.rng);
         let mut out = Vec::with_capacity(2048);
         let mut writer = leg.invitation.request(&mut out, &hop);
         for (name, value) in &leg.proofs {

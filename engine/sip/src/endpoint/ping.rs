@@ -10,6 +10,7 @@
 //!         datagrams for every phone that is gone, and a transaction for every one that is there.
 
 use super::Endpoint;
+use super::originate::without_headers;
 use crate::message::{HeaderName, Method, Writer};
 use crate::registrar::{BindingId, Ping};
 
@@ -19,14 +20,15 @@ impl Endpoint {
     pub(super) fn send_ping(&mut self, ping: &Ping) {
         let Some(host) = self.advertised(ping.flow) else { return };
         let (tag, call_id) = (self.tokens.tag(), self.tokens.text(20));
+        let contact = without_headers(&ping.contact);
         let mut out = Vec::with_capacity(512);
         let branch = format_args!("{BRANCH_HEAD}{:x}.{:x}", ping.id.slot, ping.id.stamp);
         let via = format_args!("SIP/2.0/{} {host};rport;branch={branch}", ping.flow.transport.via());
-        let written = Writer::request(&mut out, Method::Options, &ping.contact)
+        let written = Writer::request(&mut out, Method::Options, contact)
             .header(HeaderName::Via, via)
             .header(HeaderName::MaxForwards, 70)
             .header(HeaderName::From, format_args!("<sip:ping@{host}>;tag={tag}"))
-            .header(HeaderName::To, format_args!("<{}>", ping.contact))
+            .header(HeaderName::To, format_args!("<{contact}>"))
             .header(HeaderName::CallId, call_id)
             .header(HeaderName::CSeq, "1 OPTIONS")
             .header(HeaderName::Contact, format_args!("<sip:{host}>"))

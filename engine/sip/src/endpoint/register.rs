@@ -11,7 +11,7 @@
 use std::fmt::Display;
 use std::time::Instant;
 
-use super::identify::Identity;
+use super::identify::Sender;
 use super::source::Source;
 use super::{Endpoint, Owner};
 use crate::api::{BindingView, Event, RegisteredUser, RegistrationsView};
@@ -42,15 +42,16 @@ impl Endpoint {
             return self.answer_stateless(request, source, StatusCode::NOT_FOUND, &[]);
         }
         // Step 3: nobody, de-registration included, without a proof.
-        let proven = match self.identify(request, &domain, now) {
-            Identity::Proven(proven) => proven,
-            Identity::Unknown { stale } => return self.challenge(request, source, &domain, stale, now),
-        };
+        let Some(sender) = self.identify(request, source, &domain, now) else { return };
+        // Step 5 again: whom the directory does not know has no bindings. A password proves that it does.
+        if sender == Sender::Trusted && self.directory.domain(&domain).is_none_or(|domain| domain.secret(&user).is_none()) {
+            return self.answer_stateless(request, source, StatusCode::NOT_FOUND, &[]);
+        }
         let Ok(transaction) = self.layer.accept(new, source.reply, Owner::Nobody) else {
             return self.shed(request, source);
         };
         // Step 4.
-        if proven != user {
+        if !sender.is(&user) {
             return self.answer_once(request, source, transaction, StatusCode::FORBIDDEN, &[], now);
         }
         let outcome = match wish(request) {

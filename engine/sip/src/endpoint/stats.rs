@@ -57,6 +57,7 @@ impl Endpoint {
             ("authaccepted", auth.accepted),
             ("authstale", auth.stale),
             ("authrefused", auth.refused),
+            ("authslowed", auth.slowed),
             ("nonces", auth.nonces),
             ("received", stats.received),
             ("keepalives", stats.keepalives),

@@ -167,7 +167,7 @@ impl Endpoint {
         let hop = Hop { transport: flow.transport, sent_by, branch: &branch };
         let (dialog, proofs) = match &mut call.phase {
             Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking)) => {
-                let proofs = talking.auths.prove(method, talking.dialog.target(), &mut self.rng);
+                let proofs = talking.auths.prove(method, talking.dialog.target(), body.map(|(_, body)| body), &mut self.rng);
                 (&mut talking.dialog, proofs)
             }
             Phase::Offered(offered) => (&mut offered.dialog, Vec::new()),

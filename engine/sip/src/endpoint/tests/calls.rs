@@ -435,7 +435,8 @@ fn a_late_offer_goes_out_and_control_completes_it() {
     let (_, invite) = bench.call_out(Originate { sdp: None, ..wish() });
     bench.receive(PHONE, &answer(&invite, StatusCode::OK, &[AT_PHONE], SDP));
     bench.run(Duration::from_secs(21));
-    let texts = bench.texts();
+    let mut texts = bench.texts();
+    texts.retain(|text| !text.starts_with("OPTIONS "));
     assert!(texts[0].starts_with("ACK ") && texts[1].starts_with("BYE "), "{texts:#?}");
 }
 

@@ -4,6 +4,7 @@
 
 mod calls;
 mod forks;
+mod policy;
 mod random;
 mod register;
 
@@ -48,7 +49,7 @@ impl Bench {
         let user = |name: &str| UserEntry { username: name.into(), secret: Secret::Clear("1234".into()) };
         let control = Some(ControlUrl("http://127.0.0.1:9001".into()));
         let users = vec![user("1000"), user("1001")];
-        endpoint.command(Command::DirReplace { domain: "example.com".into(), control, users }, now).unwrap();
+        endpoint.command(Command::DirReplace { domain: "example.com".into(), control, users, policy: None }, now).unwrap();
         let mut rng = ChaCha12Rng::from_seed([9; 32]);
         rng.next_u64();
         Self { endpoint, now, rng, sent: vec![], events: vec![], resolves: vec![], deadline: None }
