@@ -12,11 +12,13 @@
 //! Errors: none here; what ends by itself says so, and its event is fetched outside the packet path.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use dsp::Kernels;
 use dsp::dtmf::Digit;
 
-use crate::api::EventAction;
+use crate::api::{EventAction, PlayReason, RecordEnd};
+use crate::soup::{Cursor, Soup};
 
 /// Length of a tick.
 pub const TICK_MS: u32 = 20;
@@ -71,6 +73,17 @@ pub trait Play: Debug + Send {
     /// The far end pressed a digit. [`Next::Ended`] if that interrupts it.
     fn digit(&mut self, digit: Digit) -> Next;
 
+    /// It is taken from the channel for this reason, which its last event tells.
+    fn end(&mut self, reason: PlayReason);
+
+    /// Its soup and where it is in it, for a new soup that may go on there.
+    fn place(&self) -> Option<(&Soup, Cursor)> {
+        None
+    }
+
+    /// Its number among the plays of the channel.
+    fn number(&self) -> u64;
+
     /// The next event to tell, until `None`. Outside the packet path: may allocate.
     fn event(&mut self) -> Option<EventAction>;
 }
@@ -95,6 +108,15 @@ pub trait Record: Debug + Send {
 
     /// Takes 20 ms of both directions.
     fn tick(&mut self, tick: &Tick<'_>) -> Next;
+
+    /// The file it was told to write, which names it.
+    fn file(&self) -> &Arc<str>;
+
+    /// Leaves out what comes from now on, or takes it again.
+    fn pause(&mut self, pause: bool);
+
+    /// It is taken from the channel for this reason, which its last event tells: all it has is handed to its file.
+    fn end(&mut self, reason: RecordEnd);
 
     /// The next event to tell, until `None`. Outside the packet path: may allocate.
     fn event(&mut self) -> Option<EventAction>;
