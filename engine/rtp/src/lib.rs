@@ -15,6 +15,7 @@ pub mod format;
 pub mod media;
 pub mod packet;
 pub mod play;
+pub mod record;
 pub mod sound;
 pub mod soup;
 pub mod source;

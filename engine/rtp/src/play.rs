@@ -54,7 +54,8 @@ impl Player {
                 Some(_) => {}
             }
         }
-        if Cursor::START.run(&soup, 1).is_none() {
+        let mut start = Cursor::START;
+        if start.run(&soup, 1).is_none() {
             return Err(PlayError::Empty);
         }
         let place = old.and_then(|old| old.place().map(|(soup, cursor)| (soup, cursor.rescaled(old.rate().hz(), rate.hz()))));

@@ -9,8 +9,8 @@ use dsp::g722::{self, Decoder, Scratch};
 use dsp::resample::Rational;
 
 use super::{Encoding, Layout, WavError};
-use crate::soup::FileKey;
 use crate::sound::Sound;
+use crate::soup::FileKey;
 
 /// Samples decoded at a time where a codec works in batches: one second.
 const BLOCK: usize = 16_000;

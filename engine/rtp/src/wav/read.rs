@@ -83,7 +83,13 @@ impl Layout {
                     let format = format.ok_or(WavError::Missing("fmt "))?;
                     // A recorder that was not closed left no size: all that follows is sound.
                     let data = if claimed == 0 { start..file.len() } else { start..end };
-                    return Ok(Self { encoding: format.encoding()?, tag: format.tag, channels: format.channels, rate_hz: format.rate_hz, data });
+                    return Ok(Self {
+                        encoding: format.encoding()?,
+                        tag: format.tag,
+                        channels: format.channels,
+                        rate_hz: format.rate_hz,
+                        data,
+                    });
                 }
                 _ => {}
             }
@@ -184,7 +190,8 @@ mod tests {
 
     #[test]
     fn chunks_that_are_not_known_are_passed_over_at_even_places() {
-        let file = wav(&[chunk(b"LIST", b"odd"), chunk(b"fmt ", &format(1, 2, 44_100, 16)), chunk(b"fact", &[0; 4]), chunk(b"data", &[0; 8])]);
+        let file =
+            wav(&[chunk(b"LIST", b"odd"), chunk(b"fmt ", &format(1, 2, 44_100, 16)), chunk(b"fact", &[0; 4]), chunk(b"data", &[0; 8])]);
         let layout = Layout::read(&file).unwrap();
         assert_eq!((layout.encoding, layout.channels, layout.rate_hz), (Encoding::Pcm16, 2, 44_100));
         assert_eq!((layout.data.len(), layout.samples()), (8, 2));
