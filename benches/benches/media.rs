@@ -5,6 +5,7 @@
 //!   pcma_to_l16    decode, encode, in batches
 //!   pcmu_to_l16_16k  decode, 8 to 16 kHz, encode, in batches
 //!   pcmu_to_g722   decode, 8 to 16 kHz, G.722 in lanes, and back
+//!   pcmu_to_ilbc   decode, iLBC of 20 ms, and back
 //!   refused        packets of strangers, for the price of a flood
 //! Times are CPU time of the thread, as the kernel accounts it, so that other programs on the core count less.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
@@ -35,9 +36,10 @@ fn payload(number: u8) -> Payload {
     let encoding = match number {
         96 => linear(8000),
         97 => linear(16000),
+        98 => Some(Encoding { name: "iLBC".into(), clock_rate_hz: 8000, channels: 1 }),
         _ => None,
     };
-    Payload { number, encoding, fmtp: None }
+    Payload { number, encoding, fmtp: (number == 98).then(|| "mode=20".into()) }
 }
 
 impl Bed {
@@ -57,12 +59,11 @@ impl Bed {
                 Target { ip: from.ip(), port: 4000, payloads: vec![payload(number)], ptime_ms: None, direction: None, rtcp_mux: false };
             media.command(Command::Target { channel, target }, now).unwrap();
             let len = 12
-                + if number == 96 {
-                    320
-                } else if number == 97 {
-                    640
-                } else {
-                    160
+                + match number {
+                    96 => 320,
+                    97 => 640,
+                    98 => 38,
+                    _ => 160,
                 };
             phones.push((key, from, number, vec![0x55; len]));
             ids.push(channel);
@@ -114,9 +115,14 @@ fn cpu_of(bed: &mut Bed, slots: u64) -> Duration {
 fn slots(c: &mut Criterion) {
     let mut group = c.benchmark_group("slot_of_1000_packets");
     group.throughput(Throughput::Elements(CHANNELS as u64));
-    for (name, a, b) in
-        [("relay", 8, 8), ("pcmu_to_pcma", 0, 8), ("pcma_to_l16", 8, 96), ("pcmu_to_l16_16k", 0, 97), ("pcmu_to_g722", 0, 9)]
-    {
+    for (name, a, b) in [
+        ("relay", 8, 8),
+        ("pcmu_to_pcma", 0, 8),
+        ("pcma_to_l16", 8, 96),
+        ("pcmu_to_l16_16k", 0, 97),
+        ("pcmu_to_g722", 0, 9),
+        ("pcmu_to_ilbc", 0, 98),
+    ] {
         let mut bed = Bed::new(a, b);
         assert_eq!(bed.slot(), CHANNELS);
         group.bench_function(name, |bench| bench.iter_custom(|n| cpu_of(&mut bed, n)));

@@ -49,10 +49,12 @@ fn nothing_is_allocated_between_receive_and_send() {
     let mut clock = sim::Clock::new();
     let mut media = media(64, clock.now());
     // Every pair of codecs, relayed, converted in place, and in batches; every fourth pair has a third codec.
-    let kinds = [payload(0, None), payload(8, None), payload(96, Some(("L16", 8000))), payload(97, Some(("L16", 16000))), payload(9, None)];
+    let ilbc = rtp::api::Payload { fmtp: Some("mode=20".into()), ..payload(98, Some(("iLBC", 8000))) };
+    let kinds =
+        [payload(0, None), payload(8, None), payload(96, Some(("L16", 8000))), payload(97, Some(("L16", 16000))), payload(9, None), ilbc];
     let mut keys = Vec::new();
     for n in 0..32 {
-        let (a, b) = (&kinds[n % 5], &kinds[n / 5 % 5]);
+        let (a, b) = (&kinds[n % 6], &kinds[(n + n / 6) % 6]);
         let one = call(&mut media, 2 * n, std::slice::from_ref(a), clock.now());
         let other = call(&mut media, 2 * n + 1, std::slice::from_ref(b), clock.now());
         mix(&mut media, one.1, other.1, clock.now());
@@ -69,6 +71,7 @@ fn nothing_is_allocated_between_receive_and_send() {
                 let (rate, len) = match number {
                     96 => (8000, 320),
                     97 => (16000, 640),
+                    98 => (8000, 38),
                     _ => (8000, 160),
                 };
                 (*key, phone(k), packet(*number, k as u32, n, rate, &vec![0x55; len]))

@@ -1,11 +1,12 @@
 //! What the codecs of a channel remember between frames.
 //!
-//! Shape:  plain values, copied into lanes and back by `media::codecs`; no memory of their own.
+//! Shape:  plain values, copied into lanes and back by `media::codecs`; G.722's are here, iLBC's in a box made by commands.
 //! Life:   a decoder starts anew with each source, since a new source is a new encoder. The encoder never does: the far
 //!         end's decoder goes on from what it heard.
 //! Errors: none.
 
-use dsp::g722;
+use dsp::ilbc::Mode;
+use dsp::{g722, ilbc};
 
 use super::Channel;
 
@@ -14,10 +15,18 @@ use super::Channel;
 pub struct Coders {
     g722_decoder: g722::Decoder,
     g722_encoder: g722::Encoder,
+    ilbc: Option<Box<Ilbc>>,
     /// Stream that the decoders are of.
     epoch: u32,
     decoding: Turns,
     encoding: Turns,
+}
+
+/// States of iLBC, 5.4 KiB: only channels have them whose far end takes it.
+#[derive(Debug, Clone)]
+struct Ilbc {
+    decoder: ilbc::Decoder,
+    encoder: ilbc::Encoder,
 }
 
 /// Frames of a channel in the batch of a slot.
@@ -44,7 +53,24 @@ impl Coders {
         if self.epoch != epoch {
             self.epoch = epoch;
             self.g722_decoder = g722::Decoder::default();
+            if let Some(ilbc) = &mut self.ilbc {
+                ilbc.decoder = ilbc::Decoder::new(ilbc.decoder.mode());
+            }
         }
+    }
+
+    /// Makes room for iLBC of this mode, or gives it back. For commands: it allocates.
+    pub fn provide_ilbc(&mut self, mode: Option<Mode>) {
+        match mode {
+            None => self.ilbc = None,
+            Some(mode) if self.ilbc.as_ref().is_some_and(|ilbc| ilbc.decoder.mode() == mode) => {}
+            Some(mode) => self.ilbc = Some(Box::new(Ilbc { decoder: ilbc::Decoder::new(mode), encoder: ilbc::Encoder::new(mode) })),
+        }
+    }
+
+    /// Whether frames of this mode can be decoded and encoded.
+    pub fn has_ilbc(&self, mode: Mode) -> bool {
+        self.ilbc.as_ref().is_some_and(|ilbc| ilbc.decoder.mode() == mode)
     }
 
     /// Frames to decode that were pushed before in this slot; counts one more.
@@ -58,12 +84,22 @@ impl Coders {
     }
 
     /// The decoder of a channel.
-    pub const fn g722_decoder(channel: &mut Channel) -> &mut g722::Decoder {
-        &mut channel.coders.g722_decoder
+    pub const fn g722_decoder(channel: &mut Channel) -> Option<&mut g722::Decoder> {
+        Some(&mut channel.coders.g722_decoder)
     }
 
     /// The encoder of a channel.
-    pub const fn g722_encoder(channel: &mut Channel) -> &mut g722::Encoder {
-        &mut channel.coders.g722_encoder
+    pub const fn g722_encoder(channel: &mut Channel) -> Option<&mut g722::Encoder> {
+        Some(&mut channel.coders.g722_encoder)
+    }
+
+    /// The decoder of a channel that has one.
+    pub fn ilbc_decoder(channel: &mut Channel) -> Option<&mut ilbc::Decoder> {
+        channel.coders.ilbc.as_mut().map(|ilbc| &mut ilbc.decoder)
+    }
+
+    /// The encoder of a channel that has one.
+    pub fn ilbc_encoder(channel: &mut Channel) -> Option<&mut ilbc::Encoder> {
+        channel.coders.ilbc.as_mut().map(|ilbc| &mut ilbc.encoder)
     }
 }

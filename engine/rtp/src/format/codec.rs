@@ -7,6 +7,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use dsp::ilbc::Mode;
+
 use crate::api::{Encoding, Payload};
 use crate::stream::PayloadType;
 
@@ -23,6 +25,8 @@ pub enum Codec {
     L16At16k,
     /// G.722: 16 kHz under an RTP clock of 8000 (RFC 3551 §4.5.2).
     G722,
+    /// iLBC in frames of 20 or 30 ms.
+    Ilbc(Mode),
     /// Relayed only; the number tells encodings apart.
     Opaque {
         /// Of name, clock, channels and framing parameter.
@@ -41,8 +45,27 @@ impl Codec {
     /// Its sample rate; `None` if we do not decode it.
     pub const fn rate_hz(self) -> Option<u32> {
         match self {
-            Self::Pcmu | Self::Pcma | Self::L16At8k => Some(8000),
+            Self::Pcmu | Self::Pcma | Self::L16At8k | Self::Ilbc(_) => Some(8000),
             Self::L16At16k | Self::G722 => Some(16_000),
+            Self::Opaque { .. } => None,
+        }
+    }
+
+    /// Samples and octets of a frame, of a codec that has frames.
+    pub const fn frame(self) -> Option<(usize, usize)> {
+        match self {
+            Self::Ilbc(mode) => Some((mode.samples(), mode.octets())),
+            Self::Pcmu | Self::Pcma | Self::L16At8k | Self::L16At16k | Self::G722 | Self::Opaque { .. } => None,
+        }
+    }
+
+    /// Samples that a payload of so many octets stands for; `None` if we do not decode it.
+    pub const fn samples(self, octets: usize) -> Option<usize> {
+        match self {
+            Self::Pcmu | Self::Pcma => Some(octets),
+            Self::L16At8k | Self::L16At16k => Some(octets / 2),
+            Self::G722 => Some(2 * octets),
+            Self::Ilbc(mode) => Some(octets / mode.octets() * mode.samples()),
             Self::Opaque { .. } => None,
         }
     }
@@ -55,6 +78,7 @@ impl Codec {
             Self::L16At8k => "L16/8000",
             Self::L16At16k => "L16/16000",
             Self::G722 => "G722",
+            Self::Ilbc(_) => "iLBC",
             Self::Opaque { name, .. } => name,
         }
     }
@@ -108,6 +132,7 @@ impl Format {
             8000 if is("L16") => FormatKind::Audio(Codec::L16At8k),
             8000 if is("G722") => FormatKind::Audio(Codec::G722),
             16000 if is("L16") => FormatKind::Audio(Codec::L16At16k),
+            8000 if is("iLBC") => FormatKind::Audio(Codec::Ilbc(ilbc_mode(fmtp))),
             _ if is("telephone-event") => FormatKind::Event,
             _ if is("CN") => FormatKind::ComfortNoise,
             _ => FormatKind::Audio(opaque(name, clock_rate_hz, channels, fmtp)),
@@ -117,12 +142,11 @@ impl Format {
 }
 
 /// Names of encodings that are often relayed, so that statistics can name them without memory of their own.
-const KNOWN: [&str; 11] = ["iLBC", "G729", "GSM", "opus", "AMR", "AMR-WB", "EVS", "G726-32", "speex", "SILK", "G723"];
+const KNOWN: [&str; 10] = ["G729", "GSM", "opus", "AMR", "AMR-WB", "EVS", "G726-32", "speex", "SILK", "G723"];
 
 fn opaque(name: &str, clock_rate_hz: u32, channels: u8, fmtp: Option<&str>) -> Codec {
     // The parameter that decides what the bits mean, with its default where there is one.
     let framing = match name {
-        _ if name.eq_ignore_ascii_case("iLBC") => parameter(fmtp, "mode").unwrap_or("30"),
         _ if name.eq_ignore_ascii_case("AMR") || name.eq_ignore_ascii_case("AMR-WB") => parameter(fmtp, "octet-align").unwrap_or("0"),
         _ => "",
     };
@@ -132,6 +156,11 @@ fn opaque(name: &str, clock_rate_hz: u32, channels: u8, fmtp: Option<&str>) -> C
     (clock_rate_hz, channels, framing).hash(&mut hasher);
     let known = KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(name));
     Codec::Opaque { identity: hasher.finish(), name: known.unwrap_or("other") }
+}
+
+/// RFC 3952 §5: 30 ms unless both sides say 20.
+fn ilbc_mode(fmtp: Option<&str>) -> Mode {
+    if parameter(fmtp, "mode") == Some("20") { Mode::Ms20 } else { Mode::Ms30 }
 }
 
 /// Value of `name=` in `a=1;b=2` format parameters.

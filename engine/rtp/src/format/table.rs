@@ -9,6 +9,7 @@
 //! Errors: [`FormatError`] when a target's payloads leave nothing to send.
 //! Source: RFC 3264 §6.1 (any listed format may be sent).
 
+use dsp::ilbc::Mode;
 use heapless::Vec;
 
 use super::codec::{Codec, Format, FormatKind};
@@ -71,6 +72,11 @@ impl Formats {
     /// What we send when we make the sound ourselves: the first that we can encode.
     pub fn preferred_of_ours(&self) -> Option<Format> {
         self.0.iter().find(|f| matches!(f.kind, FormatKind::Audio(codec) if codec.is_ours())).copied()
+    }
+
+    /// The frame size of iLBC, if it is among them. Of two sizes the first counts: a channel has one.
+    pub fn ilbc_mode(&self) -> Option<Mode> {
+        self.0.iter().find_map(|f| if let FormatKind::Audio(Codec::Ilbc(mode)) = f.kind { Some(mode) } else { None })
     }
 
     /// The codec that the far end likes best, ours or not.
@@ -136,13 +142,25 @@ mod tests {
 
     #[test]
     fn unknown_codecs_are_relayed_between_their_like_only() {
-        let a = formats(&[mapped(102, "iLBC", 8000, Some("mode=20")), mapped(111, "opus", 48000, None)]);
-        let b = formats(&[mapped(97, "ilbc", 8000, Some("x=1; mode=20")), mapped(120, "OPUS", 48000, None), plain(0)]);
-        let c = formats(&[plain(97), plain(0)]);
+        let a = formats(&[mapped(102, "AMR", 8000, Some("octet-align=1")), mapped(111, "opus", 48000, None)]);
+        let b = formats(&[mapped(97, "amr", 8000, Some("x=1; octet-align=1")), mapped(120, "OPUS", 48000, None), plain(0)]);
+        let c = formats(&[mapped(97, "AMR", 8000, None), plain(0)]);
         assert_eq!(leaves(&a, 102, &b).map(|l| l.0), Some(97));
         assert_eq!(leaves(&a, 111, &b).map(|l| l.0), Some(120));
-        assert_eq!(leaves(&a, 102, &c), None, "mode 30 is another framing, and we have no decoder");
-        assert_eq!(a.preferred().map(Codec::name), Some("iLBC"));
+        assert_eq!(leaves(&a, 102, &c), None, "another framing, and we have no decoder");
+        assert_eq!(a.preferred().map(Codec::name), Some("AMR"));
+    }
+
+    #[test]
+    fn frames_of_ilbc_are_thirty_ms_unless_said() {
+        let mode = |fmtp| formats(&[mapped(97, "ILBC", 8000, fmtp)]).ilbc_mode();
+        assert_eq!(
+            (mode(None), mode(Some("mode=30")), mode(Some("a=b; mode = 20"))),
+            (Some(Mode::Ms30), Some(Mode::Ms30), Some(Mode::Ms20))
+        );
+        assert_eq!(formats(&[plain(0)]).ilbc_mode(), None);
+        let (a, b) = (formats(&[mapped(97, "iLBC", 8000, Some("mode=20"))]), formats(&[mapped(98, "iLBC", 8000, None)]));
+        assert_eq!(leaves(&a, 97, &b), Some((98, FormatKind::Audio(Codec::Ilbc(Mode::Ms30)))), "transcoded");
     }
 
     #[test]

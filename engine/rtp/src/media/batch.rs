@@ -92,7 +92,7 @@ impl Batch {
         if self.jobs.len() >= JOBS_MAX {
             return None;
         }
-        let samples = Decoders::samples_of(job.from, payload.len())?;
+        let samples = job.from.samples(payload.len())?;
         let becomes = match rate {
             RateChange::None => samples,
             RateChange::Up => 2 * samples,

@@ -134,6 +134,7 @@ impl Media {
             FormatError::NoAudio => CommandError::Impossible(error.to_string()),
         })?;
         let address = address(target, channel.identity.local)?;
+        channel.coders.provide_ilbc(formats.ilbc_mode());
         channel.formats = formats;
         channel.source.signal(address);
         channel.rtcp.mux = target.rtcp_mux;

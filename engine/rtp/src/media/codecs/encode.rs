@@ -10,8 +10,7 @@
 
 use std::net::SocketAddr;
 
-use dsp::g722::Encoder;
-use dsp::{Kernels, g722};
+use dsp::{Kernels, g722, ilbc};
 
 use super::rounds::Rounds;
 use super::{JOBS_MAX, PACKET_MAX, ROW_SAMPLES, ROWS, Rows};
@@ -70,8 +69,9 @@ pub(in crate::media) struct Encoders {
     packets: Vec<Packet>,
     lanes: [Lane; ROWS],
     copies: Vec<u8>,
-    g722: Rounds<Encoder, i16, u8>,
+    g722: Rounds<g722::Encoder, i16, u8>,
     scratch: Box<g722::Scratch>,
+    ilbc: Rounds<ilbc::Encoder, i16, u8>,
     /// Grows with each slot.
     slot: u64,
 }
@@ -81,7 +81,7 @@ impl Encoders {
     pub fn new() -> Self {
         let lane = |rows: Rows| Lane {
             samples: vec![0; ROW_SAMPLES],
-            octets: vec![0; rows.octets(ROW_SAMPLES) + room_for_headers(rows)],
+            octets: vec![0; rows.octets_max() + room_for_headers(rows)],
             filled: 0,
             packed: 0,
         };
@@ -91,6 +91,7 @@ impl Encoders {
             copies: Vec::with_capacity(COPIES_MAX),
             g722: Rounds::new(JOBS_MAX, 1),
             scratch: g722::Scratch::new(),
+            ilbc: Rounds::new(JOBS_MAX, 1),
             slot: 1,
         }
     }
@@ -103,18 +104,23 @@ impl Encoders {
         }
         self.copies.clear();
         self.g722.clear();
+        self.ilbc.clear();
         self.slot += 1;
     }
 
-    /// Whether a packet of so many samples can be made.
+    /// Whether a packet of so many samples can be made. What makes no whole octet or frame is left out.
     pub fn fits(&self, codec: Codec, samples: usize) -> bool {
-        let Some(rows) = Rows::of(codec) else { return false };
+        let (Some(rows), Some((octets, samples))) = (Rows::of(codec), super::octets(codec, samples)) else { return false };
         let Some(lane) = self.lanes.get(rows as usize) else { return false };
-        let samples = samples - samples % rows.unit();
-        let len = HEADER_LEN + rows.octets(samples);
+        let len = HEADER_LEN + octets;
+        let frames = match codec {
+            Codec::G722 => self.g722.has_room(1),
+            Codec::Ilbc(mode) => self.ilbc.has_room(samples / mode.samples()),
+            Codec::Pcmu | Codec::Pcma | Codec::L16At8k | Codec::L16At16k | Codec::Opaque { .. } => true,
+        };
         lane.filled + header_samples(rows) + samples <= lane.samples.len()
             && lane.packed + len <= lane.octets.len()
-            && (rows != Rows::G722 || self.g722.has_room())
+            && frames
             && samples > 0
             && len <= PACKET_MAX
             && self.packets.len() < self.packets.capacity()
@@ -125,16 +131,21 @@ impl Encoders {
         if !self.fits(codec, samples) {
             return None;
         }
-        let rows = Rows::of(codec)?;
+        let (rows, (octets, samples)) = (Rows::of(codec)?, super::octets(codec, samples)?);
         let lane = self.lanes.get_mut(rows as usize)?;
-        let samples = samples - samples % rows.unit();
-        let len = HEADER_LEN + rows.octets(samples);
-        let before = header_samples(rows);
-        let (frame, packet) = (lane.filled + before, lane.packed);
-        if rows == Rows::G722 {
-            self.g722.push(leaves.via, coders.encodes(self.slot), frame..frame + samples, packet + HEADER_LEN);
+        let (frame, packet, len) = (lane.filled + header_samples(rows), lane.packed, HEADER_LEN + octets);
+        match codec {
+            Codec::G722 => self.g722.push(leaves.via, coders.encodes(self.slot), frame..frame + samples, packet + HEADER_LEN),
+            Codec::Ilbc(mode) if coders.has_ilbc(mode) => {
+                for n in 0..samples / mode.samples() {
+                    let input = frame + n * mode.samples()..frame + (n + 1) * mode.samples();
+                    self.ilbc.push(leaves.via, coders.encodes(self.slot), input, packet + HEADER_LEN + n * mode.octets());
+                }
+            }
+            Codec::Ilbc(_) => return None,
+            Codec::Pcmu | Codec::Pcma | Codec::L16At8k | Codec::L16At16k | Codec::Opaque { .. } => {}
         }
-        lane.filled += before + samples;
+        lane.filled = frame + samples;
         lane.packed += len;
         self.packets.push(Packet { leaves, place: Place::Row { rows, frame, samples, packet }, len });
         Some(Made(self.packets.len() - 1))
@@ -174,6 +185,7 @@ impl Encoders {
                     let scratch = &mut self.scratch;
                     self.g722.run(table, samples, out, Coders::g722_encoder, |batch| kernels.g722.encode(batch, scratch));
                 }
+                Rows::Ilbc => self.ilbc.run(table, samples, out, Coders::ilbc_encoder, |batch| kernels.ilbc.encode(batch)),
             }
         }
         let Self { packets, lanes, copies, .. } = self;
@@ -225,15 +237,13 @@ fn payload<'a>(lanes: &'a [Lane; ROWS], packet: &Packet) -> Option<&'a [u8]> {
 /// Samples before a frame that become the room of its header.
 const fn header_samples(rows: Rows) -> usize {
     match rows {
-        Rows::Ulaw | Rows::Alaw | Rows::L16 => rows.samples(HEADER_LEN),
-        Rows::G722 => 0,
+        Rows::Ulaw | Rows::Alaw => HEADER_LEN,
+        Rows::L16 => HEADER_LEN / 2,
+        Rows::G722 | Rows::Ilbc => 0,
     }
 }
 
 /// Octets for headers that take no samples: of as many packets as there are jobs.
 const fn room_for_headers(rows: Rows) -> usize {
-    match rows {
-        Rows::Ulaw | Rows::Alaw | Rows::L16 => 0,
-        Rows::G722 => HEADER_LEN * JOBS_MAX,
-    }
+    if rows.remembers() { HEADER_LEN * JOBS_MAX } else { 0 }
 }

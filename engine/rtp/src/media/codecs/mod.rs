@@ -3,7 +3,7 @@
 //! ```text
 //!   Decoders::push ─▶ run ─▶ samples            Encoders::reserve ─▶ frame (filled by the caller) ─▶ run ─▶ transmits
 //!     G.711, L16: rows end to end, one long slice whatever the number of calls
-//!     G.722: frames of many channels in lanes; their states are the channels' own (`rounds`)
+//!     G.722, iLBC: frames of many channels together; their states are the channels' own (`rounds`)
 //! ```
 //! Shape:  a slot fills it, runs it and clears it; a ticket is good for that slot.
 //! Memory: rows of [`ROW_SAMPLES`] per codec at construction, touched only as far as they are filled.
@@ -34,13 +34,14 @@ enum Rows {
     Alaw,
     L16,
     G722,
+    Ilbc,
 }
 
 /// Number of [`Rows`].
-const ROWS: usize = 4;
+const ROWS: usize = 5;
 
 impl Rows {
-    const ALL: [Self; ROWS] = [Self::Ulaw, Self::Alaw, Self::L16, Self::G722];
+    const ALL: [Self; ROWS] = [Self::Ulaw, Self::Alaw, Self::L16, Self::G722, Self::Ilbc];
 
     /// Rows of a codec that we have.
     const fn of(codec: Codec) -> Option<Self> {
@@ -49,33 +50,40 @@ impl Rows {
             Codec::Pcma => Some(Self::Alaw),
             Codec::L16At8k | Codec::L16At16k => Some(Self::L16),
             Codec::G722 => Some(Self::G722),
+            Codec::Ilbc(_) => Some(Self::Ilbc),
             Codec::Opaque { .. } => None,
         }
     }
 
-    /// Samples that these octets stand for.
-    const fn samples(self, octets: usize) -> usize {
+    /// Octets of the most samples that a slot has; those of iLBC are fewer than its samples by more than this.
+    const fn octets_max(self) -> usize {
         match self {
-            Self::Ulaw | Self::Alaw => octets,
-            Self::L16 => octets / 2,
-            Self::G722 => 2 * octets,
+            Self::Ulaw | Self::Alaw => ROW_SAMPLES,
+            Self::L16 => 2 * ROW_SAMPLES,
+            Self::G722 => ROW_SAMPLES / 2,
+            Self::Ilbc => ROW_SAMPLES / 4,
         }
     }
 
-    /// Octets that so many samples become. What makes no whole octet is left out.
-    const fn octets(self, samples: usize) -> usize {
+    /// The codec remembers from frame to frame, so its frames are not one slice.
+    const fn remembers(self) -> bool {
         match self {
-            Self::Ulaw | Self::Alaw => samples,
-            Self::L16 => 2 * samples,
-            Self::G722 => samples / 2,
+            Self::Ulaw | Self::Alaw | Self::L16 => false,
+            Self::G722 | Self::Ilbc => true,
         }
     }
+}
 
-    /// Least number of samples that become whole octets.
-    const fn unit(self) -> usize {
-        match self {
-            Self::Ulaw | Self::Alaw | Self::L16 => 1,
-            Self::G722 => 2,
+/// Octets that so many samples become, and how many of the samples that takes; `None` for a codec that we do not have.
+const fn octets(codec: Codec, samples: usize) -> Option<(usize, usize)> {
+    Some(match codec {
+        Codec::Pcmu | Codec::Pcma => (samples, samples),
+        Codec::L16At8k | Codec::L16At16k => (2 * samples, samples),
+        Codec::G722 => (samples / 2, samples & !1),
+        Codec::Ilbc(mode) => {
+            let frames = samples / mode.samples();
+            (frames * mode.octets(), frames * mode.samples())
         }
-    }
+        Codec::Opaque { .. } => return None,
+    })
 }

@@ -6,7 +6,7 @@
 //! Shape:  nearly always one round; a channel has two frames in a slot when packets come together.
 //! State:  the channel owns it; it is copied into the lanes and back, so a channel closes or changes codec as it likes.
 //! Memory: at construction; when more frames come than fit, the lanes run and the rest follows.
-//! Errors: none; the frame of a channel that is gone is left as it is, which is zeros.
+//! Errors: none; the frame of a channel that is gone, or has no state of this codec, is left as it is, which is zeros.
 
 use std::ops::Range;
 
@@ -59,9 +59,9 @@ impl<S: Clone, I: Copy, O: Copy + Default> Rounds<S, I, O> {
         self.rounds = 0;
     }
 
-    /// Whether another frame fits.
-    pub fn has_room(&self) -> bool {
-        self.frames.len() < self.frames.capacity()
+    /// Whether so many more frames fit.
+    pub fn has_room(&self, frames: usize) -> bool {
+        self.frames.len() + frames <= self.frames.capacity()
     }
 
     /// Adds a frame of `owner`, of which `earlier` came before it in this slot.
@@ -76,7 +76,7 @@ impl<S: Clone, I: Copy, O: Copy + Default> Rounds<S, I, O> {
         table: &mut Table,
         input: &[I],
         output: &mut [O],
-        state: impl Fn(&mut Channel) -> &mut S,
+        state: impl Fn(&mut Channel) -> Option<&mut S>,
         mut kernel: impl FnMut(&mut Batch<S, I, O>),
     ) {
         for round in 0..self.rounds {
@@ -87,8 +87,8 @@ impl<S: Clone, I: Copy, O: Copy + Default> Rounds<S, I, O> {
                     flush(&mut self.batch, &mut self.tickets, &self.frames, table, output, &state, &mut kernel);
                     taken = 0;
                 }
-                let Some(channel) = table.by_key(frame.owner) else { continue };
-                if let Ok(ticket) = self.batch.push(state(channel), octets) {
+                let Some(state) = table.by_key(frame.owner).and_then(&state) else { continue };
+                if let Ok(ticket) = self.batch.push(state, octets) {
                     self.tickets.push((ticket, index));
                     taken += octets.len();
                 }
@@ -105,7 +105,7 @@ fn flush<S: Clone, I: Copy, O: Copy + Default>(
     frames: &[Frame],
     table: &mut Table,
     output: &mut [O],
-    state: &impl Fn(&mut Channel) -> &mut S,
+    state: &impl Fn(&mut Channel) -> Option<&mut S>,
     kernel: &mut impl FnMut(&mut Batch<S, I, O>),
 ) {
     if batch.is_empty() {
@@ -118,8 +118,8 @@ fn flush<S: Clone, I: Copy, O: Copy + Default>(
         if let Some(to) = output.get_mut(frame.output..frame.output + made.len()) {
             to.copy_from_slice(made);
         }
-        if let Some(channel) = table.by_key(frame.owner) {
-            state(channel).clone_from(after);
+        if let Some(state) = table.by_key(frame.owner).and_then(state) {
+            state.clone_from(after);
         }
     }
     batch.clear();

@@ -118,3 +118,39 @@ fn a_new_source_starts_the_decoder_anew() {
     let codes = Alone::default().encode(&noise(2, 320));
     assert_eq!(bed.say(ka, &mut phone, &codes).unwrap().payload(), linear(&Alone::default().decode(&codes)));
 }
+
+#[test]
+fn ilbc_is_transcoded_frame_by_frame_with_the_states_of_its_channel() {
+    use dsp::ilbc;
+    for (fmtp, mode) in [("mode=20", ilbc::Mode::Ms20), ("mode=30", ilbc::Mode::Ms30)] {
+        let mut bed = Bed::new();
+        let far = Payload { fmtp: Some(fmtp.into()), ..named(97, "iLBC", 8000) };
+        let [(ka, _), (kb, _)] = bed.bridge((A, &[named(96, WIDE, 8000)]), (B, &[far]));
+        let (mut phone, mut back) = (Phone::new(A, 96), Phone::new(B, 97));
+        let (mut encoder, mut decoder) = (ilbc::Encoder::new(mode), ilbc::Decoder::new(mode));
+        for n in 0..20 {
+            // Every third packet has two frames.
+            let frames = if n % 3 == 0 { 2 } else { 1 };
+            let sound = noise(n, frames * mode.samples());
+            let (mut codes, mut heard) = (Vec::new(), Vec::new());
+            for frame in sound.chunks(mode.samples()) {
+                let mut batch = dsp::Batch::new(1, 240);
+                let ticket = batch.push(&encoder, frame).unwrap();
+                Kernels::best().ilbc.encode(&mut batch);
+                encoder = *batch.state(ticket).unwrap();
+                codes.extend_from_slice(batch.output(ticket));
+            }
+            for frame in codes.chunks(mode.octets()) {
+                let mut batch = dsp::Batch::new(1, 240);
+                let ticket = batch.push(&decoder, frame).unwrap();
+                Kernels::best().ilbc.decode(&mut batch);
+                decoder = *batch.state(ticket).unwrap();
+                heard.extend_from_slice(batch.output(ticket));
+            }
+            assert_eq!(bed.say(ka, &mut phone, &linear(&sound)).unwrap().payload(), codes);
+            assert_eq!(bed.say(kb, &mut back, &codes).unwrap().payload(), linear(&heard));
+        }
+        assert_eq!(bed.say(kb, &mut back, &[1; 37]), None, "less than a frame");
+        assert!(bed.say(kb, &mut back, &[1; 60]).is_some(), "a frame and something");
+    }
+}
