@@ -46,19 +46,21 @@ impl Class {
 
     /// Where the run of this class that begins at `at` ends.
     #[inline]
-    pub(super) fn run(self, bytes: &[u8], mut at: usize) -> usize {
-        // One branch and one bound for four looks.
-        while let Some(&[a, b, c, d]) = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
+    pub(super) fn run(self, bytes: &[u8], at: usize) -> usize {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let mut length = 0;
+        // One branch for four looks.
+        for &[a, b, c, d] in rest.as_chunks::<4>().0 {
             let common = TABLE[usize::from(a)] & TABLE[usize::from(b)] & TABLE[usize::from(c)] & TABLE[usize::from(d)];
             if common & self.0 == 0 {
                 break;
             }
-            at += 4;
+            length += 4;
         }
-        while bytes.get(at).is_some_and(|&byte| self.holds(byte)) {
-            at += 1;
+        while rest.get(length).is_some_and(|&byte| self.holds(byte)) {
+            length += 1;
         }
-        at
+        at + length
     }
 }
 

@@ -328,5 +328,6 @@ pub(super) fn of(name: HeaderName) -> impl Fn(Problem) -> HeaderError {
 /// A number of 32 bits, telling what is none from what is too large.
 fn digits(text: &str) -> Result<u32, Problem> {
     let text = trim(text);
-    number(text).ok_or(if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) { Problem::Range } else { Problem::Syntax })
+    let problem = || if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) { Problem::Range } else { Problem::Syntax };
+    number(text).ok_or_else(problem)
 }

@@ -48,10 +48,18 @@ pub(super) fn number(text: &str) -> Option<u32> {
     if text.is_empty() {
         return None;
     }
-    text.bytes().try_fold(0_u32, |sum, byte| {
+    let mut sum = 0_u64;
+    for byte in text.bytes() {
         let digit = byte.wrapping_sub(b'0');
-        if digit > 9 { None } else { sum.checked_mul(10)?.checked_add(u32::from(digit)) }
-    })
+        if digit > 9 {
+            return None;
+        }
+        sum = sum * 10 + u64::from(digit);
+        if sum > u64::from(u32::MAX) {
+            return None;
+        }
+    }
+    u32::try_from(sum).ok()
 }
 
 /// Text with every fold (CRLF and the white space after it) read as one space (RFC 3261 §7.3.1).
