@@ -1,6 +1,7 @@
 //! The runtime of mediaswitch: shards, ring, sockets, mesh, and the four programs.
 
 pub mod address;
+pub mod doctor;
 pub mod logs;
 pub mod media;
 pub mod mesh;

@@ -3,12 +3,13 @@
 //! ```text
 //!   main(Program) ─▶ Settings ─▶ [--help | --version | --daemon] ─▶ log ─▶ run ─▶ exit code
 //! ```
-//! Exit codes: 0 ended as asked; 1 a demo or self-test failed; 2 the settings are wrong; 70 a bug of ours;
+//! Exit codes: 0 ended as asked; 1 a demo or self-test failed, or the doctor warns; 2 the settings are wrong; 70 a bug of ours;
 //!             71 the system refused something; 78 this host cannot run us (sysexits.h names, see docs/runtime.md).
 //! Not here: shards, sockets, protocols.
 
 mod daemon;
 mod demo;
+mod doctor;
 pub mod switch;
 mod welcome;
 
@@ -71,6 +72,7 @@ fn start(program: Program) -> Result<ExitCode, Failure> {
 fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     match (settings.program, settings.words.as_slice()) {
         (Program::Mediaswitch, [word]) if word == "demo" => demo::run(settings),
+        (Program::Mediaswitch, [word]) if word == "doctor" => doctor::run(settings),
         (_, []) | (Program::Control, [_]) => {
             let mut config = switch::Config::read(settings)?;
             welcome::fill_in(&mut config)?;

@@ -131,7 +131,7 @@ async fn serve(context: Context, front: Option<FrontPlan>, media: Option<MediaPl
 }
 
 /// RTP ports go in pairs: even and odd.
-fn pairs(ports: &RangeInclusive<u16>) -> u32 {
+pub(super) fn pairs(ports: &RangeInclusive<u16>) -> u32 {
     let first = u32::from(ports.start().next_multiple_of(2));
     (u32::from(*ports.end()) + 1).saturating_sub(first) / 2
 }

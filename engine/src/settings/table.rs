@@ -209,6 +209,7 @@ pub const TABLE: &[Setting] = &[
         of: ALL,
     },
     Setting { name: "log-json", aliases: &[], value: None, default: None, help: "Log as JSON, one object a line.", of: ALL },
+    Setting { name: "json", aliases: &[], value: None, default: None, help: "Report of doctor as JSON.", of: &[Mediaswitch] },
     Setting {
         name: "daemon",
         aliases: &[],
