@@ -7,6 +7,7 @@ pub mod dialog;
 pub mod directory;
 pub mod endpoint;
 pub mod flow;
+pub mod locate;
 pub mod message;
 pub mod registrar;
 pub mod sdp;
