@@ -6,6 +6,7 @@
 
 use crate::os::datagrams::{BATCH, ReceiveBatch, SendBatch, set_receive_buffer};
 use rt::{BindError, Latch, UdpSocket};
+use sip::{flow::ListenerId, transport::CloseReason};
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
@@ -13,12 +14,16 @@ use std::{
     time::Duration,
 };
 
-/// Takes what a [`Listener`] receives. `&self`: several listeners feed one.
+/// Takes what listeners and connections receive. `&self`: several feed one.
 pub trait Handler {
-    /// One datagram. Answers may be queued meanwhile.
+    /// One datagram, or one message of a connection. Answers may be queued meanwhile, and go out with `flush`.
     fn handle_datagram(&self, listener: usize, from: SocketAddr, bytes: &[u8]);
     /// The end of a batch: what was put off is to be done now, and answers sent.
     fn flush(&self);
+    /// A connection is there.
+    fn stream_opened(&self, _listener: ListenerId, _peer: SocketAddr) {}
+    /// A connection is gone, or could not be had. To be taken in at once; what follows from it goes out with `flush`.
+    fn stream_closed(&self, _listener: ListenerId, _peer: SocketAddr, _reason: CloseReason) {}
 }
 
 /// What a listener has seen since it was bound.

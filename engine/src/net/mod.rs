@@ -1,4 +1,4 @@
-//! SIP sockets over UDP: one per address, IPv4 and IPv6, read in batches.
+//! SIP sockets: UDP, one per address, IPv4 and IPv6, read in batches; TCP beside each.
 //!
 //! ```text
 //! idle: await one datagram ──► busy: recvmmsg, handle, sendmmsg, 1 ms ──► 20 empty rounds ──► idle
@@ -7,9 +7,11 @@
 //!         [`Listener::flush`], also from other tasks. An idle socket costs nothing, a busy one 5 µs a message.
 //! Units:  receive buffer 4 MiB: 5000 messages of 800 bytes, a second of registrations after a restart.
 //! Errors: [`rt::BindError`] names the address and the remedy. Later the kernel's refusals are counted in [`Counters`].
-//! Not here: what the datagrams say (`sip`), TCP.
+//! Not here: what the messages say (`sip`), TLS.
 //! Source: `docs/runtime.md`, "SIP and HTTP".
 
 mod listener;
+mod streams;
 
 pub use listener::{Counters, Handler, Listener};
+pub use streams::StreamSet;

@@ -16,14 +16,16 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use control_http::resolve::{self, Resolver};
-use rt::{Latch, Notify};
+use rt::{Latch, Notify, TcpListener};
 use sip::api::{Command, CommandError, Event, Reply};
-use sip::endpoint::{Datagram, Endpoint, EndpointConfig, Output, ResolveError, ResolveId};
+use sip::endpoint::{Datagram, Endpoint, EndpointConfig, Output, ResolveId};
 use sip::flow::{ListenerId, Transport};
+use sip::locate::{LocateError, Target, Wish};
 use sip::registrar::RegistrarConfig;
+use sip::transport::{CloseReason, StreamLimits};
 
 use super::NodeError;
-use crate::net::{Handler, Listener};
+use crate::net::{Handler, Listener, StreamSet};
 use crate::settings::config::SipConfig;
 
 /// Where events of calls and registrations go.
@@ -40,6 +42,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub struct SipNode {
     endpoint: RefCell<Endpoint>,
     listeners: Vec<Rc<Listener>>,
+    /// Taken when it begins to serve.
+    tcp: RefCell<Vec<TcpListener>>,
+    streams: Rc<StreamSet>,
     events: EventSink,
     due: Cell<Option<Instant>>,
     due_changed: Notify,
@@ -58,13 +63,17 @@ impl SipNode {
         for (id, (bind, _)) in config.listeners.iter().enumerate() {
             listeners.push(Rc::new(Listener::bind(id, *bind).await?));
         }
-        let advertised = |listener: &Rc<Listener>, ip| SocketAddr::new(ip, listener.local_addr().port());
+        let mut tcp = Vec::with_capacity(listeners.len());
+        let mut known = Vec::with_capacity(2 * listeners.len());
+        for (listener, (_, ip)) in listeners.iter().zip(&config.listeners) {
+            // Port 0 of a test: the connection-oriented twin takes the port that the kernel chose.
+            tcp.push(TcpListener::bind(listener.local_addr()).await?);
+            known.push(SocketAddr::new(*ip, listener.local_addr().port()));
+        }
+        // First all of UDP, then all of TCP: `tcp_id` counts on it.
+        let with = |transport| known.iter().map(move |advertised| sip::endpoint::Listener { advertised: *advertised, transport });
         let endpoint = EndpointConfig {
-            listeners: listeners
-                .iter()
-                .zip(&config.listeners)
-                .map(|(listener, (_, ip))| sip::endpoint::Listener { advertised: advertised(listener, *ip), transport: Transport::Udp })
-                .collect(),
+            listeners: with(Transport::Udp).chain(with(Transport::Tcp)).collect(),
             calls_max: config.calls_max,
             registrar: registrar(config),
             ..EndpointConfig::default()
@@ -73,6 +82,8 @@ impl SipNode {
         Ok(Rc::new_cyclic(|this| Self {
             endpoint,
             listeners,
+            tcp: RefCell::new(tcp),
+            streams: StreamSet::new(StreamLimits::default()),
             events,
             due: Cell::new(None),
             due_changed: Notify::new(),
@@ -93,6 +104,12 @@ impl SipNode {
             let (node, listener, closed) = (Rc::clone(&self), Rc::clone(listener), closed.clone());
             rt::spawn_local(async move { listener.run(&*node, &closed).await });
         }
+        for (index, listener) in self.tcp.take().into_iter().enumerate() {
+            let (node, set, closed) = (Rc::clone(&self), Rc::clone(&self.streams), closed.clone());
+            let id = self.tcp_id(index);
+            rt::spawn_local(async move { set.accept(id, listener, node, closed).await });
+        }
+        let watch = rt::spawn_local(Rc::clone(&self.streams).watch(Rc::clone(&self), closed.clone()));
         let clock = rt::spawn_local({
             let (node, closed) = (Rc::clone(&self), closed.clone());
             async move { node.clock(&closed).await }
@@ -106,6 +123,7 @@ impl SipNode {
         }
         closed.open();
         self.due_changed.notify();
+        watch.await;
         clock.await;
     }
 
@@ -128,6 +146,11 @@ impl SipNode {
     /// No new calls from now on.
     pub fn start_draining(&self) {
         self.endpoint.borrow_mut().drain();
+    }
+
+    /// TCP listeners come behind those of UDP.
+    fn tcp_id(&self, index: usize) -> ListenerId {
+        ListenerId(u16::try_from(self.listeners.len() + index).unwrap_or(u16::MAX))
     }
 
     async fn clock(&self, closed: &Latch) {
@@ -154,10 +177,12 @@ impl SipNode {
                 Output::Transmit { listener: ListenerId(id), to, bytes } => {
                     if let Some(listener) = self.listeners.get(usize::from(id)) {
                         listener.queue(to, &bytes);
+                    } else if let Some(node) = self.this.upgrade() {
+                        self.streams.send(ListenerId(id), to, bytes, &node);
                     }
                 }
                 Output::Event(event) => (self.events)(event),
-                Output::Resolve { id, host, port } => self.resolve(id, host, port),
+                Output::Resolve { id, wish } => self.resolve(id, wish),
                 Output::Wait(due) => {
                     let before = self.due.replace(due);
                     if due.is_some_and(|due| before.is_none_or(|before| due < before)) {
@@ -172,12 +197,15 @@ impl SipNode {
         }
     }
 
-    fn resolve(&self, id: ResolveId, host: String, port: Option<u16>) {
+    fn resolve(&self, id: ResolveId, wish: Wish) {
         let Some(node) = self.this.upgrade() else { return };
         rt::spawn_local(async move {
-            let found = node.resolver.lookup(&host, port.unwrap_or(SIP_PORT)).await.map_err(|error| match error {
-                resolve::ResolveError::Unknown => ResolveError::NotFound,
-                resolve::ResolveError::Timeout | resolve::ResolveError::Busy => ResolveError::Failed,
+            let transport = wish.transport.unwrap_or(Transport::Udp);
+            let found = node.resolver.lookup(&wish.host, wish.port.unwrap_or(SIP_PORT)).await;
+            let found = found.map(|peers| peers.into_iter().map(|peer| Target { peer, transport }).collect());
+            let found = found.map_err(|error| match error {
+                resolve::ResolveError::Unknown => LocateError::NotFound,
+                resolve::ResolveError::Timeout | resolve::ResolveError::Busy => LocateError::Failed,
             });
             node.endpoint.borrow_mut().handle_resolved(id, found, Instant::now());
             node.drain();
@@ -205,5 +233,14 @@ impl Handler for SipNode {
 
     fn flush(&self) {
         self.drain();
+    }
+
+    fn stream_opened(&self, listener: ListenerId, peer: SocketAddr) {
+        self.endpoint.borrow_mut().handle_stream_opened(listener, peer);
+    }
+
+    fn stream_closed(&self, listener: ListenerId, peer: SocketAddr, reason: CloseReason) {
+        tracing::debug!(%peer, %reason, "connection closed");
+        self.endpoint.borrow_mut().handle_transport_failed(listener, peer, Instant::now());
     }
 }

@@ -1,23 +1,14 @@
-//! Where a request of ours goes: listener and address.
+//! What we say of ourselves on a hop: Contact and Via; and the ids of calls.
 //!
-//! ```text
-//!   in a dialog: our user ─► where it sends from        others ─► first proxy or Contact if that is an address, else as before
-//!   a new call:  literal address ─► at once             name ─► Output::Resolve ─► handle_resolved
-//! ```
-//! Shape:  a [`Flow`]; the listener is the first of the address's family.
-//! Errors: `None` where no listener can send to that family.
-//! Departs from RFC 3261 §12.2.1.1 and §8.1.2: a Contact with a private address behind a public source is not believed,
-//!         and a name in Contact or Route is not looked up in mid-call; both go where the far end sends from.
-//! Source: RFC 3261 §18.1.1, RFC 3263 §4.2 (default ports), RFC 1918, RFC 6598, RFC 4193.
+//! Shape:  text; the listener of the hop decides.
+//! Errors: `None` for a listener that there is not.
+//! Source: RFC 3261 §18.1.1, §19.1.1 (`transport`), RFC 1918, RFC 6598, RFC 4193 (private addresses).
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::Endpoint;
-use super::call::Call;
 use super::identity;
-use crate::dialog::Dialog;
-use crate::flow::{Flow, ListenerId, Transport};
-use crate::message::SipUri;
+use crate::flow::{Flow, Transport};
 
 /// RFC 3261 §19.1.2.
 pub(super) const SIP_PORT: u16 = 5060;
@@ -46,35 +37,10 @@ impl Endpoint {
     pub(super) fn advertised(&self, flow: Flow) -> Option<SocketAddr> {
         self.config.listeners.get(usize::from(flow.listener.0)).map(|listener| listener.advertised)
     }
-
-    /// The hop to an address over UDP.
-    pub(super) fn flow_to(&self, peer: SocketAddr) -> Option<Flow> {
-        let fits = |listener: &super::Listener| listener.advertised.is_ipv4() == peer.is_ipv4() && listener.transport == Transport::Udp;
-        let index = self.config.listeners.iter().position(fits)?;
-        Some(Flow { listener: ListenerId(u16::try_from(index).ok()?), peer, transport: Transport::Udp })
-    }
-
-    /// The hop of a request inside a dialog.
-    pub(super) fn flow_of(&self, call: &Call, dialog: &Dialog) -> Flow {
-        if call.follows_source { call.flow } else { self.flow_along(call.flow, dialog.next_hop()) }
-    }
-
-    /// The hop to a URI; `known` where it is no address, or not to be believed.
-    pub(super) fn flow_along(&self, known: Flow, uri: &str) -> Flow {
-        let Ok(uri) = SipUri::parse(uri) else { return known };
-        let Some(ip) = uri.host().ip() else { return known };
-        let nowhere = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
-        if nowhere || (is_private(ip) && ip != known.peer.ip() && !is_private(known.peer.ip())) {
-            return known;
-        }
-        let peer = SocketAddr::new(ip, uri.port().unwrap_or(SIP_PORT));
-        // The listener stays where it can, so that the far end sees one address of ours.
-        if peer.is_ipv4() == known.peer.is_ipv4() { Flow { peer, ..known } } else { self.flow_to(peer).unwrap_or(known) }
-    }
 }
 
 /// An address that means nothing outside its own network.
-fn is_private(ip: IpAddr) -> bool {
+pub(super) fn is_private(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         // RFC 6598: 100.64.0.0/10 of carrier NAT.
         IpAddr::V4(v4) => {

@@ -9,12 +9,11 @@
 //! Errors: none; see `outgoing`.
 //! Source: RFC 3261 §16.6 and §16.7 (a forking proxy, which we are to our users), §8.1.3.4 (3xx), §13.2.2.4.
 
-use std::net::SocketAddr;
-
 use super::call::{Auths, Described};
 use crate::auth::Identity;
 use crate::dialog::Invitation;
 use crate::flow::Flow;
+use crate::locate::Target;
 use crate::message::{Response, StatusCode};
 use crate::transaction::TransactionId;
 
@@ -36,8 +35,10 @@ pub(super) struct Leg {
     pub auths: Auths,
     /// Authorization headers of the last INVITE: the ACK repeats them (RFC 3261 §13.2.2.4).
     pub proofs: Vec<(&'static str, String)>,
-    /// Further addresses of the far end.
-    pub others: Vec<SocketAddr>,
+    /// Further targets of the far end.
+    pub others: Vec<Target>,
+    /// It went over to TCP for its size: UDP is still to be tried.
+    pub grown: bool,
 }
 
 /// A call of ours that is not answered.
@@ -63,7 +64,7 @@ pub(super) struct Outgoing {
 impl Leg {
     /// An INVITE not yet sent.
     pub fn new(invitation: Invitation, flow: Flow) -> Self {
-        Self { invitation, transaction: None, flow, auths: Auths::default(), proofs: Vec::new(), others: Vec::new() }
+        Self { invitation, transaction: None, flow, auths: Auths::default(), proofs: Vec::new(), others: Vec::new(), grown: false }
     }
 }
 

@@ -34,6 +34,7 @@ mod originate;
 mod outgoing;
 mod output;
 mod ping;
+mod reach;
 mod reason;
 mod redirect;
 mod register;
@@ -47,9 +48,9 @@ mod transfer;
 mod within;
 
 pub use config::{EndpointConfig, Listener};
-pub use output::{Datagram, Output, ResolveError, ResolveId};
+pub use output::{Datagram, Output, ResolveId};
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -59,7 +60,8 @@ use rand_core::{Rng, SeedableRng};
 use crate::api::{Command, CommandError, Reply};
 use crate::auth::Authenticator;
 use crate::directory::Directory;
-use crate::flow::{Flow, ListenerId, Transport};
+use crate::flow::ListenerId;
+use crate::locate::{Health, LocateError, Target};
 use crate::message::StatusCode;
 use crate::registrar::Registrar;
 use crate::token::Tokens;
@@ -86,6 +88,9 @@ pub struct Endpoint {
     layer: Layer<Owner>,
     calls: Calls,
     keys: Keys,
+    /// Live connections.
+    streams: HashSet<(ListenerId, SocketAddr)>,
+    health: Health,
     outputs: VecDeque<Output>,
     stats: Stats,
     draining: bool,
@@ -140,6 +145,8 @@ impl Endpoint {
             layer: Layer::new(config.limits, config.timing, layer_seed, now),
             calls: Calls::new(config.calls_max, now),
             keys: Keys::default(),
+            streams: HashSet::new(),
+            health: Health::default(),
             config,
             outputs: VecDeque::new(),
             stats: Stats::default(),
@@ -150,13 +157,6 @@ impl Endpoint {
     /// Takes a datagram of the network.
     pub fn handle_datagram(&mut self, datagram: Datagram<'_>, now: Instant) {
         self.dispatch(datagram, now);
-        self.settle(now);
-    }
-
-    /// A datagram could not be sent to this address, or its connection is gone.
-    pub fn handle_transport_failed(&mut self, listener: ListenerId, peer: SocketAddr, now: Instant) {
-        let transport = self.config.listeners.get(usize::from(listener.0)).map_or(Transport::Udp, |listener| listener.transport);
-        self.layer.handle_transport_failed(Flow { listener, peer, transport });
         self.settle(now);
     }
 
@@ -183,8 +183,8 @@ impl Endpoint {
     }
 
     /// Takes the answer to a [`Output::Resolve`], best address first.
-    pub fn handle_resolved(&mut self, id: ResolveId, addresses: Result<Vec<SocketAddr>, ResolveError>, now: Instant) {
-        self.resolved(id, addresses, now);
+    pub fn handle_resolved(&mut self, id: ResolveId, targets: Result<Vec<Target>, LocateError>, now: Instant) {
+        self.resolved(id, targets, now);
         self.settle(now);
     }
 

@@ -18,17 +18,16 @@ use super::extra::ExtraHeaders;
 use super::hop::SIP_PORT;
 use super::idempotency::KEY_LEN_MAX;
 use super::leg::{LEGS_MAX, Leg, Outgoing};
+use super::reach::transport_of;
 use super::redirect::FOLLOW_MAX;
-use super::{Endpoint, Output, ResolveError, ResolveId, identity};
+use super::{Endpoint, Output, ResolveId, identity};
 use crate::api::{CommandError, Epochs, EventKind, Originate, Party, Reply, Snapshot};
 use crate::auth::Identity;
 use crate::dialog::Invitation;
 use crate::directory::domain_name;
-use crate::flow::Flow;
+use crate::flow::{Flow, Transport};
+use crate::locate::{LocateError, TARGETS_MAX, Target, Wish};
 use crate::message::{SipUri, StatusCode};
-
-/// Addresses of a name that are tried.
-const ADDRESSES_MAX: usize = 8;
 
 /// A flow for what has no address yet; the address is set with the name's.
 pub(super) const NOWHERE: Flow = Flow {
@@ -44,7 +43,7 @@ pub(super) enum Route {
     /// An address.
     Host { flow: Flow, target: String },
     /// A name.
-    Name { host: String, port: Option<u16>, target: String },
+    Name { wish: Wish, target: String },
 }
 
 impl Route {
@@ -86,14 +85,16 @@ impl Endpoint {
         }
         let extra = ExtraHeaders::new(wish.headers.clone())?;
         let first = |parties: [Option<&String>; 3]| parties.into_iter().flatten().find(|name| !name.is_empty()).cloned();
+        // A URI of ours may name a transport; the identities in From, To and Call-ID may not (RFC 3261 §19.1.1, table 1).
+        let bare = |domain: &str| domain.split(';').next().unwrap_or_default().to_owned();
         let Party { domain: from, .. } = &wish.from;
         let Party { domain: to, .. } = &wish.to;
         let nowhere = || CommandError::Bad("neither party has a domain".into());
-        let from_domain = first([from.as_ref(), wish.domain.as_ref(), to.as_ref()]).ok_or_else(nowhere)?;
+        let from_domain = bare(&first([from.as_ref(), wish.domain.as_ref(), to.as_ref()]).ok_or_else(nowhere)?);
         let to_domain = first([to.as_ref(), wish.domain.as_ref(), from.as_ref()]).ok_or_else(nowhere)?;
         let routes = self.routes(&wish.to.user, &to_domain)?;
         let callid = format!("{}@{}", self.tokens.text(24), domain_name(&from_domain));
-        let key = self.place(&wish, &from_domain, &to_domain, &routes, &extra, &callid, now)?;
+        let key = self.place(&wish, &from_domain, &bare(&to_domain), &routes, &extra, &callid, now)?;
         if let Some(idempotency) = wish.idempotency {
             self.keys.insert(idempotency, callid.clone(), now + self.config.idempotency_kept);
         }
@@ -104,15 +105,16 @@ impl Endpoint {
     }
 
     /// The address of a name is known, or is not.
-    pub(super) fn resolved(&mut self, id: ResolveId, addresses: Result<Vec<SocketAddr>, ResolveError>, now: Instant) {
+    pub(super) fn resolved(&mut self, id: ResolveId, targets: Result<Vec<Target>, LocateError>, now: Instant) {
         let key = CallKey::from_word(id.0);
         let waiting = |call: &Call| matches!(&call.phase, Phase::Resolving(_, waiting) if *waiting == id);
         if !self.calls.get(key).is_some_and(waiting) {
             return;
         }
-        let found = addresses.unwrap_or_default();
-        let mut usable: Vec<SocketAddr> = found.into_iter().filter(|peer| self.flow_to(*peer).is_some()).take(ADDRESSES_MAX).collect();
-        let flow = if usable.is_empty() { None } else { self.flow_to(usable.remove(0)) };
+        let found = targets.unwrap_or_default();
+        let mut usable: Vec<Target> = found.into_iter().filter(|target| self.flow_over(*target).is_some()).take(TARGETS_MAX).collect();
+        self.health.order(&mut usable, now);
+        let flow = if usable.is_empty() { None } else { self.flow_over(usable.remove(0)) };
         let Some(flow) = flow else {
             // RFC 3263 leaves the status open; 480 is what a caller can make sense of.
             let status = StatusCode::TEMPORARILY_UNAVAILABLE;
@@ -137,26 +139,32 @@ impl Endpoint {
 
     /// Where a user of a domain is reached; never empty.
     pub(super) fn routes(&self, user: &str, domain: &str) -> Result<Vec<Route>, CommandError> {
-        let (host, port) = host_and_port(domain).ok_or_else(|| CommandError::Bad(format!("{domain:?} is not a domain")))?;
-        let ours = port.is_none_or(|port| self.config.listeners.iter().any(|listener| listener.advertised.port() == port));
-        if ours && let Some(known) = self.directory.domain(domain) {
+        let (ours, params) = domain.split_at(domain.find(';').unwrap_or(domain.len()));
+        let (host, port) = host_and_port(ours).ok_or_else(|| CommandError::Bad(format!("{domain:?} is not a domain")))?;
+        let is_ours = port.is_none_or(|port| self.config.listeners.iter().any(|listener| listener.advertised.port() == port));
+        if is_ours && let Some(known) = self.directory.domain(ours) {
             // The codes of the predecessor: no such user, and nobody there.
             known.secret(user).ok_or(CommandError::Unroutable(404))?;
-            let name = domain_name(domain);
+            let name = domain_name(ours);
             let phone = |flow, contact: &str| Route::Phone { flow, target: without_headers(contact).to_owned() };
             let bindings = self.registrar.bindings(user, &name).take(LEGS_MAX);
             let phones: Vec<Route> = bindings.map(|binding| phone(binding.flow(), binding.contact())).collect();
             return if phones.is_empty() { Err(CommandError::Unroutable(480)) } else { Ok(phones) };
         }
         let target = identity::uri(user, domain);
-        SipUri::parse(&target).map_err(|error| CommandError::Bad(format!("to: {error}")))?;
+        let uri = SipUri::parse(&target).map_err(|error| CommandError::Bad(format!("to: {error}")))?;
+        let transport = transport_of(&uri);
+        if transport.is_none() && uri.params().transport().is_some() {
+            return Err(CommandError::Impossible(format!("{params}: only udp and tcp are spoken here")));
+        }
         match host.parse::<IpAddr>() {
             Ok(ip) => {
                 let peer = SocketAddr::new(ip, port.unwrap_or(SIP_PORT));
                 let none = || CommandError::Impossible(format!("no listener can send to {peer}"));
-                Ok(vec![Route::Host { flow: self.flow_to(peer).ok_or_else(none)?, target }])
+                let flow = self.flow_over(Target { peer, transport: transport.unwrap_or(Transport::Udp) }).ok_or_else(none)?;
+                Ok(vec![Route::Host { flow, target }])
             }
-            Err(_) => Ok(vec![Route::Name { host: host.to_owned(), port, target }]),
+            Err(_) => Ok(vec![Route::Name { wish: Wish { host: host.to_owned(), port, transport }, target }]),
         }
     }
 
@@ -174,7 +182,7 @@ impl Endpoint {
         let phone = routes.iter().any(|route| matches!(route, Route::Phone { .. }));
         let flow = routes.first().and_then(Route::flow).unwrap_or(NOWHERE);
         let lookup = routes.iter().find_map(|route| match route {
-            Route::Name { host, port, .. } => Some((host.clone(), *port)),
+            Route::Name { wish, .. } => Some(wish.clone()),
             Route::Phone { .. } | Route::Host { .. } => None,
         });
         let shown = identity::shown(&wish.from.user, from_domain, wish.callerid.as_ref(), phone);
@@ -252,10 +260,10 @@ impl Endpoint {
             CallsError::Full | CallsError::Exists => CommandError::Full { what: "calls", max: self.config.calls_max },
         })?;
         match lookup {
-            Some((host, port)) => {
+            Some(wish) => {
                 let taken = self.calls.get_mut(key).map(|call| std::mem::replace(&mut call.phase, Phase::Ending(Ending::Gone)));
                 if let Some(Phase::Calling(outgoing)) = taken {
-                    let phase = self.look_up(key, outgoing, host, port);
+                    let phase = self.look_up(key, outgoing, wish);
                     if let Some(call) = self.calls.get_mut(key) {
                         call.phase = phase;
                     }
@@ -281,9 +289,9 @@ impl Endpoint {
     }
 
     /// Asks for the address of a name; gives the phase in which the call waits for it.
-    pub(super) fn look_up(&mut self, key: CallKey, outgoing: Box<Outgoing>, host: String, port: Option<u16>) -> Phase {
+    pub(super) fn look_up(&mut self, key: CallKey, outgoing: Box<Outgoing>, wish: Wish) -> Phase {
         let id = ResolveId(key.word());
-        self.outputs.push_back(Output::Resolve { id, host, port });
+        self.outputs.push_back(Output::Resolve { id, wish });
         Phase::Resolving(outgoing, id)
     }
 }

@@ -19,7 +19,8 @@ use super::{Endpoint, Owner, Purpose, event, screen};
 use crate::api::EventKind;
 use crate::auth::{AnswerError, ClientAuth, Identity};
 use crate::dialog::{Answer, Heard, Hop};
-use crate::flow::Flow;
+use crate::flow::{Flow, Transport};
+use crate::locate::Target;
 use crate::message::{HeaderName, Method, Response, StatusCode};
 use crate::transaction::TransactionId;
 
@@ -60,7 +61,8 @@ impl Endpoint {
     /// Sends the INVITE of a leg in `Calling`, the first time or again. False: it could not be sent.
     pub(super) fn send_invite(&mut self, key: CallKey, at: usize, now: Instant) -> bool {
         let branch = self.layer.branch();
-        let Some(Phase::Calling(outgoing)) = self.calls.get_mut(key).map(|call| &mut call.phase) else { return false };
+        let Some(call) = self.calls.get_mut(key) else { return false };
+        let Phase::Calling(outgoing) = &mut call.phase else { return false };
         let Outgoing { legs, sdp, headers, .. } = &mut **outgoing;
         let Some(leg) = legs.get_mut(at) else { return false };
         let Some(listener) = self.config.listeners.get(usize::from(leg.flow.listener.0)) else { return false };
@@ -83,7 +85,20 @@ impl Endpoint {
             self.stats.unwritable += 1;
             return false;
         }
-        if sdp.text().is_some() {
+        if !call.follows_source && !leg.grown {
+            let (flow, target, size) = (leg.flow, leg.invitation.target().to_owned(), out.len());
+            if let Some(flow) = self.flow_for_size(flow, &target, size, now) {
+                if let Some(leg) = self.leg_mut(key, at) {
+                    leg.grown = true;
+                }
+                self.aim(key, at, flow);
+                return self.send_invite(key, at, now);
+            }
+        }
+        let Some(Phase::Calling(outgoing)) = self.calls.get_mut(key).map(|call| &mut call.phase) else { return false };
+        let with_offer = outgoing.sdp.text().is_some();
+        let Some(leg) = outgoing.legs.get_mut(at) else { return false };
+        if with_offer {
             leg.invitation.offered();
         }
         match self.layer.request(Method::Invite, &branch, out, leg.flow, Owner::Call(key, Purpose::OurInvite), now) {
@@ -105,6 +120,9 @@ impl Endpoint {
         match &mut call.phase {
             Phase::Calling(outgoing) => {
                 let Some(at) = outgoing.leg_of(id) else { return };
+                if let Some(Flow { peer, transport, .. }) = outgoing.legs.get(at).map(|leg| leg.flow) {
+                    self.health.answered(Target { peer, transport });
+                }
                 event::note_response(&mut call.view, response);
                 match status.class() {
                     1 => self.provisional_heard(key, at, response, now),
@@ -358,11 +376,22 @@ impl Endpoint {
 
     /// Sends the INVITE of a leg to the next address of the far end, if there is one.
     fn try_next(&mut self, key: CallKey, at: usize, now: Instant) -> bool {
+        let phone = self.calls.get(key).is_some_and(|call| call.follows_source);
+        let Some(leg) = self.leg_mut(key, at) else { return false };
+        let tried = Target { peer: leg.flow.peer, transport: leg.flow.transport };
+        if leg.grown && tried.transport == Transport::Tcp {
+            // RFC 3261 §18.1.1: no TCP there, so UDP after all.
+            leg.others.insert(0, Target::udp(tried.peer));
+        }
+        // What a lost connection has counted already is not counted twice.
+        if !phone && !self.health.is_ill(tried, now) {
+            self.health.failed(tried, now);
+        }
         while let Some(leg) = self.leg_mut(key, at)
             && !leg.others.is_empty()
         {
-            let peer = leg.others.remove(0);
-            let Some(flow) = self.flow_to(peer) else { continue };
+            let target = leg.others.remove(0);
+            let Some(flow) = self.flow_over(target) else { continue };
             self.aim(key, at, flow);
             return self.send_invite(key, at, now);
         }

@@ -2,15 +2,16 @@
 //!
 //! Shape:  datagrams come borrowed and go owned, because the driver sends many at once.
 //! Units:  `Instant` for the next wake-up.
-//! Errors: [`ResolveError`] is the driver's word on a name.
+//! Errors: [`LocateError`](crate::locate::LocateError) is the driver's word on a name.
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::api;
 use crate::flow::ListenerId;
+use crate::locate::Wish;
 
-/// A received datagram.
+/// A received datagram, or a message that came over a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Datagram<'a> {
     /// Socket that it came in on.
@@ -24,17 +25,6 @@ pub struct Datagram<'a> {
 /// Names a pending name lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ResolveId(pub u64);
-
-/// Why a name has no address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ResolveError {
-    /// There is no such name, or it has no address.
-    #[error("name not found")]
-    NotFound,
-    /// The name servers did not answer.
-    #[error("name lookup failed")]
-    Failed,
-}
 
 /// What the endpoint wants done.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,10 +44,8 @@ pub enum Output {
     Resolve {
         /// To be given back.
         id: ResolveId,
-        /// The name; never an address.
-        host: String,
-        /// Port that the URI names. None: SRV of `_sip._udp` first, else 5060 (RFC 3263 §4.2).
-        port: Option<u16>,
+        /// What to look for (RFC 3263).
+        wish: Wish,
     },
     /// Nothing more now. Call `handle_timeout` at this time, or never.
     Wait(Option<Instant>),

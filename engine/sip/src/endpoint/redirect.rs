@@ -72,10 +72,14 @@ impl Endpoint {
             return None;
         }
         let host = uri.host();
-        let domain = match uri.port() {
+        let mut domain = match uri.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_string(),
         };
+        if let Some(transport) = uri.params().transport() {
+            domain.push_str(";transport=");
+            domain.push_str(transport);
+        }
         self.routes(&uri.user().unwrap_or_default(), &domain).ok()?.into_iter().next()
     }
 
@@ -96,10 +100,10 @@ impl Endpoint {
                 }
                 sent
             }
-            Route::Name { host, port, .. } => {
+            Route::Name { wish, .. } => {
                 let taken = std::mem::replace(&mut call.phase, Phase::Ending(Ending::Gone));
                 if let Phase::Calling(outgoing) = taken {
-                    let phase = self.look_up(key, outgoing, host, port);
+                    let phase = self.look_up(key, outgoing, wish);
                     if let Some(call) = self.calls.get_mut(key) {
                         call.phase = phase;
                     }

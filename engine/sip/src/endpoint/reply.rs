@@ -152,6 +152,7 @@ impl Endpoint {
     /// Queues bytes for a hop.
     pub(super) fn transmit(&mut self, flow: Flow, bytes: Option<Vec<u8>>) {
         if let Some(bytes) = bytes {
+            let flow = self.way_back(flow, &bytes);
             self.outputs.push_back(super::Output::Transmit { listener: flow.listener, to: flow.peer, bytes });
         }
     }

@@ -14,6 +14,7 @@
 
 mod binding;
 mod config;
+mod flows;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub struct Registrar {
     /// Slots of each AOR, the one refreshed last at the end.
     aors: HashMap<Arc<str>, Vec<u32>>,
     wheel: Wheel<u32>,
+    flows: flows::Flows,
     pings: VecDeque<Ping>,
     events: VecDeque<RegistrarEvent>,
     stats: RegistrarStats,
@@ -53,6 +55,7 @@ impl Registrar {
             bindings: Slab::new(),
             aors: HashMap::new(),
             wheel: Wheel::new(now),
+            flows: flows::Flows::default(),
             pings: VecDeque::new(),
             events: VecDeque::new(),
             stats: RegistrarStats::default(),
@@ -271,11 +274,13 @@ impl Registrar {
         binding.agent = agent_text(request.agent);
         binding.call_id = call_id;
         binding.cseq = request.cseq;
-        binding.flow = request.flow;
+        let before = std::mem::replace(&mut binding.flow, request.flow);
         binding.expires_s = expires_s;
         binding.expires_at = expires_at;
         binding.pings_outstanding = 0;
         self.events.push_back(RegistrarEvent { registered: true, binding: binding.clone() });
+        self.flows.remove(before, slot);
+        self.flows.add(request.flow, slot);
         self.arm(slot);
     }
 
@@ -302,6 +307,7 @@ impl Registrar {
         if let Some(timer) = binding.timer.take() {
             self.wheel.cancel(timer);
         }
+        self.flows.remove(binding.flow, slot);
         if let Some(slots) = self.aors.get_mut(&binding.aor) {
             slots.retain(|other| *other != slot);
             if slots.is_empty() {

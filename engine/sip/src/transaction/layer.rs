@@ -30,7 +30,7 @@ use super::server_invite::ServerInvite;
 use super::server_non_invite::ServerNonInvite;
 use super::slot::{Machine, Slot, TransactionId};
 use super::timing::Timing;
-use crate::flow::Flow;
+use crate::flow::{Flow, Reliability};
 use crate::message::{Method, StatusCode};
 use crate::timer::Wheel;
 use crate::token::{Branch, Tokens};
@@ -48,6 +48,8 @@ pub struct Layer<U> {
     limits: Limits,
     stamp: u32,
     bytes: usize,
+    /// Live transactions on connections.
+    connected: usize,
 }
 
 impl<U: Copy> Layer<U> {
@@ -57,7 +59,7 @@ impl<U: Copy> Layer<U> {
         let mut tokens = Tokens::new(seed);
         let keys = KeyMaker::new([tokens.word(), tokens.word()]);
         let (slots, index, ready) = (Slab::new(), HashMap::default(), VecDeque::new());
-        Self { slots, index, wheel: Wheel::new(now), ready, keys, tokens, timing, limits, stamp: 0, bytes: 0 }
+        Self { slots, index, wheel: Wheel::new(now), ready, keys, tokens, timing, limits, stamp: 0, bytes: 0, connected: 0 }
     }
 
     /// Takes a request of the network.
@@ -120,7 +122,10 @@ impl<U: Copy> Layer<U> {
 
     /// A message to this flow could not be sent, or its connection is gone: every transaction on it is told.
     pub fn handle_transport_failed(&mut self, flow: Flow) {
-        // One walk over the table, at most `Limits::transactions` steps, for an event as rare as a lost connection.
+        // One walk over the table, at most `Limits::transactions` steps, and none for the connections of phones that sleep.
+        if flow.transport.reliability() == Reliability::Reliable && self.connected == 0 {
+            return;
+        }
         let hit: Vec<u32> = self.slots.iter().filter(|(_, slot)| slot.flow == flow).map(|(index, _)| index as u32).collect();
         for index in hit {
             if let Some(slot) = self.slots.get_mut(index as usize) {
@@ -323,6 +328,7 @@ impl<U: Copy> Layer<U> {
 
     fn insert(&mut self, machine: Machine, key: Key, flow: Flow, user: U, internal: bool) -> TransactionId {
         self.stamp = self.stamp.wrapping_add(1);
+        self.connected += usize::from(flow.transport.reliability() == Reliability::Reliable);
         let slot = Slot { machine, key, flow, user, stamp: self.stamp, bytes: 0, timer: None, queued: false, internal };
         let index = self.slots.insert(slot) as u32;
         self.index.insert(key, index);
@@ -337,6 +343,7 @@ impl<U: Copy> Layer<U> {
             self.index.remove(&slot.key);
         }
         self.bytes -= slot.bytes as usize;
+        self.connected -= usize::from(slot.flow.transport.reliability() == Reliability::Reliable);
         if let Some((timer, _)) = slot.timer {
             self.wheel.cancel(timer);
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::{Action, CallerId, EventKind, Originate, Party, Snapshot};
+use crate::locate::Wish;
 use crate::message::{Method, Request, StatusCode, Writer};
 use crate::sdp::Sdp;
 
@@ -371,10 +372,10 @@ fn names_are_looked_up_and_the_next_address_is_tried() {
     bench.endpoint.command(Command::Originate(Box::new(Originate { to, ..wish() })), bench.now).unwrap();
     bench.drain();
     assert!(bench.sent.is_empty());
-    let (id, host, port) = bench.resolves.remove(0);
-    assert_eq!((host.as_str(), port), ("trunk.example", Some(5070)));
-    let addresses = vec!["192.0.2.50:5070".parse().unwrap(), "[2001:db8::50]:5070".parse().unwrap()];
-    bench.endpoint.handle_resolved(id, Ok(addresses), bench.now);
+    let (id, wish) = bench.resolves.remove(0);
+    assert_eq!(wish, Wish { host: "trunk.example".into(), port: Some(5070), transport: None });
+    let targets = ["192.0.2.50:5070", "[2001:db8::50]:5070"].map(|peer| Target::udp(peer.parse().unwrap()));
+    bench.endpoint.handle_resolved(id, Ok(targets.to_vec()), bench.now);
     bench.drain();
     let (peer, invite) = bench.sent.remove(0);
     assert_eq!(peer, "192.0.2.50:5070".parse().unwrap());
@@ -387,7 +388,7 @@ fn names_are_looked_up_and_the_next_address_is_tried() {
     let end = bench.snapshots().pop().unwrap();
     assert_eq!((end.event, end.error), (EventKind::Hangup, (486, "Busy Here".to_owned())));
     assert!(bench.endpoint.is_idle());
-    bench.endpoint.handle_resolved(id, Err(ResolveError::Failed), bench.now);
+    bench.endpoint.handle_resolved(id, Err(LocateError::Failed), bench.now);
 }
 
 #[test]

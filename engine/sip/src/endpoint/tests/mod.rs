@@ -7,6 +7,7 @@ mod forks;
 mod policy;
 mod random;
 mod register;
+mod streams;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -25,8 +26,10 @@ pub(super) struct Bench {
     pub now: Instant,
     pub rng: ChaCha12Rng,
     pub sent: Vec<(SocketAddr, String)>,
+    /// Listener of the last one.
+    pub over: ListenerId,
     pub events: Vec<Event>,
-    pub resolves: Vec<(ResolveId, String, Option<u16>)>,
+    pub resolves: Vec<(ResolveId, crate::locate::Wish)>,
     pub deadline: Option<Instant>,
 }
 
@@ -34,6 +37,7 @@ pub(super) fn config() -> EndpointConfig {
     let listeners = vec![
         Listener { advertised: OURS.parse().unwrap(), transport: Transport::Udp },
         Listener { advertised: "[2001:db8::100]:5060".parse().unwrap(), transport: Transport::Udp },
+        Listener { advertised: OURS.parse().unwrap(), transport: Transport::Tcp },
     ];
     EndpointConfig { listeners, ..EndpointConfig::default() }
 }
@@ -52,16 +56,19 @@ impl Bench {
         endpoint.command(Command::DirReplace { domain: "example.com".into(), control, users, policy: None }, now).unwrap();
         let mut rng = ChaCha12Rng::from_seed([9; 32]);
         rng.next_u64();
-        Self { endpoint, now, rng, sent: vec![], events: vec![], resolves: vec![], deadline: None }
+        Self { endpoint, now, rng, sent: vec![], over: ListenerId(0), events: vec![], resolves: vec![], deadline: None }
     }
 
     /// Everything that the endpoint wants done, sorted by kind.
     pub fn drain(&mut self) {
         loop {
             match self.endpoint.poll_output() {
-                Output::Transmit { to, bytes, .. } => self.sent.push((to, String::from_utf8(bytes).unwrap())),
+                Output::Transmit { listener, to, bytes } => {
+                    self.over = listener;
+                    self.sent.push((to, String::from_utf8(bytes).unwrap()));
+                }
                 Output::Event(event) => self.events.push(event),
-                Output::Resolve { id, host, port } => self.resolves.push((id, host, port)),
+                Output::Resolve { id, wish } => self.resolves.push((id, wish)),
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     return;
@@ -71,7 +78,11 @@ impl Bench {
     }
 
     pub fn receive(&mut self, from: &str, text: &str) {
-        let datagram = Datagram { listener: ListenerId(0), from: from.parse().unwrap(), bytes: text.as_bytes() };
+        self.receive_on(0, from, text);
+    }
+
+    pub fn receive_on(&mut self, listener: u16, from: &str, text: &str) {
+        let datagram = Datagram { listener: ListenerId(listener), from: from.parse().unwrap(), bytes: text.as_bytes() };
         self.endpoint.handle_datagram(datagram, self.now);
         self.drain();
     }
