@@ -51,15 +51,20 @@ fn registered_user(user: &RegisteredUser) -> Value {
 }
 
 fn binding(binding: &BindingView) -> Value {
-    json!({
+    let mut out = json!({
         "contact": binding.contact,
+        "q": f64::from(binding.q) / 1000.0,
         "remote": remote(binding),
         "transport": binding.transport,
         "expires": binding.expires,
         "expiresin": binding.expiresin,
         "outstandingping": binding.outstandingping,
         "epochs": {"registered": binding.registered},
-    })
+    });
+    if let (Some(path), Some(map)) = (&binding.path, out.as_object_mut()) {
+        map.insert("path".into(), path.as_str().into());
+    }
+    out
 }
 
 fn remote(binding: &BindingView) -> Value {

@@ -116,6 +116,8 @@ fn registrations_have_the_documented_shape() {
     assert_eq!(command(Method::Get, "/reg/A/1", ""), Command::RegGet { domain: Some("a".into()), user: Some("1".into()) });
     let binding = BindingView {
         contact: "sip:1003@127.0.0.1:42068".into(),
+        q: 1000,
+        path: Some("<sip:edge.example.com;lr>".into()),
         remote: "127.0.0.1:42068".parse().unwrap(),
         agent: Some("Z 5.2".into()),
         transport: "udp",
@@ -140,7 +142,7 @@ fn registrations_have_the_documented_shape() {
             "users":{
                 "1000":{"registered":false},
                 "1003":{"registered":true,"outstandingping":0,"remote":remote,"epochs":epochs,"expires":3600,"expiresin":3000,"transport":"udp",
-                    "contacts":[{"contact":"sip:1003@127.0.0.1:42068","remote":remote,"transport":"udp","expires":3600,"expiresin":3000,"outstandingping":0,"epochs":epochs}]},
+                    "contacts":[{"contact":"sip:1003@127.0.0.1:42068","q":1.0,"path":"<sip:edge.example.com;lr>","remote":remote,"transport":"udp","expires":3600,"expiresin":3000,"outstandingping":0,"epochs":epochs}]},
             }})
         )
     );

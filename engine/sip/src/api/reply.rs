@@ -119,6 +119,10 @@ pub struct RegisteredUser {
 pub struct BindingView {
     /// Contact URI as registered.
     pub contact: String,
+    /// Preference among the contacts of the user, in thousandths.
+    pub q: u16,
+    /// Route to it, if it registered through proxies.
+    pub path: Option<String>,
     /// Source of the last REGISTER.
     pub remote: SocketAddr,
     /// User-Agent of the phone.

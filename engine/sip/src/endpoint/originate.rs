@@ -28,6 +28,7 @@ use crate::directory::domain_name;
 use crate::flow::{Flow, Transport};
 use crate::locate::{LocateError, TARGETS_MAX, Target, Wish};
 use crate::message::{SipUri, StatusCode};
+use crate::registrar::Binding;
 
 /// A flow for what has no address yet; the address is set with the name's.
 pub(super) const NOWHERE: Flow = Flow {
@@ -39,7 +40,7 @@ pub(super) const NOWHERE: Flow = Flow {
 /// Where a call goes.
 pub(super) enum Route {
     /// A registered phone.
-    Phone { flow: Flow, target: String },
+    Phone { flow: Flow, target: String, path: Option<String> },
     /// An address.
     Host { flow: Flow, target: String },
     /// A name.
@@ -146,9 +147,13 @@ impl Endpoint {
             // The codes of the predecessor: no such user, and nobody there.
             known.secret(user).ok_or(CommandError::Unroutable(404))?;
             let name = domain_name(ours);
-            let phone = |flow, contact: &str| Route::Phone { flow, target: without_headers(contact).to_owned() };
+            let phone = |binding: &Binding| Route::Phone {
+                flow: binding.flow(),
+                target: without_headers(binding.contact()).to_owned(),
+                path: binding.path().map(str::to_owned),
+            };
             let bindings = self.registrar.bindings(user, &name).take(LEGS_MAX);
-            let phones: Vec<Route> = bindings.map(|binding| phone(binding.flow(), binding.contact())).collect();
+            let phones: Vec<Route> = bindings.map(phone).collect();
             return if phones.is_empty() { Err(CommandError::Unroutable(480)) } else { Ok(phones) };
         }
         let target = identity::uri(user, domain);
@@ -200,7 +205,15 @@ impl Endpoint {
             let flow = route.flow().unwrap_or(NOWHERE);
             let contact = self.contact(flow, &wish.from.user);
             let invitation = Invitation::new(callid.to_owned(), tag.clone(), &shown.from, &remote, route.target(), &contact);
-            Leg::new(invitation.with_max_forwards(wish.maxforwards), flow)
+            let invitation = invitation.with_max_forwards(wish.maxforwards);
+            Leg::new(
+                match route {
+                    // RFC 3327 §5.3: the way that the phone registered by.
+                    Route::Phone { path: Some(path), .. } => invitation.with_route(path.clone()),
+                    Route::Phone { path: None, .. } | Route::Host { .. } | Route::Name { .. } => invitation,
+                },
+                flow,
+            )
         };
         let outgoing = Box::new(Outgoing {
             legs: routes.iter().map(leg).collect(),

@@ -24,8 +24,11 @@ impl Endpoint {
         let mut out = Vec::with_capacity(512);
         let branch = format_args!("{BRANCH_HEAD}{:x}.{:x}", ping.id.slot, ping.id.stamp);
         let via = format_args!("SIP/2.0/{} {host};rport;branch={branch}", ping.flow.transport.via());
-        let written = Writer::request(&mut out, Method::Options, contact)
-            .header(HeaderName::Via, via)
+        let mut writer = Writer::request(&mut out, Method::Options, contact).header(HeaderName::Via, via);
+        if let Some(path) = &ping.path {
+            writer = writer.header(HeaderName::Route, path);
+        }
+        let written = writer
             .header(HeaderName::MaxForwards, 70)
             .header(HeaderName::From, format_args!("<sip:ping@{host}>;tag={tag}"))
             .header(HeaderName::To, format_args!("<{contact}>"))

@@ -16,7 +16,7 @@ use super::source::Source;
 use super::{Endpoint, Owner};
 use crate::api::{BindingView, Event, RegisteredUser, RegistrationsView};
 use crate::directory::domain_name;
-use crate::message::{Contact, HeaderError, HeaderName, Request, StatusCode, Uri};
+use crate::message::{Contact, ContactAddress, HeaderError, HeaderName, ParamValue, Request, StatusCode, Uri};
 use crate::registrar::{Binding, ContactUpdate, Contacts, Register, RegisterError, RegistrarEvent};
 use crate::transaction::NewRequest;
 
@@ -24,7 +24,15 @@ use crate::transaction::NewRequest;
 enum Wish {
     Fetch,
     Star,
-    List(Vec<(String, Option<u32>)>),
+    List(Vec<Wished>),
+}
+
+/// One Contact header.
+struct Wished {
+    uri: String,
+    expires_s: Option<u32>,
+    q: u16,
+    instance: Option<String>,
 }
 
 impl Endpoint {
@@ -60,10 +68,16 @@ impl Endpoint {
         };
         match outcome {
             Ok(()) => {
-                let shown = |b: &Binding| format!("<{}>;expires={}", b.contact(), b.expires_in_s(now));
+                let shown = |b: &Binding| match b.q() {
+                    1000 => format!("<{}>;expires={}", b.contact(), b.expires_in_s(now)),
+                    q => format!("<{}>;q=0.{q:03};expires={}", b.contact(), b.expires_in_s(now)),
+                };
                 let bindings: Vec<String> = self.registrar.bindings(&user, &domain).map(shown).collect();
-                let list: Vec<(&str, &dyn Display)> =
+                let mut list: Vec<(&str, &dyn Display)> =
                     bindings.iter().map(|binding| (HeaderName::Contact.as_str(), binding as &dyn Display)).collect();
+                // RFC 3327 §5.3: the phone learns by which way it will be reached.
+                let path: Vec<&str> = request.headers().headers(HeaderName::Path).collect();
+                list.extend(path.iter().map(|value| (HeaderName::Path.as_str(), value as &dyn Display)));
                 self.answer_once(request, source, transaction, StatusCode::OK, &list, now);
             }
             Err((code, error)) => {
@@ -74,6 +88,7 @@ impl Endpoint {
                         RegisterError::StarNeedsZero
                         | RegisterError::TooManyContacts { .. }
                         | RegisterError::ContactTooLong { .. }
+                        | RegisterError::PathTooLong { .. }
                         | RegisterError::OutOfOrder,
                     )
                     | None => None,
@@ -96,7 +111,7 @@ impl Endpoint {
     ) -> Result<(), RegisterError> {
         let headers = request.headers();
         let updates: Vec<ContactUpdate<'_>> = match wish {
-            Wish::List(list) => list.iter().map(|(uri, expires_s)| ContactUpdate { uri, expires_s: *expires_s }).collect(),
+            Wish::List(list) => list.iter().map(Wished::update).collect(),
             Wish::Fetch | Wish::Star => Vec::new(),
         };
         let contacts = match wish {
@@ -104,6 +119,8 @@ impl Endpoint {
             Wish::Star => Contacts::Star,
             Wish::List(_) => Contacts::List(&updates),
         };
+        let path: Vec<&str> = headers.headers(HeaderName::Path).collect();
+        let path = (!path.is_empty()).then(|| path.join(", "));
         let register = Register {
             user,
             domain,
@@ -113,6 +130,7 @@ impl Endpoint {
             expires_s: headers.expires(),
             agent: headers.header(HeaderName::UserAgent),
             flow: source.flow,
+            path: path.as_deref(),
         };
         self.registrar.register(&register, &mut self.rng, now)
     }
@@ -139,7 +157,7 @@ impl Endpoint {
         let known = self.directory.domain(&name)?;
         let view = |username: &str| RegisteredUser {
             username: username.to_owned(),
-            contacts: self.registrar.bindings(username, &name).map(|binding| self.binding_view(binding, now)).collect(),
+            contacts: self.registrar.newest(username, &name).map(|binding| self.binding_view(binding, now)).collect(),
         };
         let users: Vec<RegisteredUser> = known.users().filter(|username| user.is_none_or(|user| user == *username)).map(view).collect();
         Some(RegistrationsView {
@@ -153,6 +171,8 @@ impl Endpoint {
     fn binding_view(&self, binding: &Binding, now: Instant) -> BindingView {
         BindingView {
             contact: binding.contact().to_owned(),
+            q: binding.q(),
+            path: binding.path().map(str::to_owned),
             remote: binding.flow().peer,
             agent: binding.agent().map(str::to_owned),
             transport: binding.flow().transport.word(),
@@ -164,13 +184,32 @@ impl Endpoint {
     }
 }
 
+impl Wished {
+    fn read(contact: &ContactAddress<'_>) -> Self {
+        let param = |name| contact.address.params.get(name).map(ParamValue::text);
+        // RFC 5626 §6: one binding for each flow of a phone; without `reg-id` it has one.
+        let flow = param("reg-id").unwrap_or_default();
+        Self {
+            uri: contact.address.uri.as_str().to_owned(),
+            expires_s: contact.expires,
+            // RFC 3261 §20.10 gives no default; 1 keeps phones that say nothing before those that ask to come later.
+            q: contact.q.unwrap_or(1000),
+            instance: param("+sip.instance").map(|instance| format!("{instance}{flow}")),
+        }
+    }
+
+    fn update(&self) -> ContactUpdate<'_> {
+        ContactUpdate { uri: &self.uri, expires_s: self.expires_s, q: self.q, instance: self.instance.as_deref() }
+    }
+}
+
 fn wish(request: &Request<'_>) -> Result<Wish, HeaderError> {
     let mut list = Vec::new();
     let mut star = false;
     for contact in request.headers().contacts() {
         match contact? {
             Contact::Star => star = true,
-            Contact::Address(contact) => list.push((contact.address.uri.as_str().to_owned(), contact.expires)),
+            Contact::Address(contact) => list.push(Wished::read(&contact)),
         }
     }
     Ok(match (star, list.is_empty()) {

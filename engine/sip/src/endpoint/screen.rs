@@ -91,7 +91,9 @@ pub(super) fn screen(request: &Request<'_>) -> Result<(), Refused> {
         Ok(Some(0)) if method == Method::Invite => return Err(Refused::Hops(StatusCode::TOO_MANY_HOPS)),
         Ok(_) => {}
     }
-    let lacking: Vec<&str> = headers.tokens(HeaderName::Require).filter(|tag| !SUPPORTED.contains(tag)).collect();
+    // RFC 3327 §5.3: a registrar keeps the path.
+    let supported = |tag: &&str| SUPPORTED.contains(tag) || (method == Method::Register && tag.eq_ignore_ascii_case("path"));
+    let lacking: Vec<&str> = headers.tokens(HeaderName::Require).filter(|tag| !supported(tag)).collect();
     if !lacking.is_empty() {
         return Err(Refused::BadExtension(lacking.join(", ")));
     }

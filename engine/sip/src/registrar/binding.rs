@@ -35,6 +35,8 @@ pub struct Ping {
     pub flow: Flow,
     /// Request-URI.
     pub contact: Box<str>,
+    /// Value of Route.
+    pub path: Option<Box<str>>,
 }
 
 /// First half of the SHA-256 of a Call-ID.
@@ -55,9 +57,13 @@ pub struct Binding {
     pub(super) aor: Arc<str>,
     pub(super) contact: Box<str>,
     pub(super) agent: Option<Box<str>>,
+    pub(super) path: Option<Box<str>>,
+    /// Which phone it is; 0 if it does not say.
+    pub(super) instance: u64,
     pub(super) call_id: CallIdHash,
     pub(super) cseq: u32,
     pub(super) flow: Flow,
+    pub(super) q: u16,
     pub(super) expires_s: u32,
     pub(super) expires_at: Instant,
     pub(super) registered_at: Instant,
@@ -86,6 +92,16 @@ impl Binding {
     /// User-Agent, its first 64 bytes.
     pub fn agent(&self) -> Option<&str> {
         self.agent.as_deref()
+    }
+
+    /// What requests sent here carry as Route: the way through the proxies of the phone (RFC 3327 §5.3).
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// Preference among the contacts of the AOR, in thousandths (RFC 3261 §20.10).
+    pub fn q(&self) -> u16 {
+        self.q
     }
 
     /// Where the last REGISTER came from, and where requests go.
@@ -118,6 +134,13 @@ impl Binding {
     pub(super) fn is_newer(&self, call_id: CallIdHash, cseq: u32) -> bool {
         self.call_id == call_id && self.cseq >= cseq
     }
+}
+
+/// Hash of an instance, never 0. Two phones of one user that share it by chance (1 in 2^64) would share a binding.
+pub(super) fn instance_hash(instance: Option<&str>) -> u64 {
+    let Some(instance) = instance else { return 0 };
+    let digest = Sha256::digest(instance.as_bytes());
+    u64::from_be_bytes(digest.first_chunk::<8>().copied().unwrap_or_default()).max(1)
 }
 
 /// The part of a User-Agent that is kept.

@@ -5,7 +5,7 @@
 //!                                                        handle_pong ◄── any answer            poll_event ──► PUT | DELETE /reg
 //! ```
 //! Shape:  at most `bindings_per_aor_max` bindings of one AOR (the one longest not refreshed gives way) and `bindings_max` in all.
-//!         One binding costs at most 1 KiB: record 200, contact 300, agent 64, AOR with its index entry 350, timer 64 bytes.
+//!         One binding costs about 0.6 KiB: record 230, timer 64, index 60, and its texts: AOR, contact, agent and, rarely, a path.
 //! Units:  expiry in seconds, everything else `Instant` and `Duration`.
 //! Errors: [`RegisterError`], each one final response. A refused REGISTER changes nothing (RFC 3261 §10.3 step 7).
 //! Driving: after `register`, `handle_timeout` and `remove_*`, drain `poll_ping` and `poll_event`; `next_deadline` says when to call.
@@ -32,7 +32,7 @@ use slab::Slab;
 
 use crate::message::Uri;
 use crate::timer::Wheel;
-use binding::{CallIdHash, agent_text};
+use binding::{CallIdHash, agent_text, instance_hash};
 
 /// All bindings.
 pub struct Registrar {
@@ -75,7 +75,7 @@ impl Registrar {
             Contacts::List(contacts) => {
                 let granted = self.check(&aor, contacts, request, call_id)?;
                 for (contact, expires_s) in contacts.iter().zip(granted) {
-                    self.apply(&aor, contact.uri, expires_s, request, call_id, rng, now);
+                    self.apply(&aor, contact, expires_s, request, call_id, rng, now);
                 }
                 self.shed(&aor);
                 Ok(())
@@ -114,6 +114,7 @@ impl Registrar {
                     id: BindingId { slot, stamp: binding.stamp },
                     flow: binding.flow,
                     contact: binding.contact.clone(),
+                    path: binding.path.clone(),
                 });
             }
             self.arm(slot);
@@ -144,9 +145,16 @@ impl Registrar {
     }
 
     /// Live bindings of an AOR, the one refreshed last first.
-    pub fn bindings(&self, user: &str, domain: &str) -> impl Iterator<Item = &Binding> {
+    pub fn newest(&self, user: &str, domain: &str) -> impl Iterator<Item = &Binding> {
         let slots = self.aors.get(aor_key(user, domain).as_str()).map(Vec::as_slice).unwrap_or_default();
         slots.iter().rev().filter_map(|slot| self.bindings.get(*slot as usize))
+    }
+
+    /// Live bindings of an AOR in the order in which to call them: by `q`, and among equals the one refreshed last first.
+    pub fn bindings(&self, user: &str, domain: &str) -> impl Iterator<Item = &Binding> {
+        let mut bindings: Vec<&Binding> = self.newest(user, domain).collect();
+        bindings.sort_by_key(|binding| std::cmp::Reverse(binding.q));
+        bindings.into_iter()
     }
 
     /// Live bindings of all AORs.
@@ -190,6 +198,9 @@ impl Registrar {
         if contacts.len() > self.config.bindings_per_aor_max {
             return Err(RegisterError::TooManyContacts { max: self.config.bindings_per_aor_max });
         }
+        if request.path.is_some_and(|path| path.len() > request::PATH_LEN_MAX) {
+            return Err(RegisterError::PathTooLong { max: request::PATH_LEN_MAX });
+        }
         let slots = self.aors.get(aor).map(Vec::as_slice).unwrap_or_default();
         let mut granted = Vec::with_capacity(contacts.len());
         let mut added = 0;
@@ -221,14 +232,22 @@ impl Registrar {
     fn apply(
         &mut self,
         aor: &str,
-        uri: &str,
+        contact: &ContactUpdate<'_>,
         expires_s: u32,
         request: &Register<'_>,
         call_id: CallIdHash,
         rng: &mut impl Rng,
         now: Instant,
     ) {
+        let uri = contact.uri;
         let known = self.slot_of(aor, uri);
+        let instance = instance_hash(contact.instance);
+        // A phone that came back at another address leaves no ghost: its user is still registered, so nobody is told.
+        if instance != 0
+            && let Some(ghost) = self.slot_of_instance(aor, instance).filter(|ghost| Some(*ghost) != known)
+        {
+            self.end(ghost, false);
+        }
         if expires_s == 0 {
             if let Some(slot) = known {
                 self.end(slot, true);
@@ -252,6 +271,9 @@ impl Registrar {
                     aor: key.clone(),
                     contact: uri.into(),
                     agent: None,
+                    path: None,
+                    instance,
+                    q: contact.q,
                     call_id,
                     cseq: request.cseq,
                     flow: request.flow,
@@ -271,7 +293,14 @@ impl Registrar {
             }
         };
         let Some(binding) = self.bindings.get_mut(slot as usize) else { return };
-        binding.agent = agent_text(request.agent);
+        if binding.agent.as_deref() != request.agent {
+            binding.agent = agent_text(request.agent);
+        }
+        if binding.path.as_deref() != request.path {
+            binding.path = request.path.map(Box::from);
+        }
+        binding.instance = instance;
+        binding.q = contact.q;
         binding.call_id = call_id;
         binding.cseq = request.cseq;
         let before = std::mem::replace(&mut binding.flow, request.flow);
@@ -322,6 +351,11 @@ impl Registrar {
 
     fn slot_of(&self, aor: &str, uri: &str) -> Option<u32> {
         let is_it = |slot: &&u32| self.bindings.get(**slot as usize).is_some_and(|binding| same_uri(&binding.contact, uri));
+        self.aors.get(aor)?.iter().find(is_it).copied()
+    }
+
+    fn slot_of_instance(&self, aor: &str, instance: u64) -> Option<u32> {
+        let is_it = |slot: &&u32| self.bindings.get(**slot as usize).is_some_and(|binding| binding.instance == instance);
         self.aors.get(aor)?.iter().find(is_it).copied()
     }
 

@@ -9,6 +9,8 @@ use crate::flow::Flow;
 
 /// Longest Contact URI that is stored.
 pub(super) const CONTACT_LEN_MAX: usize = 300;
+/// Longest Path that is stored: three proxies.
+pub(super) const PATH_LEN_MAX: usize = 256;
 
 /// One REGISTER whose sender is proven.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +31,8 @@ pub struct Register<'a> {
     pub agent: Option<&'a str>,
     /// Where it came from, and so where calls go: the contact itself may be behind NAT.
     pub flow: Flow,
+    /// Values of Path in order, joined by commas (RFC 3327 §5.3).
+    pub path: Option<&'a str>,
 }
 
 /// What the Contact headers ask for.
@@ -49,6 +53,10 @@ pub struct ContactUpdate<'a> {
     pub uri: &'a str,
     /// Its `expires` parameter.
     pub expires_s: Option<u32>,
+    /// Its `q` in thousandths; 1000 where it has none.
+    pub q: u16,
+    /// `+sip.instance` and `reg-id` as one text: the same phone, whatever its address is today (RFC 5626 §4.1).
+    pub instance: Option<&'a str>,
 }
 
 /// Why a REGISTER is refused.
@@ -66,6 +74,12 @@ pub enum RegisterError {
     /// A contact that would break the memory budget: 400.
     #[error("a contact is longer than {max} bytes")]
     ContactTooLong {
+        /// How long it may be.
+        max: usize,
+    },
+    /// The same for its way: 400.
+    #[error("Path is longer than {max} bytes")]
+    PathTooLong {
         /// How long it may be.
         max: usize,
     },
@@ -90,7 +104,7 @@ impl RegisterError {
     /// The final response it becomes.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::StarNeedsZero | Self::TooManyContacts { .. } | Self::ContactTooLong { .. } => 400,
+            Self::StarNeedsZero | Self::TooManyContacts { .. } | Self::ContactTooLong { .. } | Self::PathTooLong { .. } => 400,
             Self::TooBrief { .. } => 423,
             // RFC 3261 §10.3 only says that it fails; §12.2.2 has 500 for a CSeq out of order.
             Self::OutOfOrder => 500,

@@ -21,6 +21,10 @@ fn flow(port: u16) -> Flow {
     Flow { listener: ListenerId(0), peer: SocketAddr::from(([192, 0, 2, 7], port)), transport: Transport::Udp }
 }
 
+fn contact(uri: &str, expires_s: Option<u32>) -> ContactUpdate<'_> {
+    ContactUpdate { uri, expires_s, q: 1000, instance: None }
+}
+
 impl Bench {
     fn new(config: RegistrarConfig) -> Self {
         let now = sim::Clock::new().now();
@@ -30,11 +34,21 @@ impl Bench {
     fn request<'a>(&mut self, contacts: Contacts<'a>, expires_s: Option<u32>) -> Register<'a> {
         self.cseq += 1;
         let (call_id, cseq) = ("a@phone", self.cseq);
-        Register { user: "1000", domain: "example.com", call_id, cseq, contacts, expires_s, agent: Some("Z 5.2"), flow: flow(5060) }
+        Register {
+            user: "1000",
+            domain: "example.com",
+            call_id,
+            cseq,
+            contacts,
+            expires_s,
+            agent: Some("Z 5.2"),
+            flow: flow(5060),
+            path: None,
+        }
     }
 
     fn register(&mut self, uri: &str, expires_s: Option<u32>) -> Result<(), RegisterError> {
-        let contacts = [ContactUpdate { uri, expires_s }];
+        let contacts = [contact(uri, expires_s)];
         let request = self.request(Contacts::List(&contacts), None);
         self.send(&request)
     }
@@ -76,7 +90,7 @@ fn a_lifetime_comes_from_the_contact_then_the_header_then_the_default() {
     for (parameter, header, granted) in
         [(Some(100), Some(200), 100), (None, Some(200), 200), (None, None, 3600), (Some(9_999_999), None, 7200)]
     {
-        let contacts = [ContactUpdate { uri: URI, expires_s: parameter }];
+        let contacts = [contact(URI, parameter)];
         let request = bench.request(Contacts::List(&contacts), header);
         bench.send(&request).unwrap();
         let binding = bench.registrar.bindings("1000", "example.com").next().unwrap();
@@ -88,7 +102,7 @@ fn a_lifetime_comes_from_the_contact_then_the_header_then_the_default() {
 #[test]
 fn a_brief_lifetime_is_refused_and_changes_nothing() {
     let mut bench = Bench::new(RegistrarConfig::default());
-    let contacts = [ContactUpdate { uri: URI, expires_s: Some(600) }, ContactUpdate { uri: "sip:b@c", expires_s: Some(59) }];
+    let contacts = [contact(URI, Some(600)), contact("sip:b@c", Some(59))];
     let request = bench.request(Contacts::List(&contacts), None);
     assert_eq!(bench.send(&request), Err(RegisterError::TooBrief { min_s: 60 }));
     assert!(bench.registrar.is_empty());
@@ -118,7 +132,7 @@ fn zero_ends_one_binding_and_star_ends_all() {
 fn an_older_request_of_the_same_call_id_is_refused() {
     let mut bench = Bench::new(RegistrarConfig::default());
     bench.register(URI, None).unwrap();
-    let contacts = [ContactUpdate { uri: URI, expires_s: Some(0) }];
+    let contacts = [contact(URI, Some(0))];
     let mut late = bench.request(Contacts::List(&contacts), None);
     late.cseq = 1;
     assert_eq!(bench.send(&late), Err(RegisterError::OutOfOrder));
@@ -136,8 +150,8 @@ fn a_refresh_keeps_the_binding_and_moves_the_source() {
     bench.register(URI, None).unwrap();
     let first = bench.now;
     bench.now += Duration::from_secs(10);
-    let contacts = [ContactUpdate { uri: "sip:1000@192.0.2.7:5060;ob", expires_s: None }];
-    let contacts_same = [ContactUpdate { uri: "SIP:1000@192.0.2.7:5060", expires_s: None }];
+    let contacts = [contact("sip:1000@192.0.2.7:5060;ob", None)];
+    let contacts_same = [contact("SIP:1000@192.0.2.7:5060", None)];
     let mut request = bench.request(Contacts::List(&contacts_same), None);
     request.flow = flow(40_000);
     bench.send(&request).unwrap();
@@ -156,7 +170,7 @@ fn the_binding_longest_not_refreshed_gives_way() {
         bench.register(uri, None).unwrap();
     }
     assert_eq!(bench.contacts(), ["sip:c@h", "sip:a@h"]);
-    let contacts = [ContactUpdate { uri: "sip:d@h", expires_s: None }];
+    let contacts = [contact("sip:d@h", None)];
     let other = Register { user: "1001", ..bench.request(Contacts::List(&contacts), None) };
     assert_eq!(bench.send(&other), Err(RegisterError::Full { max: 2 }));
     let long = format!("sip:{}@h", "x".repeat(300));
@@ -203,7 +217,7 @@ fn pings_of_phones_that_came_together_are_spread() {
     let mut bench = Bench::new(RegistrarConfig::default());
     for n in 0..300 {
         let user = n.to_string();
-        let contacts = [ContactUpdate { uri: URI, expires_s: None }];
+        let contacts = [contact(URI, None)];
         let request = Register { user: &user, ..bench.request(Contacts::List(&contacts), None) };
         bench.send(&request).unwrap();
     }
@@ -235,4 +249,44 @@ fn a_binding_weighs_at_most_one_kib() {
     let total = record + strings + index + timer;
     println!("binding: record {record}, strings {strings}, index {index}, timer {timer}, total {total}");
     assert!(total <= 1024, "{total}");
+}
+
+#[test]
+fn contacts_are_called_by_preference_and_shown_by_age() {
+    let mut bench = Bench::new(RegistrarConfig::default());
+    for (uri, q) in [("sip:a@h", 200), ("sip:b@h", 1000), ("sip:c@h", 500), ("sip:d@h", 1000)] {
+        let contacts = [ContactUpdate { q, ..contact(uri, None) }];
+        let request = bench.request(Contacts::List(&contacts), None);
+        bench.send(&request).unwrap();
+    }
+    assert_eq!(bench.contacts(), ["sip:d@h", "sip:b@h", "sip:c@h", "sip:a@h"]);
+    let newest: Vec<&str> = bench.registrar.newest("1000", "example.com").map(Binding::contact).collect();
+    assert_eq!(newest, ["sip:d@h", "sip:c@h", "sip:b@h", "sip:a@h"]);
+}
+
+#[test]
+fn a_phone_that_comes_back_at_another_address_leaves_no_ghost() {
+    let mut bench = Bench::new(RegistrarConfig::default());
+    for (uri, instance) in [("sip:a@h:1", Some("<urn:uuid:1>")), ("sip:b@h", Some("<urn:uuid:2>")), ("sip:a@h:2", Some("<urn:uuid:1>"))] {
+        let contacts = [ContactUpdate { instance, ..contact(uri, None) }];
+        let request = bench.request(Contacts::List(&contacts), None);
+        bench.send(&request).unwrap();
+    }
+    assert_eq!(bench.contacts(), ["sip:a@h:2", "sip:b@h"]);
+    assert_eq!(bench.events(), [true, true, true], "the user was registered all the time");
+}
+
+#[test]
+fn the_way_of_a_phone_is_kept_with_its_binding() {
+    let mut bench = Bench::new(RegistrarConfig::default());
+    let contacts = [contact(URI, None)];
+    let path = Some("<sip:edge@p1.example.com;lr>, <sip:p2.example.com;lr>");
+    let request = Register { path, ..bench.request(Contacts::List(&contacts), None) };
+    bench.send(&request).unwrap();
+    assert_eq!(bench.registrar.bindings("1000", "example.com").next().unwrap().path(), path);
+    let long = "<sip:p.example.com;lr>,".repeat(20);
+    let request = Register { path: Some(&long), ..bench.request(Contacts::List(&contacts), None) };
+    assert_eq!(bench.send(&request), Err(RegisterError::PathTooLong { max: 256 }));
+    bench.register(URI, None).unwrap();
+    assert_eq!(bench.registrar.bindings("1000", "example.com").next().unwrap().path(), None, "the last REGISTER counts");
 }

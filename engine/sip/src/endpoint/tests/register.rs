@@ -1,6 +1,7 @@
 //! REGISTER and OPTIONS through the whole endpoint.
 
 use super::*;
+use crate::api::{Originate, Party};
 
 const CONTACT: &str = "Contact: <sip:1000@10.0.0.7:5060>\r\nExpires: 600\r\nUser-Agent: Z 5.2\r\n";
 
@@ -166,4 +167,47 @@ fn garbage_is_dropped_and_counted() {
     }
     assert!(bench.sent.is_empty());
     assert_eq!((bench.endpoint.stats.keepalives, bench.endpoint.stats.garbage), (2, 3));
+}
+
+#[test]
+fn a_path_is_answered_and_becomes_the_route_of_what_is_sent() {
+    let mut bench = Bench::new();
+    let ok = bench.enrol(1, &format!("{CONTACT}Supported: path\r\nRequire: path\r\nPath: <sip:edge.example.com;lr>\r\n"));
+    assert_eq!((status(&ok), header_values(&ok, HeaderName::Path)), (200, vec!["<sip:edge.example.com;lr>".to_owned()]));
+    let originate = Originate {
+        from: Party { user: "1001".into(), ..Party::default() },
+        to: Party { user: "1000".into(), ..Party::default() },
+        domain: Some("example.com".into()),
+        callerid: None,
+        maxforwards: 70,
+        control: None,
+        sdp: None,
+        headers: vec![],
+        autoanswer: false,
+        follow: false,
+        idempotency: None,
+    };
+    bench.endpoint.command(Command::Originate(Box::new(originate)), bench.now).unwrap();
+    bench.sent.clear();
+    bench.drain();
+    let (to, invite) = bench.sent.remove(0);
+    assert!(to == PHONE.parse().unwrap() && invite.contains("\r\nRoute: <sip:edge.example.com;lr>\r\n"), "{to} {invite}");
+    bench.sent.clear();
+    bench.run(Duration::from_secs(30));
+    let ping = bench.sent.iter().find(|(_, text)| text.starts_with("OPTIONS ")).unwrap();
+    assert!(ping.1.contains("\r\nRoute: <sip:edge.example.com;lr>\r\n"), "{}", ping.1);
+}
+
+#[test]
+fn bindings_survive_a_push_of_the_same_directory() {
+    let mut bench = Bench::new();
+    bench.enrol(1, CONTACT);
+    bench.events.clear();
+    let user = |name: &str, secret: &str| UserEntry { username: name.into(), secret: Secret::Clear(secret.into()) };
+    let replace = |users| Command::DirReplace { domain: "example.com".into(), control: None, users, policy: None };
+    bench.endpoint.command(replace(vec![user("1000", "new secret")]), bench.now).unwrap();
+    bench.drain();
+    assert_eq!((bench.registered(), bench.events.len()), (1, 0));
+    bench.endpoint.command(replace(vec![user("1001", "1234")]), bench.now).unwrap();
+    assert_eq!(bench.registered(), 0);
 }
