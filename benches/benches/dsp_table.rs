@@ -14,6 +14,7 @@ use std::time::Instant;
 use benches::{naive, peers, signals};
 use dsp::dtmf::Detector;
 use dsp::g722::{Decoder, Encoder, Group, LANES, Mode, Scratch};
+use dsp::ilbc;
 use dsp::mix::Limit;
 use dsp::resample::{Downsampler, Upsampler};
 use dsp::{Batch, Kernels};
@@ -270,6 +271,55 @@ fn dtmf() {
     part.print();
 }
 
+/// Encoders or decoders of as many channels, each with another stretch of the speech.
+fn ilbc() {
+    const CHANNELS: usize = 16;
+    const ROUNDS: usize = 8;
+    for (mode, name, back) in [(ilbc::Mode::Ms20, "iLBC 20 encode", "iLBC 20 decode"), (ilbc::Mode::Ms30, "iLBC 30 encode", "iLBC 30 decode")] {
+        let (speech, codes) = (signals::speech_8k(), signals::speech_ilbc(mode));
+        let (speech, codes) = (&speech, &codes);
+        let (mut encode, mut decode) = (Part::new(name), Part::new(back));
+        for k in levels() {
+            let mut states = vec![ilbc::Encoder::new(mode); CHANNELS];
+            let (mut batch, mut tickets) = (Batch::new(CHANNELS, CHANNELS * mode.samples()), vec![]);
+            encode.line(k.level().name(), CHANNELS * ROUNDS, move || {
+                for round in 0..ROUNDS {
+                    batch.clear();
+                    tickets.clear();
+                    for (channel, state) in states.iter().enumerate() {
+                        let at = 8000 + channel * 6007 + round * mode.samples();
+                        tickets.push(batch.push(state, &speech[at..at + mode.samples()]).expect("room"));
+                    }
+                    k.ilbc.encode(&mut batch);
+                    for (state, ticket) in states.iter_mut().zip(&tickets) {
+                        *state = *batch.state(*ticket).expect("pushed");
+                        black_box(batch.output(*ticket));
+                    }
+                }
+            });
+            let mut states = vec![ilbc::Decoder::new(mode); CHANNELS];
+            let (mut batch, mut tickets) = (Batch::new(CHANNELS, CHANNELS * mode.samples()), vec![]);
+            decode.line(k.level().name(), CHANNELS * ROUNDS, move || {
+                for round in 0..ROUNDS {
+                    batch.clear();
+                    tickets.clear();
+                    for (channel, state) in states.iter().enumerate() {
+                        let at = (50 + channel * 20 + round) * mode.octets();
+                        tickets.push(batch.push(state, &codes[at..at + mode.octets()]).expect("room"));
+                    }
+                    k.ilbc.decode(&mut batch);
+                    for (state, ticket) in states.iter_mut().zip(&tickets) {
+                        *state = *batch.state(*ticket).expect("pushed");
+                        black_box(batch.output(*ticket));
+                    }
+                }
+            });
+        }
+        encode.print();
+        decode.print();
+    }
+}
+
 /// A call PCMU to G.722 and back, 20 ms: decode mu-law, to 16 kHz, encode G.722; decode G.722, to 8 kHz, encode mu-law.
 fn calls() {
     const CALLS: usize = 256;
@@ -314,7 +364,7 @@ fn calls() {
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let parts: [(&str, fn()); 8] = [
+    let parts: [(&str, fn()); 9] = [
         ("g722-encode", || g722_encode("G.722 encode", HOT)),
         ("g722-decode", || g722_decode("G.722 decode", HOT)),
         ("g722-cold", || {
@@ -325,6 +375,7 @@ fn main() {
         ("resample", resample),
         ("mix", mix),
         ("dtmf", dtmf),
+        ("ilbc", ilbc),
         ("calls", calls),
     ];
     // `cargo bench` says so; `cargo test --benches` only asks whether it starts.

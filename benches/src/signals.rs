@@ -26,6 +26,14 @@ pub fn speech_g722() -> Vec<u8> {
     octets("g722/wb_speech.g722")
 }
 
+/// The same at 8 kHz as iLBC frames, by the float code of RFC 3951.
+pub fn speech_ilbc(mode: dsp::ilbc::Mode) -> Vec<u8> {
+    octets(match mode {
+        dsp::ilbc::Mode::Ms20 => "ilbc/speech.20.rfc.ilbc",
+        dsp::ilbc::Mode::Ms30 => "ilbc/speech.30.rfc.ilbc",
+    })
+}
+
 /// 14.6 s of speech at 8 kHz, by way of mu-law.
 pub fn speech_8k() -> Vec<i16> {
     let codes = octets("plc/speech.ulaw");

@@ -21,7 +21,6 @@ const RMS_LEAST: f32 = 30.0;
 /// What concealment keeps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Concealment {
-    residual: [f32; SAMPLES_MAX],
     predictor: Predictor,
     /// Frames lost in a row.
     lost: u32,
@@ -31,19 +30,20 @@ pub(super) struct Concealment {
 }
 
 impl Concealment {
-    pub(super) const NEW: Self = Self { residual: [0.0; SAMPLES_MAX], predictor: FLAT, lost: 0, lag: 120, periodicity: 0.0, seed: 777 };
+    pub(super) const NEW: Self = Self { predictor: FLAT, lost: 0, lag: 120, periodicity: 0.0, seed: 777 };
 
-    /// Keeps a frame that came: its residual and its last predictor.
-    pub(super) const fn received(&mut self, residual: &[f32; SAMPLES_MAX], predictor: &Predictor) {
-        (self.residual, self.predictor, self.lost) = (*residual, *predictor, 0);
+    /// Keeps the last predictor of a frame that came.
+    pub(super) const fn received(&mut self, predictor: &Predictor) {
+        (self.predictor, self.lost) = (*predictor, 0);
     }
 
-    /// The residual and the predictor of a frame that did not; `lag` is the last pitch that the enhancer found.
+    /// The residual and the predictor of a frame that did not; `last` is the residual of the frame before, `lag` the last pitch that the
+    /// enhancer found.
     #[inline(always)]
-    pub(super) fn lost<F: Floats>(&mut self, f: F, mode: Mode, lag: usize) -> ([f32; SAMPLES_MAX], Predictor) {
+    pub(super) fn lost<F: Floats>(&mut self, f: F, mode: Mode, last: &[f32], lag: usize) -> ([f32; SAMPLES_MAX], Predictor) {
         let len = mode.samples();
         if self.lost == 0 {
-            (self.lag, self.periodicity) = self.pitch(f, len, lag);
+            (self.lag, self.periodicity) = pitch(f, &last[..len], lag);
         }
         self.lost = self.lost.saturating_add(1);
         let level = if self.lost as usize * len > 320 { 0.9 } else { 1.0 };
@@ -51,8 +51,8 @@ impl Concealment {
         let repeat = if self.lag < LAG_SHORT { 2 * self.lag } else { self.lag };
         // The frame before and the one that is made, in one piece.
         let (mut cycles, mut noise) = ([0.0; 2 * SAMPLES_MAX], [0.0; 2 * SAMPLES_MAX]);
-        cycles[..len].copy_from_slice(&self.residual[..len]);
-        noise[..len].copy_from_slice(&self.residual[..len]);
+        cycles[..len].copy_from_slice(&last[..len]);
+        noise[..len].copy_from_slice(&last[..len]);
         for i in 0..len {
             self.seed = (self.seed.wrapping_mul(69069).wrapping_add(1)) & 0x7FFF_FFFF;
             noise[len + i] = noise[len + i - (50 + self.seed as usize % 70)];
@@ -65,28 +65,30 @@ impl Concealment {
         }
         let made = &cycles[len..2 * len];
         let loud = (dot(f, made, made) / len as f32).sqrt() >= RMS_LEAST;
-        self.residual[..len].copy_from_slice(if loud { made } else { &noise[len..2 * len] });
-        (self.residual, self.predictor)
+        let mut residual = [0.0; SAMPLES_MAX];
+        residual[..len].copy_from_slice(if loud { made } else { &noise[len..2 * len] });
+        (residual, self.predictor)
     }
+}
 
-    /// The best lag about the last one, and how periodic the residual is at it.
-    #[inline(always)]
-    fn pitch<F: Floats>(&self, f: F, len: usize, lag: usize) -> (usize, f32) {
-        let mut found = (0, 0.0, f32::NEG_INFINITY);
-        // The enhancer's lags are 20 to 242; what is made repeats at most a whole frame.
-        for lag in lag.saturating_sub(3).max(1)..=lag + 3 {
-            let lag = lag.min(len);
-            let compared = COMPARED.min(len - lag);
-            let now = &self.residual[len - compared..len];
-            let then = &self.residual[len - compared - lag..len - lag];
-            let (product, now, then) = (dot(f, now, then), dot(f, now, now), dot(f, then, then));
-            let (likeness, periodicity) =
-                if then > 0.0 { (product * product / then, product.abs() / (then.sqrt() * now.sqrt())) } else { (0.0, 0.0) };
-            if likeness > found.2 {
-                found = (lag, periodicity, likeness);
-            }
+/// The best lag about the last one, and how periodic the residual is at it.
+#[inline(always)]
+fn pitch<F: Floats>(f: F, last: &[f32], lag: usize) -> (usize, f32) {
+    let len = last.len();
+    let mut found = (0, 0.0, f32::NEG_INFINITY);
+    // The enhancer's lags are 20 to 242; what is made repeats at most a whole frame.
+    for lag in lag.saturating_sub(3).max(1)..=lag + 3 {
+        let lag = lag.min(len);
+        let compared = COMPARED.min(len - lag);
+        let now = &last[len - compared..len];
+        let then = &last[len - compared - lag..len - lag];
+        let (product, now, then) = (dot(f, now, then), dot(f, now, now), dot(f, then, then));
+        let (likeness, periodicity) =
+            if then > 0.0 { (product * product / then, product.abs() / (then.sqrt() * now.sqrt())) } else { (0.0, 0.0) };
+        if likeness > found.2 {
+            found = (lag, periodicity, likeness);
         }
-        // Nothing to compare with nothing: not periodic.
-        (found.0, if found.1.is_finite() { found.1 } else { 0.0 })
     }
+    // Nothing to compare with nothing: not periodic.
+    (found.0, if found.1.is_finite() { found.1 } else { 0.0 })
 }

@@ -42,6 +42,51 @@ pub(super) fn all_pole<F: Floats>(f: F, predictor: &Predictor, past: &mut [f32; 
     *past = [y1, y2, y3, y4, y5, y6, y7, y8, y9, y10];
 }
 
+/// Most lanes of a level, and so the channels that go through `all_pole_lanes` and `high_pass_lanes` together.
+pub(super) const LANES: usize = 16;
+/// One value of every channel.
+pub(super) type Row = [f32; LANES];
+
+/// `all_pole` of one channel per lane, `F::WIDTH` of them from `lane` on. `rows` begins with the outputs before, oldest first; `negative` are the
+/// predictors' coefficients but for the first, each times -1.
+#[inline(always)]
+pub(super) fn all_pole_lanes<F: Floats>(f: F, negative: &[Row; ORDER], rows: &mut [Row], lane: usize) {
+    assert!(lane + F::WIDTH <= LANES);
+    let c = negative;
+    let [c1, c2, c3, c4, c5] =
+        [f.load(&c[0][lane..]), f.load(&c[1][lane..]), f.load(&c[2][lane..]), f.load(&c[3][lane..]), f.load(&c[4][lane..])];
+    let [c6, c7, c8, c9, c10] =
+        [f.load(&c[5][lane..]), f.load(&c[6][lane..]), f.load(&c[7][lane..]), f.load(&c[8][lane..]), f.load(&c[9][lane..])];
+    for n in ORDER..rows.len() {
+        let Some(past) = rows[n - ORDER..].first_chunk_mut::<{ ORDER + 1 }>() else { return };
+        let y = |back: usize| f.load(&past[ORDER - back][lane..]);
+        let even = f.mul_add(c6, y(6), f.mul_add(c8, y(8), f.mul_add(c10, y(10), f.load(&past[ORDER][lane..]))));
+        let odd = f.mul_add(c5, y(5), f.mul_add(c7, y(7), f.mul(c9, y(9))));
+        let new = f.mul_add(c2, y(2), f.mul_add(c3, y(3), f.mul_add(c4, y(4), f.add(even, odd))));
+        let out = f.mul_add(c1, y(1), new);
+        f.store(out, &mut past[ORDER][lane..]);
+    }
+}
+
+/// `high_pass` of one channel per lane, `F::WIDTH` of them from `lane` on.
+#[inline(always)]
+pub(super) fn high_pass_lanes<F: Floats>(f: F, zeros: &[f32; 3], poles: &[f32; 3], memory: &mut [Row; 4], rows: &mut [Row], lane: usize) {
+    assert!(lane + F::WIDTH <= LANES);
+    let [mut x1, mut x2, mut y1, mut y2] =
+        [f.load(&memory[0][lane..]), f.load(&memory[1][lane..]), f.load(&memory[2][lane..]), f.load(&memory[3][lane..])];
+    let [z0, z1, z2, p1, p2] = [f.splat(zeros[0]), f.splat(zeros[1]), f.splat(zeros[2]), f.splat(-poles[1]), f.splat(-poles[2])];
+    for row in rows {
+        let x = f.load(&row[lane..]);
+        let forward = f.mul_add(z2, x2, f.mul_add(z1, x1, f.mul(z0, x)));
+        let y = f.mul_add(p1, y1, f.mul_add(p2, y2, forward));
+        (x1, x2, y1, y2) = (x, x1, y, y1);
+        f.store(y, &mut row[lane..]);
+    }
+    for (value, row) in [x1, x2, y1, y2].into_iter().zip(memory) {
+        f.store(value, &mut row[lane..]);
+    }
+}
+
 /// What `all_pole` would add to an input of 0.
 #[inline(always)]
 pub(super) fn prediction<F: Floats>(f: F, predictor: &Predictor, past: &[f32; ORDER]) -> f32 {

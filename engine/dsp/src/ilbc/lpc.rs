@@ -57,15 +57,16 @@ impl Analysis {
         for set in &mut decoded[..mode.sets()] {
             lsf::check(set);
         }
-        let synthesis = interpolate(mode, &self.decoded, &decoded);
-        let weighting = interpolate(mode, &self.measured, &measured).map(|predictor| chirped(&predictor, CHIRP_WEIGHTING));
+        let synthesis = interpolate(f, mode, &self.decoded, &decoded);
+        let weighting = interpolate(f, mode, &self.measured, &measured).map(|predictor| chirped(&predictor, CHIRP_WEIGHTING));
         (self.measured, self.decoded) = (measured[mode.sets() - 1], decoded[mode.sets() - 1]);
         (indices, synthesis, weighting)
     }
 }
 
 /// The predictors of a frame by its indices; `old` are the frequencies of the last frame and become those of this one.
-pub(super) fn decode(mode: Mode, indices: &[[usize; 3]; 2], old: &mut Lsf) -> Predictors {
+#[inline(always)]
+pub(super) fn decode<F: Floats>(f: F, mode: Mode, indices: &[[usize; 3]; 2], old: &mut Lsf) -> Predictors {
     let mut sets = indices.map(|[first, second, third]| {
         let mut set = [0.0; ORDER];
         set[..3].copy_from_slice(&FIRST[first % FIRST.len()]);
@@ -76,22 +77,24 @@ pub(super) fn decode(mode: Mode, indices: &[[usize; 3]; 2], old: &mut Lsf) -> Pr
     for set in &mut sets[..mode.sets()] {
         lsf::check(set);
     }
-    let predictors = interpolate(mode, old, &sets);
+    let predictors = interpolate(f, mode, old, &sets);
     *old = sets[mode.sets() - 1];
     predictors
 }
 
 /// The predictors of all sub-frames. In a 30 ms frame the first lies between the old set and the first new one, the others between the two new.
-fn interpolate(mode: Mode, old: &Lsf, new: &[Lsf; 2]) -> Predictors {
-    let mut predictors = [FLAT; SUBFRAMES_MAX];
-    for (n, predictor) in predictors.iter_mut().enumerate().take(mode.subframes()) {
-        let set = match (mode, n) {
+#[inline(always)]
+fn interpolate<F: Floats>(f: F, mode: Mode, old: &Lsf, new: &[Lsf; 2]) -> Predictors {
+    let mut sets = [*old; SUBFRAMES_MAX];
+    for (n, set) in sets.iter_mut().enumerate().take(mode.subframes()) {
+        *set = match (mode, n) {
             (Mode::Ms20, _) => lsf::between(old, &new[0], LSF_WEIGHTS_20[n]),
             (Mode::Ms30, 0) => lsf::between(old, &new[0], LSF_WEIGHTS_30[0]),
             (Mode::Ms30, _) => lsf::between(&new[0], &new[1], LSF_WEIGHTS_30[n]),
         };
-        *predictor = lsf::to_predictor(&set);
     }
+    let mut predictors = [FLAT; SUBFRAMES_MAX];
+    lsf::to_predictors(f, &sets[..mode.subframes()], &mut predictors);
     predictors
 }
 

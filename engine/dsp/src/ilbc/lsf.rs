@@ -39,11 +39,15 @@ static COSINES: [f32; GRID] = {
     cosines
 };
 
+/// The sine's series by odd powers of turns.
+const SINE: [f32; 7] = [6.283_185_5, -41.341_7, 81.605_25, -76.705_86, 42.058_693, -15.094_643, 3.819_952_6];
+
 /// Cosine of 0 to half a turn and a little on both sides: the sine's series from a quarter turn.
 const fn cosine(turns: f32) -> f32 {
     let x = 0.25 - turns;
     let y = x * x;
-    x * (6.283_185_5 + y * (-41.341_7 + y * (81.605_25 + y * (-76.705_86 + y * (42.058_693 + y * (-15.094_643 + y * 3.819_952_6))))))
+    let s = &SINE;
+    x * (s[0] + y * (s[1] + y * (s[2] + y * (s[3] + y * (s[4] + y * (s[5] + y * s[6]))))))
 }
 
 /// The polynomial of one half of the frequencies, by its coefficients, at a cosine.
@@ -111,8 +115,37 @@ fn search(p: &[f32; HALF], q: &[f32; HALF], at_p: &[f32; GRID], at_q: &[f32; GRI
     frequencies
 }
 
-/// The predictor of a set of frequencies.
-pub(super) fn to_predictor(lsf: &Lsf) -> Predictor {
+/// Halves of the polynomials of all sub-frames, and up to a whole number of vectors of every level.
+const HALVES: usize = 16;
+
+/// The predictors of sets of frequencies, at most eight. Both halves of all sets side by side.
+#[inline(always)]
+pub(super) fn to_predictors<F: Floats>(f: F, sets: &[Lsf], predictors: &mut [Predictor]) {
+    // -2 cos(w) of the frequencies of each half, one half per lane.
+    let mut turns = [[0.0; HALVES]; HALF];
+    for (n, set) in sets.iter().enumerate().take(HALVES / 2) {
+        let set = in_range(set);
+        for (i, row) in turns.iter_mut().enumerate() {
+            (row[2 * n], row[2 * n + 1]) = (set[2 * i], set[2 * i + 1]);
+        }
+    }
+    let mut products = [[0.0; HALVES]; HALF + 1];
+    for at in (0..2 * sets.len().min(HALVES / 2)).step_by(F::WIDTH) {
+        half_products(f, &turns, &mut products, at);
+    }
+    for (n, a) in predictors.iter_mut().enumerate().take(sets.len().min(HALVES / 2)) {
+        a[0] = 1.0;
+        for j in 1..=HALF {
+            let (p, q) = (2 * n, 2 * n + 1);
+            let (sum, difference) = (products[j][p] + products[j - 1][p], products[j][q] - products[j - 1][q]);
+            a[j] = 0.5 * (sum + difference);
+            a[ORDER + 1 - j] = 0.5 * (sum - difference);
+        }
+    }
+}
+
+/// A set in turns per sample; one that leaves the range is spread evenly.
+fn in_range(lsf: &Lsf) -> Lsf {
     let mut turns = lsf.map(|frequency| frequency / TAU);
     if turns[0] <= 0.0 || turns[ORDER - 1] >= 0.5 {
         let first = if turns[0] <= 0.0 { 0.022 } else { turns[0] };
@@ -123,33 +156,38 @@ pub(super) fn to_predictor(lsf: &Lsf) -> Predictor {
             turns[i] = turns[i - 1] + step;
         }
     }
-    // Both halves as products of their factors 1 - 2 cos(w) / z + 1 / z^2; they are symmetric.
-    let half = |first: usize| {
-        let mut product = [0.0; HALF + 1];
-        product[0] = 1.0;
-        for i in 0..HALF {
-            let minus_two_cosines = -2.0 * cosine(turns[2 * i + first].clamp(0.0, 0.5));
-            // Degree 2i becomes 2i + 2; only the first half of it is kept, and its middle is mirrored.
-            for j in (0..=(i + 1).min(HALF)).rev() {
-                let one = if j == 0 { 0.0 } else { product[j - 1] };
-                let two = match j {
-                    0 | 1 => 0.0,
-                    _ => product[j - 2],
-                };
-                let own = if j <= i { product[j] } else { two };
-                product[j] = own + minus_two_cosines * one + two;
-            }
+    turns
+}
+
+/// The products of the factors 1 - 2 cos(w) / z + 1 / z^2 of each lane from `at` on. They are symmetric: the first half of each is kept.
+#[inline(always)]
+fn half_products<F: Floats>(f: F, turns: &[[f32; HALVES]; HALF], products: &mut [[f32; HALVES]; HALF + 1], at: usize) {
+    assert!(at + F::WIDTH <= HALVES);
+    let (zero, half, quarter, minus_two) = (f.splat(0.0), f.splat(0.5), f.splat(0.25), f.splat(-2.0));
+    let mut product = [zero; HALF + 1];
+    product[0] = f.splat(1.0);
+    for i in 0..HALF {
+        let turns = f.load(&turns[i][at..]);
+        let turns = f.if_greater(turns, zero, turns, zero);
+        let turns = f.if_greater(turns, half, half, turns);
+        let x = f.sub(quarter, turns);
+        let y = f.mul(x, x);
+        let mut sine = f.splat(SINE[SINE.len() - 1]);
+        for c in SINE.iter().rev().skip(1) {
+            sine = f.mul_add(y, sine, f.splat(*c));
         }
-        product
-    };
-    let (p, q) = (half(0), half(1));
-    let mut a = [1.0; ORDER + 1];
-    for j in 1..=HALF {
-        let (sum, difference) = (p[j] + p[j - 1], q[j] - q[j - 1]);
-        a[j] = 0.5 * (sum + difference);
-        a[ORDER + 1 - j] = 0.5 * (sum - difference);
+        let minus_two_cosines = f.mul(minus_two, f.mul(x, sine));
+        // Degree 2i becomes 2i + 2; only the first half of it is kept, and its middle is mirrored.
+        for j in (0..=(i + 1).min(HALF)).rev() {
+            let one = if j == 0 { zero } else { product[j - 1] };
+            let two = if j < 2 { zero } else { product[j - 2] };
+            let own = if j <= i { product[j] } else { two };
+            product[j] = f.add(f.mul_add(minus_two_cosines, one, own), two);
+        }
     }
-    a
+    for (value, row) in product.into_iter().zip(products) {
+        f.store(value, &mut row[at..]);
+    }
 }
 
 /// Pushes frequencies apart that are closer than 50 Hz, twice over; keeps them between 13 and 3998 Hz.

@@ -34,29 +34,37 @@ mod x86;
 use crate::batch::Batch;
 use crate::kernels::{Isa, Level};
 pub use decoder::Decoder;
+use decoder::Voices;
 pub use encoder::Encoder;
 pub use shape::Mode;
 
 /// Frames that a batch hands out at a time.
-const LOT: usize = 16;
+const LOT: usize = filter::LANES;
 
 /// The iLBC kernels of one level.
 #[derive(Debug, Clone, Copy)]
 pub struct Ilbc {
     encode: unsafe fn(&mut Encoder, &[i16], &mut [u8]),
-    decode: unsafe fn(&mut Decoder, &[u8], &mut [i16]),
+    excite: unsafe fn(&mut Decoder, &[u8], usize, &mut Voices),
+    speak: unsafe fn(&mut Voices, Mode, usize, &mut [i16]),
 }
 
 impl Ilbc {
     /// The kernels of a level. A `Level` exists only where the CPU can run it.
     pub(crate) fn new(level: Level) -> Self {
+        macro_rules! of {
+            ($path:path) => {{
+                use $path as level;
+                Self { encode: level::encode, excite: level::excite, speak: level::speak }
+            }};
+        }
         match level.isa() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => Self { encode: x86::avx512::encode, decode: x86::avx512::decode },
+            Isa::Avx512 => of!(x86::avx512),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => Self { encode: x86::avx2::encode, decode: x86::avx2::decode },
-            Isa::Portable => Self { encode: plain::portable::encode, decode: plain::portable::decode },
-            Isa::Scalar => Self { encode: plain::scalar::encode, decode: plain::scalar::decode },
+            Isa::Avx2 => of!(x86::avx2),
+            Isa::Portable => of!(plain::portable),
+            Isa::Scalar => of!(plain::scalar),
         }
     }
 
@@ -80,18 +88,20 @@ impl Ilbc {
 
     /// Decodes all frames of a batch: `mode.octets()` in, or none for a lost frame, `mode.samples()` out.
     pub fn decode(&self, batch: &mut Batch<Decoder, u8, i16>) {
+        let mut voices = Voices::SILENT;
         batch.run::<_, LOT>(
             |decoder, _| decoder.mode(),
             |mode, _| mode.samples(),
             |mode, lot, out| {
                 let inputs = lot.inputs();
-                let mut frames = out.chunks_exact_mut(mode.samples());
                 lot.update(|lane, decoder| {
-                    if let (Some(samples), Some(octets)) = (frames.next(), inputs.get(lane)) {
-                        // SAFETY: as above.
-                        unsafe { (self.decode)(decoder, octets, samples) }
-                    }
+                    let octets = inputs.get(lane).copied().unwrap_or_default();
+                    // SAFETY: `new` took a level that the CPU has.
+                    unsafe { (self.excite)(decoder, octets, lane, &mut voices) }
                 });
+                // SAFETY: as above.
+                unsafe { (self.speak)(&mut voices, mode, lot.len(), out) }
+                lot.update(|lane, decoder| voices.leave(lane, decoder));
             },
         );
     }

@@ -7,14 +7,18 @@ macro_rules! level {
     ($(#[$doc:meta])* $level:ident, $token:ident) => {
         $(#[$doc])*
         pub(super) mod $level {
-            use crate::ilbc::{Decoder, Encoder};
+            use crate::ilbc::decoder::Voices;
+            use crate::ilbc::{Decoder, Encoder, Mode};
             use crate::lanes::$token;
 
             pub(in crate::ilbc) fn encode(encoder: &mut Encoder, samples: &[i16], octets: &mut [u8]) {
                 encoder.encode($token, samples, octets);
             }
-            pub(in crate::ilbc) fn decode(decoder: &mut Decoder, octets: &[u8], samples: &mut [i16]) {
-                decoder.decode($token, octets, samples);
+            pub(in crate::ilbc) fn excite(decoder: &mut Decoder, octets: &[u8], lane: usize, voices: &mut Voices) {
+                decoder.excite($token, octets, lane, voices);
+            }
+            pub(in crate::ilbc) fn speak(voices: &mut Voices, mode: Mode, live: usize, samples: &mut [i16]) {
+                voices.speak($token, mode, live, samples);
             }
         }
     };

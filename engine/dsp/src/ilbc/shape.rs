@@ -30,6 +30,8 @@ pub(super) const SUBFRAMES_MAX: usize = 6;
 pub(super) const STATE_SCALARS_MAX: usize = 58;
 /// Most numbers of a frame: 6 + 3 + 58 + 6 + 4 x 6.
 const NUMBERS_MAX: usize = 97;
+/// Parts that numbers are cut into: three of each at most, but two of every scalar.
+const PARTS_MAX: usize = 3 * NUMBERS_MAX - STATE_SCALARS_MAX;
 
 /// Bits of a number in each of the three classes.
 type Width = [u8; 3];
@@ -89,11 +91,12 @@ impl Mode {
         self.subframes() - 2
     }
 
-    const fn widths(self) -> &'static [Width] {
-        match self {
-            Self::Ms20 => WIDTHS_20.0.split_at(WIDTHS_20.1).0,
-            Self::Ms30 => WIDTHS_30.0.split_at(WIDTHS_30.1).0,
-        }
+    fn parts(self) -> &'static [Part] {
+        let (parts, count) = match self {
+            Self::Ms20 => &PARTS_20,
+            Self::Ms30 => &PARTS_30,
+        };
+        parts.get(..*count).unwrap_or_default()
     }
 }
 
@@ -139,17 +142,16 @@ impl Frame {
 
     /// Reads a frame. Octets that are missing count as zeros.
     pub(super) fn read(mode: Mode, octets: &[u8]) -> Self {
-        let mut bits = Bits { octets, at: 0 };
-        let widths = mode.widths();
+        let mut bits = Bits::new(octets);
         let mut numbers = [0; NUMBERS_MAX];
-        for class in 0..3 {
-            for (number, width) in numbers.iter_mut().zip(widths) {
-                *number = *number << width[class] | bits.take(width[class]);
+        for part in mode.parts() {
+            if let Some(number) = numbers.get_mut(usize::from(part.number)) {
+                *number = *number << part.width | bits.take(part.width);
             }
         }
         let mut frame = Self::EMPTY;
-        let mut next = numbers.into_iter();
-        frame.visit(mode, &mut |number| *number = next.next().unwrap_or_default());
+        let mut next = numbers.iter();
+        frame.visit(mode, &mut |number| *number = next.next().copied().unwrap_or_default());
         for index in &mut frame.blocks[0].index[1..] {
             *index = widened(*index);
         }
@@ -163,23 +165,24 @@ impl Frame {
         for index in &mut frame.blocks[0].index[1..] {
             *index = narrowed(*index);
         }
-        let (mut numbers, mut count) = ([0; NUMBERS_MAX], 0);
+        let mut numbers = [0; NUMBERS_MAX];
+        let mut next = numbers.iter_mut();
         frame.visit(mode, &mut |number| {
-            if let Some(to) = numbers.get_mut(count) {
+            if let Some(to) = next.next() {
                 *to = *number;
             }
-            count += 1;
         });
-        octets.fill(0);
-        let mut at = 0;
-        for class in 0..3 {
-            for (number, width) in numbers.iter().zip(mode.widths()) {
-                let later: u8 = width[class + 1..].iter().sum();
-                for bit in (0..width[class]).rev() {
-                    if let Some(octet) = octets.get_mut(at / 8) {
-                        *octet |= ((number >> (later + bit) & 1) as u8) << (7 - at % 8);
-                    }
-                    at += 1;
+        let (mut pending, mut count) = (0, 0);
+        let mut octets = octets.iter_mut();
+        // The last bit, 0, says that there is a frame.
+        for part in mode.parts().iter().chain([&Part { number: u8::MAX, width: 1, later: 0 }]) {
+            let number = numbers.get(usize::from(part.number)).copied().unwrap_or_default();
+            pending = pending << part.width | (number >> part.later & ((1 << part.width) - 1));
+            count += part.width;
+            if count >= 8 {
+                count -= 8;
+                if let Some(octet) = octets.next() {
+                    *octet = (pending >> count) as u8;
                 }
             }
         }
@@ -220,22 +223,65 @@ const fn widened(index: usize) -> usize {
 }
 
 /// Reads bits, most significant first.
-struct Bits<'a> {
-    octets: &'a [u8],
+struct Bits {
+    /// The octets and zeros after them.
+    octets: [u8; 64],
     at: usize,
 }
 
-impl Bits<'_> {
-    fn take(&mut self, count: u8) -> usize {
-        let mut value = 0;
-        for _ in 0..count {
-            let octet = self.octets.get(self.at / 8).copied().unwrap_or_default();
-            value = value << 1 | usize::from(octet >> (7 - self.at % 8) & 1);
-            self.at += 1;
+impl Bits {
+    fn new(octets: &[u8]) -> Self {
+        let mut bits = Self { octets: [0; 64], at: 0 };
+        for (to, octet) in bits.octets.iter_mut().zip(octets) {
+            *to = *octet;
         }
-        value
+        bits
+    }
+
+    /// Reads 1 to 8 bits.
+    fn take(&mut self, count: u8) -> usize {
+        let pair = self.octets.get(self.at / 8..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+        let value = (u16::from_be_bytes(pair) << (self.at % 8)) >> (16 - count);
+        self.at += usize::from(count);
+        value.into()
     }
 }
+
+/// Bits of a number that stand together in the packet.
+#[derive(Clone, Copy)]
+struct Part {
+    number: u8,
+    width: u8,
+    /// Bits of the number that come later.
+    later: u8,
+}
+
+/// The parts of a frame in the order of the packet, and how many.
+const fn parts(widths: &([Width; NUMBERS_MAX], usize)) -> ([Part; PARTS_MAX], usize) {
+    let (mut parts, mut count) = ([Part { number: 0, width: 0, later: 0 }; PARTS_MAX], 0);
+    let mut class = 0;
+    while class < 3 {
+        let mut number = 0;
+        while number < widths.1 {
+            let width = widths.0[number];
+            if width[class] > 0 {
+                let later = match class {
+                    0 => width[1] + width[2],
+                    1 => width[2],
+                    _ => 0,
+                };
+                parts[count] = Part { number: number as u8, width: width[class], later };
+                count += 1;
+            }
+            number += 1;
+        }
+        class += 1;
+    }
+    (parts, count)
+}
+
+static PARTS_20: ([Part; PARTS_MAX], usize) = parts(&WIDTHS_20);
+static PARTS_30: ([Part; PARTS_MAX], usize) = parts(&WIDTHS_30);
 
 /// Widths that differ between the modes.
 struct Differing {
@@ -317,7 +363,7 @@ mod tests {
     #[test]
     fn the_bits_of_a_frame_fill_its_octets_but_for_the_last() {
         for mode in [Mode::Ms20, Mode::Ms30] {
-            let bits: usize = mode.widths().iter().flatten().map(|width| usize::from(*width)).sum();
+            let bits: usize = mode.parts().iter().map(|part| usize::from(part.width)).sum();
             assert_eq!(bits + 1, 8 * mode.octets());
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn correlate<F: Floats>(f: F, a: &[f32], b: &[f32], out: &mut [f32]) 
         let zero = f.splat(0.0);
         let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
         for (j, a) in a.iter().enumerate() {
-            let b = &b[at + j..];
+            let b = &b[at + j..at + j + 4 * F::WIDTH];
             let a = f.splat(*a);
             s0 = f.mul_add(a, f.load(b), s0);
             s1 = f.mul_add(a, f.load(&b[F::WIDTH..]), s1);
@@ -48,17 +48,22 @@ pub(super) fn correlate<F: Floats>(f: F, a: &[f32], b: &[f32], out: &mut [f32]) 
 /// A vector of outputs from `at`.
 #[inline(always)]
 fn one<F: Floats>(f: F, a: &[f32], b: &[f32], at: usize, out: &mut [f32]) {
-    // Two sums: the chain of one would be as long as `a`.
-    let (mut even, mut odd) = (f.splat(0.0), f.splat(0.0));
-    let (pairs, last) = a.as_chunks::<2>();
-    for (j, pair) in pairs.iter().enumerate() {
-        even = f.mul_add(f.splat(pair[0]), f.load(&b[at + 2 * j..]), even);
-        odd = f.mul_add(f.splat(pair[1]), f.load(&b[at + 2 * j + 1..]), odd);
+    // Four sums: the chain of one would be as long as `a`.
+    let zero = f.splat(0.0);
+    let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
+    let (fours, rest) = a.as_chunks::<4>();
+    let b = &b[at..at + a.len() - 1 + F::WIDTH];
+    for (j, a) in fours.iter().enumerate() {
+        let b = &b[4 * j..4 * j + 3 + F::WIDTH];
+        s0 = f.mul_add(f.splat(a[0]), f.load(b), s0);
+        s1 = f.mul_add(f.splat(a[1]), f.load(&b[1..]), s1);
+        s2 = f.mul_add(f.splat(a[2]), f.load(&b[2..]), s2);
+        s3 = f.mul_add(f.splat(a[3]), f.load(&b[3..]), s3);
     }
-    if let [last] = last {
-        even = f.mul_add(f.splat(*last), f.load(&b[at + a.len() - 1..]), even);
+    for (j, a) in rest.iter().enumerate() {
+        s0 = f.mul_add(f.splat(*a), f.load(&b[4 * fours.len() + j..]), s0);
     }
-    f.store(f.add(even, odd), &mut out[at..]);
+    f.store(f.add(f.add(s0, s1), f.add(s2, s3)), &mut out[at..]);
 }
 
 /// Sum of `a[j] * b[j]` over the shorter of the two.
@@ -80,13 +85,48 @@ pub(super) fn dot<F: Floats>(f: F, a: &[f32], b: &[f32]) -> f32 {
     a[at..].iter().zip(&b[at..]).fold(f.sum(f.add(s0, s1)), |sum, (a, b)| f.fma(*a, *b, sum))
 }
 
-/// `out[i]` = energy of the `window` values of `b` from `i` on.
+/// Values that `energies` can take, and what its vectors may touch after them.
+const ENERGIES: usize = 160;
+const ROOM: usize = ENERGIES + 64;
+
+/// `out[i]` = energy of the `window` values of `b` from `i` on: sums of 1, 2, 4, … squares, and of them those that `window` is made of.
 #[inline(always)]
-pub(super) fn energies<F: Floats, const WINDOW: usize>(f: F, b: &[f32], out: &mut [f32]) {
-    let mut squares = [0.0; 256];
-    let used = out.len() + WINDOW - 1;
-    for (square, b) in squares[..used].iter_mut().zip(b) {
-        *square = b * b;
+pub(super) fn energies<F: Floats>(f: F, b: &[f32], window: usize, out: &mut [f32]) {
+    let used = out.len() + window - 1;
+    let (mut powers, mut sums) = ([0.0; ROOM], [0.0; ROOM]);
+    for (power, b) in powers.iter_mut().zip(&b[..used]) {
+        *power = b * b;
     }
-    correlate(f, &[1.0; WINDOW], &squares[..used], out);
+    let (mut width, mut done) = (1, 0);
+    while width <= window {
+        if window & width != 0 {
+            for at in (0..out.len()).step_by(F::WIDTH) {
+                f.store(f.add(f.load(&sums[at..]), f.load(&powers[at + done..])), &mut sums[at..]);
+            }
+            done += width;
+        }
+        if 2 * width <= window {
+            for at in (0..used).step_by(F::WIDTH) {
+                f.store(f.add(f.load(&powers[at..]), f.load(&powers[at + width..])), &mut powers[at..]);
+            }
+        }
+        width *= 2;
+    }
+    out.copy_from_slice(&sums[..out.len()]);
+}
+
+/// The greatest value.
+#[inline(always)]
+pub(super) fn greatest<F: Floats>(f: F, values: &[f32]) -> f32 {
+    let mut most = f.splat(f32::NEG_INFINITY);
+    let mut at = 0;
+    while at + F::WIDTH <= values.len() {
+        let value = f.load(&values[at..]);
+        most = f.if_greater(value, most, value, most);
+        at += F::WIDTH;
+    }
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    f.store(most, &mut lanes);
+    let lanes = lanes[..F::WIDTH].iter().chain(&values[at..]);
+    lanes.fold(f32::NEG_INFINITY, |most, value| if *value > most { *value } else { most })
 }

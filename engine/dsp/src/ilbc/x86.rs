@@ -5,22 +5,28 @@
 
 #![allow(unsafe_code)]
 
-use super::{Decoder, Encoder};
+use super::decoder::Voices;
+use super::{Decoder, Encoder, Mode};
 use crate::lanes::{Avx2, Avx512};
 
 macro_rules! shells {
     ($level:ident, $token:ident, $features:literal) => {
         pub(super) mod $level {
-            use super::{Decoder, Encoder, $token};
+            use super::{Decoder, Encoder, Mode, Voices, $token};
             #[target_feature(enable = $features)]
             pub(in crate::ilbc) fn encode(encoder: &mut Encoder, samples: &[i16], octets: &mut [u8]) {
                 // SAFETY: this function runs only where the CPU has the features of the level.
                 encoder.encode(unsafe { $token::new() }, samples, octets);
             }
             #[target_feature(enable = $features)]
-            pub(in crate::ilbc) fn decode(decoder: &mut Decoder, octets: &[u8], samples: &mut [i16]) {
+            pub(in crate::ilbc) fn excite(decoder: &mut Decoder, octets: &[u8], lane: usize, voices: &mut Voices) {
                 // SAFETY: as above.
-                decoder.decode(unsafe { $token::new() }, octets, samples);
+                decoder.excite(unsafe { $token::new() }, octets, lane, voices);
+            }
+            #[target_feature(enable = $features)]
+            pub(in crate::ilbc) fn speak(voices: &mut Voices, mode: Mode, live: usize, samples: &mut [i16]) {
+                // SAFETY: as above.
+                voices.speak(unsafe { $token::new() }, mode, live, samples);
             }
         }
     };
