@@ -1,14 +1,16 @@
-//! CPU per relayed packet: our media shard beside bare recv/send loops, in one run, by turns.
+//! CPU per packet through a bridge, relayed and transcoded: our media shard beside bare recv/send loops, in one run, by turns.
 //!
 //! ```text
 //! CPU a: 20 phone sockets, 50 packets a millisecond ──► 1000 RTP ports ──► CPU b: ring and machine, or a bare loop
-//!         each phone hears what its channel's partner was told, and when ◄──────────────┘
+//!         each phone hears what its channel's partner was told ◄────────────────────────┘
 //! ```
-//! Shape:  `cargo bench -p benches --bench relay [-- --channels N --seconds S --rounds R]`. Each round plays every
+//! Shape:  `cargo bench -p benches --bench relay [-- [VARIANT] --channels N --seconds S --rounds R]`. Each round plays every
 //!         variant once, in another order; the table gives the median and the range over the rounds.
-//! Units:  microseconds of the media thread's CPU time, kernel included, per packet that came back; delay as the phones see it, up to
-//!         1 ms of which is their own pace.
-//! Variants: `shard` is `engine::media` with `rtp::media` as in production: source check, statistics, header rewrite, RTCP.
+//! Units:  microseconds of the media thread's CPU time, kernel included, per packet that came back; delay as the phones see it, from the
+//!         n-th packet told to the n-th heard (so only where none is lost), up to 1 ms of which is their own pace. All speak, with
+//!         speech of `testfiles/vectors`.
+//! Variants: `relay` is `engine::media` with `rtp::media` as in production: source check, statistics, header rewrite, RTCP. `pcma`,
+//!         `l16`, `g722` and `ilbc` are the same with PCMU on one side of each bridge and that codec on the other.
 //!         `epoll` waits 1 ms, then does one recvfrom and sendto per ready socket. `polled` tries each socket once per 20 ms
 //!         without asking which is ready: the least that plain calls can cost, at 10 ms of delay. Neither looks at a packet.
 //! Errors: a refused socket or channel ends the program; lost packets are told.
@@ -27,7 +29,7 @@ use engine::{
 };
 use rt::Latch;
 use rtp::{
-    api::{ChannelId, Command, Open, Payload, Reply, Target},
+    api::{ChannelId, Command, Encoding, Open, Payload, Reply, Target},
     media::{Config, Media, Start},
 };
 use std::{
@@ -45,23 +47,79 @@ use std::{
 
 /// Phones send by turns, so that each channel hears one packet per 20 ms.
 const PHONES: usize = 20;
-const PACKET: usize = 172;
+/// Frames of the speech that each phone tells over and over, each from another place on.
+const FRAMES: usize = 200;
 const SLOT: Duration = Duration::from_millis(1);
+
+/// What the odd channels speak; the even ones speak PCMU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Other {
+    name: &'static str,
+    number: u8,
+    encoding: Option<(&'static str, u32)>,
+    fmtp: Option<&'static str>,
+    octets: usize,
+}
+
+const OTHERS: [Other; 5] = [
+    Other { name: "relay", number: 0, encoding: None, fmtp: None, octets: 160 },
+    Other { name: "pcma", number: 8, encoding: None, fmtp: None, octets: 160 },
+    Other { name: "l16", number: 96, encoding: Some(("L16", 8000)), fmtp: None, octets: 320 },
+    Other { name: "g722", number: 9, encoding: None, fmtp: None, octets: 160 },
+    Other { name: "ilbc", number: 97, encoding: Some(("iLBC", 8000)), fmtp: Some("mode=20"), octets: 38 },
+];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Variant {
-    Shard,
+    Shard(Other),
     Epoll,
     Polled,
 }
 
-const VARIANTS: [Variant; 3] = [Variant::Shard, Variant::Epoll, Variant::Polled];
+impl Other {
+    fn payload(self) -> Payload {
+        let encoding = self.encoding.map(|(name, clock_rate_hz)| Encoding { name: name.to_owned(), clock_rate_hz, channels: 1 });
+        Payload { number: self.number, encoding, fmtp: self.fmtp.map(str::to_owned) }
+    }
+}
+
+impl Variant {
+    const ALL: [Self; 7] = {
+        let [relay, pcma, l16, g722, ilbc] = OTHERS;
+        [Self::Shard(relay), Self::Epoll, Self::Polled, Self::Shard(pcma), Self::Shard(l16), Self::Shard(g722), Self::Shard(ilbc)]
+    };
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Shard(other) => other.name,
+            Self::Epoll => "epoll",
+            Self::Polled => "polled",
+        }
+    }
+
+    /// What the odd channels' phones send.
+    const fn other(self) -> Other {
+        match self {
+            Self::Shard(other) => other,
+            Self::Epoll | Self::Polled => OTHERS[0],
+        }
+    }
+}
 
 #[derive(Clone, Copy)]
 struct Plan {
     channels: usize,
     seconds: f64,
     rounds: usize,
+    /// Only this variant and the bare loops.
+    only: Option<&'static str>,
+}
+
+impl Plan {
+    fn variants(self) -> impl Iterator<Item = Variant> {
+        let wanted = move |variant: &Variant| self.only.is_none_or(|only| variant.name() == only || !matches!(variant, Variant::Shard(_)));
+        Variant::ALL.into_iter().filter(wanted)
+    }
 }
 
 /// What one turn of one variant cost.
@@ -85,20 +143,21 @@ fn main() {
     // The phones must keep time too.
     let fifo = sched::set_fifo(9).is_ok();
     println!(
-        "{} channels x 50 packets/s of {PACKET} bytes, {} s a turn, {} rounds; media on CPU {ours}, phones on CPU {theirs}, SCHED_FIFO {}",
+        "{} channels x 50 packets/s, {} s a turn, {} rounds; media on CPU {ours}, phones on CPU {theirs}, SCHED_FIFO {}",
         plan.channels,
         plan.seconds,
         plan.rounds,
         if fifo { "10" } else { "refused" },
     );
     for round in 0..plan.rounds {
-        for n in 0..VARIANTS.len() {
-            let variant = VARIANTS[(n + round) % VARIANTS.len()];
+        let variants: Vec<Variant> = plan.variants().collect();
+        for n in 0..variants.len() {
+            let variant = variants[(n + round) % variants.len()];
             let turn = play(variant, plan, ours);
             println!(
                 "round {} {:8} {:5.2} us/packet, core {:4.1} %, lost {:.3} %, delay p50 {:.2} p99 {:.2} ms",
                 round + 1,
-                format!("{variant:?}"),
+                variant.name(),
                 turn.cpu_us,
                 100.0 * turn.core,
                 100.0 * turn.lost,
@@ -108,16 +167,17 @@ fn main() {
             turns.push((variant, turn));
         }
     }
-    println!("\nvariant   us/packet: median (least to most)");
-    for variant in VARIANTS {
-        let [least, median, most] = spread(turns.iter().filter(|(v, _)| *v == variant).map(|(_, turn)| turn.cpu_us));
-        println!("{:8}  {median:5.2} ({least:.2} to {most:.2})", format!("{variant:?}"));
-    }
-    for base in [Variant::Epoll, Variant::Polled] {
-        let of = |wanted| turns.iter().filter(move |(v, _)| *v == wanted).map(|(_, turn)| turn.cpu_us);
-        // Round by round: what disturbs one round disturbs all its turns.
-        let [least, median, most] = spread(of(Variant::Shard).zip(of(base)).map(|(shard, bare)| shard / bare));
-        println!("Shard / {:8} {median:.2} ({least:.2} to {most:.2})", format!("{base:?}"));
+    println!("\nvariant   us/packet: median (least to most)   beside epoll                beside polled");
+    let of = |wanted| turns.iter().filter(move |(variant, _)| *variant == wanted).map(|(_, turn)| turn.cpu_us);
+    for variant in plan.variants() {
+        let [least, median, most] = spread(of(variant));
+        print!("{:8}  {median:5.2} ({least:5.2} to {most:5.2})          ", variant.name());
+        for base in [Variant::Epoll, Variant::Polled] {
+            // Round by round: what disturbs one round disturbs all its turns.
+            let [least, median, most] = spread(of(variant).zip(of(base)).map(|(this, bare)| this / bare));
+            print!("   {median:.2} ({least:.2} to {most:.2})     ");
+        }
+        println!();
     }
 }
 
@@ -127,14 +187,16 @@ fn read_arguments() -> Plan {
         |name: &str| arguments.iter().position(|a| a == name).and_then(|n| arguments.get(n + 1)).and_then(|v| v.parse::<f64>().ok());
     // Without `--bench` this is `cargo test`, which only wants to see it run.
     let plan = if arguments.iter().any(|a| a == "--bench") {
-        Plan { channels: 1000, seconds: 3.0, rounds: 5 }
+        Plan { channels: 1000, seconds: 3.0, rounds: 5, only: None }
     } else {
-        Plan { channels: 40, seconds: 0.2, rounds: 1 }
+        Plan { channels: 40, seconds: 0.1, rounds: 1, only: None }
     };
+    let only = OTHERS.iter().map(|other| other.name).find(|name| arguments.iter().any(|argument| argument == name));
     Plan {
         channels: value("--channels").map_or(plan.channels, |n| n as usize).next_multiple_of(2 * PHONES),
         seconds: value("--seconds").unwrap_or(plan.seconds),
         rounds: value("--rounds").map_or(plan.rounds, |n| n as usize),
+        only,
     }
 }
 
@@ -185,7 +247,7 @@ impl MediaThread {
         let thread = thread::Builder::new()
             .name("media".into())
             .spawn(move || match variant {
-                Variant::Shard => shard(job),
+                Variant::Shard(other) => shard(job, other),
                 Variant::Epoll => epoll(&job),
                 Variant::Polled => polled(&job),
             })
@@ -213,7 +275,7 @@ fn play(variant: Variant, plan: Plan, on: usize) -> Turn {
     }
     let far_ends = (0..plan.channels).map(|channel| phones[channel % PHONES].local_addr().unwrap()).collect();
     let media = MediaThread::start(variant, far_ends, on);
-    let mut traffic = Traffic::new(&phones, media.ports.clone());
+    let mut traffic = Traffic::new(&phones, media.ports.clone(), variant.other());
     traffic.run(Duration::from_millis(500));
     let (cpu, start, before) = (media.cpu(), Instant::now(), traffic.counts());
     traffic.run(Duration::from_secs_f64(plan.seconds));
@@ -231,14 +293,49 @@ fn play(variant: Variant, plan: Plan, on: usize) -> Turn {
     }
 }
 
+/// Speech as PCMU, and as what the other side speaks.
+struct Speech {
+    ulaw: Vec<u8>,
+    other: Vec<u8>,
+}
+
+impl Speech {
+    fn new(other: Other) -> Self {
+        const ULAW: &[u8] = include_bytes!("../../testfiles/vectors/plc/speech.ulaw");
+        const G722: &[u8] = include_bytes!("../../testfiles/vectors/g722/wb_speech.g722");
+        const ILBC: &[u8] = include_bytes!("../../testfiles/vectors/ilbc/speech.20.rfc.ilbc");
+        let ulaw = ULAW[..FRAMES * 160].to_vec();
+        let kernels = dsp::Kernels::detect();
+        let mut samples = vec![0_i16; ulaw.len()];
+        kernels.g711.ulaw_decode(&ulaw, &mut samples);
+        let other = match other.name {
+            "pcma" => {
+                let mut octets = vec![0; samples.len()];
+                kernels.g711.alaw_encode(&samples, &mut octets);
+                octets
+            }
+            "l16" => samples.iter().flat_map(|sample| sample.to_be_bytes()).collect(),
+            "g722" => G722[..FRAMES * 160].to_vec(),
+            "ilbc" => ILBC[..FRAMES * 38].to_vec(),
+            _ => ulaw.clone(),
+        };
+        Self { ulaw, other }
+    }
+}
+
 /// All phones: what they send and hear.
 struct Traffic<'a> {
     phones: &'a [UdpSocket],
     ports: Vec<u16>,
+    other: Other,
+    speech: Speech,
     outgoing: SendBatch,
     incoming: ReceiveBatch,
-    /// Packets that each channel was sent.
-    sequence: Vec<u16>,
+    /// Packets that each channel was sent, and when the last 256 of them went, in microseconds.
+    told: Vec<(u16, [u32; 256])>,
+    /// Packets that each channel sent.
+    heard_of: Vec<u16>,
+    channel_of: Vec<Option<usize>>,
     base: Instant,
     slot: usize,
     sent: u64,
@@ -247,12 +344,20 @@ struct Traffic<'a> {
 }
 
 impl<'a> Traffic<'a> {
-    fn new(phones: &'a [UdpSocket], ports: Vec<u16>) -> Self {
+    fn new(phones: &'a [UdpSocket], ports: Vec<u16>, other: Other) -> Self {
+        let mut channel_of = vec![None; usize::from(u16::MAX) + 1];
+        for (channel, port) in ports.iter().enumerate() {
+            channel_of[usize::from(*port)] = Some(channel);
+        }
         Self {
             phones,
+            other,
+            speech: Speech::new(other),
             outgoing: SendBatch::new(),
             incoming: ReceiveBatch::new(),
-            sequence: vec![0; ports.len()],
+            told: vec![(0, [0; 256]); ports.len()],
+            heard_of: vec![0; ports.len()],
+            channel_of,
             ports,
             base: Instant::now(),
             slot: 0,
@@ -280,17 +385,21 @@ impl<'a> Traffic<'a> {
     fn send(&mut self) {
         let turn = self.slot % PHONES;
         self.slot += 1;
-        let now = self.base.elapsed().as_micros() as u64;
-        let mut packet = [0xd5; PACKET];
+        let now = self.base.elapsed().as_micros() as u32;
+        let mut packet = [0; 12 + 320];
         for channel in (turn..self.ports.len()).step_by(PHONES) {
-            let sequence = &mut self.sequence[channel];
-            packet[0..2].copy_from_slice(&[0x80, 0]);
+            let (number, payload, speech) =
+                if channel % 2 == 0 { (0, 160, &self.speech.ulaw) } else { (self.other.number, self.other.octets, &self.speech.other) };
+            let (sequence, times) = &mut self.told[channel];
+            let frame = (channel + usize::from(*sequence)) % FRAMES * payload;
+            packet[0..2].copy_from_slice(&[0x80, number]);
             packet[2..4].copy_from_slice(&sequence.to_be_bytes());
             packet[4..8].copy_from_slice(&(u32::from(*sequence) * 160).to_be_bytes());
             packet[8..12].copy_from_slice(&(channel as u32).to_be_bytes());
-            packet[12..20].copy_from_slice(&now.to_be_bytes());
+            packet[12..12 + payload].copy_from_slice(&speech[frame..frame + payload]);
+            times[usize::from(*sequence % 256)] = now;
             *sequence = sequence.wrapping_add(1);
-            if self.outgoing.push((own_loopback(), self.ports[channel]).into(), &packet) {
+            if self.outgoing.push((own_loopback(), self.ports[channel]).into(), &packet[..12 + payload]) {
                 self.sent += self.outgoing.flush(self.phones[turn].as_fd()).sent;
             }
         }
@@ -298,21 +407,22 @@ impl<'a> Traffic<'a> {
     }
 
     fn hear(&mut self) {
-        let now = self.base.elapsed().as_micros() as u64;
+        let now = self.base.elapsed().as_micros() as u32;
         for phone in self.phones {
             while self.incoming.receive(phone.as_fd()).unwrap() > 0 {
-                // RTCP is of another length.
-                for (_, packet) in self.incoming.iter().filter(|(_, packet)| packet.len() == PACKET) {
+                // RTCP comes from ports that are no channel's.
+                for channel in self.incoming.iter().filter_map(|(from, _)| self.channel_of[usize::from(from.port())]) {
                     self.heard += 1;
-                    let sent = u64::from_be_bytes(*packet[12..].first_chunk().unwrap());
-                    self.delays.push(now.saturating_sub(sent) as u32);
+                    let n = &mut self.heard_of[channel];
+                    self.delays.push(now.saturating_sub(self.told[channel ^ 1].1[usize::from(*n % 256)]));
+                    *n = n.wrapping_add(1);
                 }
             }
         }
     }
 }
 
-fn shard(job: Job) {
+fn shard(job: Job, other: Other) {
     let count = job.phones.len();
     rt::run(&rt::Config { cpu: Some(job.on) }, async move {
         // Refused where the phones were refused too.
@@ -340,7 +450,7 @@ fn shard(job: Job) {
             let (front, stop) = (front.clone(), stop.clone());
             async move { front.run(&stop, |_| {}).await }
         });
-        let channels = open(&front, &job.phones).await;
+        let channels = open(&front, &job.phones, other).await;
         job.ports.send(channels).unwrap();
         loop {
             job.signal.wait().await;
@@ -356,19 +466,21 @@ fn shard(job: Job) {
 }
 
 /// Opens a channel per phone, points it there, mixes each even one with the next; the ports.
-async fn open(front: &Caller<Command, Answer, News>, phones: &[SocketAddr]) -> Vec<u16> {
+async fn open(front: &Caller<Command, Answer, News>, phones: &[SocketAddr], other: Other) -> Vec<u16> {
     let mut opened: Vec<(ChannelId, u16)> = Vec::new();
-    for group in phones.chunks(100) {
+    let numbered: Vec<(usize, &SocketAddr)> = phones.iter().enumerate().collect();
+    for group in numbered.chunks(100) {
         let tasks: Vec<_> = group
             .iter()
-            .map(|phone| {
-                let (front, phone) = (front.clone(), *phone);
+            .map(|(n, phone)| {
+                let payload = if n % 2 == 0 { OTHERS[0].payload() } else { other.payload() };
+                let (front, phone) = (front.clone(), **phone);
                 rt::spawn_local(async move {
                     let Ok(Ok(Reply::Opened(opened))) = front.ask(Command::Open(Open::default())).await else { panic!("no channel") };
                     let target = Target {
                         ip: phone.ip(),
                         port: phone.port(),
-                        payloads: vec![Payload { number: 0, encoding: None, fmtp: None }],
+                        payloads: vec![payload],
                         ptime_ms: None,
                         direction: None,
                         rtcp_mux: false,
