@@ -305,7 +305,7 @@ impl Speech {
         const G722: &[u8] = include_bytes!("../../testfiles/vectors/g722/wb_speech.g722");
         const ILBC: &[u8] = include_bytes!("../../testfiles/vectors/ilbc/speech.20.rfc.ilbc");
         let ulaw = ULAW[..FRAMES * 160].to_vec();
-        let kernels = dsp::Kernels::detect();
+        let kernels = dsp::Kernels::best();
         let mut samples = vec![0_i16; ulaw.len()];
         kernels.g711.ulaw_decode(&ulaw, &mut samples);
         let other = match other.name {
