@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod doctor;
+pub mod files;
 pub mod logs;
 pub mod media;
 pub mod mesh;

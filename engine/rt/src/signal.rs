@@ -66,6 +66,11 @@ impl Signal {
         .await;
     }
 
+    /// The same on a thread that has no executor, which it puts to sleep.
+    pub fn wait_blocking(&self) {
+        futures_lite::future::block_on(self.wait());
+    }
+
     /// Consumes a fire that has already come.
     pub fn take(&self) -> bool {
         self.0.fired.swap(false, Ordering::SeqCst)
