@@ -114,8 +114,8 @@ async fn start_sip(common: &Common, config: &SipConfig, stop: &Latch) -> Result<
     let node = SipNode::bind(config, Rc::clone(&common.resolver), Box::new(move |event| sink.push(event))).await?;
     events_to.get_or_init(|| Rc::downgrade(&node));
     let addresses: Vec<String> = node.addresses().map(|address| address.to_string()).collect();
-    tracing::info!(sip = addresses.join(" "), transport = "udp", "project-sip listens");
-    let draining = Rc::clone(&node);
+    tracing::info!(sip = addresses.join(" "), transport = "udp tcp", "project-sip listens");
+    let (draining, sockets) = (Rc::clone(&node), Rc::clone(&node));
     let report = Rc::clone(&events);
     let service = Service::new(
         "project-sip",
@@ -123,6 +123,7 @@ async fn start_sip(common: &Common, config: &SipConfig, stop: &Latch) -> Result<
         move || draining.start_draining(),
         move |status| {
             status.insert("listeners".into(), json!(addresses));
+            status.insert("tcp".into(), sockets.tcp_status());
             status.insert("events".into(), report.report().into());
         },
         || Ok(()),

@@ -97,6 +97,26 @@ impl SipNode {
         self.listeners.iter().map(|listener| listener.local_addr())
     }
 
+    /// What `/status` shows of the connections.
+    pub fn tcp_status(&self) -> serde_json::Value {
+        let stats = self.streams.stats();
+        serde_json::json!({
+            "live": stats.live,
+            "bytes": stats.bytes,
+            "accepted_total": stats.accepted,
+            "dialled_total": stats.dialled,
+            "refused_total": stats.refused,
+            "accept_errors_total": self.streams.accept_errors(),
+            "closed_by_peer_total": stats.closed_by_peer,
+            "unreachable_total": stats.unreachable,
+            "garbage_total": stats.garbage,
+            "slow_total": stats.slow,
+            "stuck_total": stats.stuck,
+            "idle_total": stats.idle,
+            "pongs_total": stats.pongs,
+        })
+    }
+
     /// Serves until `stop` opens, then ends the live calls and returns.
     pub async fn run(self: Rc<Self>, stop: &Latch) {
         let closed = Latch::new();

@@ -1,0 +1,185 @@
+//! SIP over TCP through the real program: SIPp registers and calls both ways, and clients that do what clients should not.
+//!
+//! ```text
+//!   SIPp caller ═tcp═▶ mediaswitch with its built-in script ═tcp═▶ SIPp callee, where its Contact says
+//! ```
+//! Every test has a switch and ports of its own. Where SIPp is not installed they say so and prove nothing; `./check` installs it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test says what is wrong by ending")]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use perf::process::{Process, free_port, http_get};
+use support::{PATIENCE, Ports, Switch, sipp, testfile};
+
+const DOMAIN: [&str; 4] = ["--domain", "bling.babblevoice.com", "--users", "1000:1123654789,1003:1123654789"];
+
+fn switch() -> Switch {
+    let switch = Switch::start(&Ports::free(), &DOMAIN);
+    until("the script told its users", || {
+        http_get(switch.sip_http, "/dir/bling.babblevoice.com/1003").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    });
+    switch
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn succeeds(process: &mut Process) {
+    let status = process.wait(Duration::from_secs(40)).unwrap();
+    assert!(status.success(), "{status}\n{}", process.output());
+}
+
+fn status(switch: &Switch) -> serde_json::Value {
+    let answer = http_get(switch.sip_http, "/status").unwrap();
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+fn tcp(switch: &Switch, name: &str) -> u64 {
+    status(switch)["tcp"][name].as_u64().unwrap_or_else(|| panic!("no {name}"))
+}
+
+fn connect(switch: &Switch) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", switch.sip)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn options(n: usize) -> String {
+    format!(
+        "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK{n}\r\nMax-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\n\
+         To: <sip:a@b>\r\nCall-ID: c{n}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+/// Reads until so many answers came.
+fn answers(stream: &mut TcpStream, count: usize) -> String {
+    let mut text = String::new();
+    let mut bytes = [0; 4096];
+    while text.matches("SIP/2.0 200 OK").count() < count {
+        let read = stream.read(&mut bytes).unwrap();
+        assert!(read > 0, "closed after {text}");
+        text.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+    }
+    text
+}
+
+fn is_closed(mut stream: TcpStream) -> bool {
+    let mut bytes = [0; 4096];
+    loop {
+        match stream.read(&mut bytes) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+/// A call from SIPp to SIPp, both over TCP: `mode` is one connection for all (`t1`) or one for each call (`tn`).
+fn call_over_tcp(mode: &str, caller_scenario: &str, callee_scenario: &str) {
+    let switch = switch();
+    let server = format!("127.0.0.1:{}", switch.sip);
+    let (registering, port) = (testfile("registerclient.csv"), free_port().unwrap().to_string());
+    let Some(mut phone) = sipp("registerclient.xml", &["-t", mode, "-inf", registering.to_str().unwrap(), "-p", &port, &server]) else {
+        return;
+    };
+    succeeds(&mut phone);
+    let registered = http_get(switch.sip_http, "/reg/bling.babblevoice.com/1003").unwrap();
+    assert!(registered.contains("\"transport\":\"tcp\""), "{registered}");
+    let media = ["-key", "rtpport", "7000", "-key", "pt", "8", "-key", "encoding", "PCMA"];
+    let mut called = sipp(callee_scenario, &[&["-t", mode, "-p", &port][..], &media].concat()).unwrap();
+    let (csv, own) = (testfile("uac.csv"), free_port().unwrap().to_string());
+    let mut calling =
+        sipp(caller_scenario, &[&["-t", mode, "-inf", csv.to_str().unwrap(), "-p", &own][..], &media, &[&server]].concat()).unwrap();
+    succeeds(&mut calling);
+    succeeds(&mut called);
+    until("nothing is left", || http_get(switch.sip_http, "/dialog").unwrap().contains("\"count\":0"));
+    assert_eq!(tcp(&switch, "garbage_total"), 0);
+    assert!(tcp(&switch, "dialled_total") >= 1 && tcp(&switch, "accepted_total") >= 2, "{}", status(&switch));
+}
+
+#[test]
+fn a_call_over_tcp_is_made_and_ended_by_the_caller() {
+    call_over_tcp("t1", "uac-call.xml", "uas-answer.xml");
+}
+
+#[test]
+fn a_call_over_a_connection_of_its_own_is_ended_by_the_callee() {
+    call_over_tcp("tn", "uac-call-hungup.xml", "uas-answer-hangup.xml");
+}
+
+#[test]
+fn requests_in_pieces_and_many_at_once_are_answered_and_pings_too() {
+    let switch = switch();
+    let mut stream = connect(&switch);
+    for piece in options(0).as_bytes().chunks(50) {
+        stream.write_all(piece).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(answers(&mut stream, 1).contains("Call-ID: c0"));
+    let many: String = (1..=200).map(options).collect();
+    stream.write_all(many.as_bytes()).unwrap();
+    assert!(answers(&mut stream, 200).contains("Call-ID: c200"));
+    stream.write_all(b"\r\n\r\n").unwrap();
+    let mut pong = [0; 2];
+    stream.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"\r\n");
+    assert_eq!((tcp(&switch, "live"), tcp(&switch, "pongs_total")), (1, 1));
+    drop(stream);
+    until("the connection is forgotten", || tcp(&switch, "live") == 0);
+}
+
+#[test]
+fn garbage_closes_its_connection_and_no_other() {
+    let switch = switch();
+    let mut good = connect(&switch);
+    for garbage in [&b"\x16\x03\x01\x02\x00\x01\x00\x01"[..], b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[b'x'; 70_000]] {
+        let mut bad = connect(&switch);
+        let _ = bad.write_all(garbage);
+        assert!(is_closed(bad));
+    }
+    good.write_all(options(1).as_bytes()).unwrap();
+    answers(&mut good, 1);
+    assert_eq!((tcp(&switch, "garbage_total"), tcp(&switch, "live")), (3, 1));
+}
+
+#[test]
+fn half_open_half_said_and_unread_connections_are_ended_and_hold_nobody_up() {
+    let switch = switch();
+    let silent = connect(&switch);
+    let mut slow = connect(&switch);
+    slow.write_all(&options(1).as_bytes()[..100]).unwrap();
+    // It asks, and never reads: the kernel's buffers fill up, then ours, then it is over.
+    let deaf = connect(&switch);
+    let mut writer = deaf.try_clone().unwrap();
+    writer.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    let flood = std::thread::spawn(move || {
+        let many: String = (0..500).map(options).collect();
+        while writer.write_all(many.as_bytes()).is_ok() {}
+    });
+    let mut good = connect(&switch);
+    for n in 0..50 {
+        let start = Instant::now();
+        good.write_all(options(n).as_bytes()).unwrap();
+        answers(&mut good, 1);
+        assert!(start.elapsed() < Duration::from_secs(2), "others wait for the one that does not read");
+    }
+    until("the connection that is not read is ended", || tcp(&switch, "stuck_total") == 1);
+    flood.join().unwrap();
+    until("the silent one and the slow one are ended", || tcp(&switch, "slow_total") == 2);
+    assert!(is_closed(silent) && is_closed(slow));
+    assert_eq!(tcp(&switch, "live"), 1);
+    drop(deaf);
+    good.shutdown(Shutdown::Write).unwrap();
+    until("a half-closed connection is over", || tcp(&switch, "live") == 0);
+    assert_eq!(tcp(&switch, "bytes"), 0);
+}
