@@ -14,7 +14,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use perf::process::{Process, free_port, http_get};
-use support::{PATIENCE, Ports, Switch, sipp, testfile};
+use support::{PATIENCE, Ports, Switch, sipp, start_sip, testfile};
 
 const DOMAIN: [&str; 4] = ["--domain", "bling.babblevoice.com", "--users", "1000:1123654789,1003:1123654789"];
 
@@ -39,17 +39,21 @@ fn succeeds(process: &mut Process) {
     assert!(status.success(), "{status}\n{}", process.output());
 }
 
-fn status(switch: &Switch) -> serde_json::Value {
-    let answer = http_get(switch.sip_http, "/status").unwrap();
-    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+/// A number of the `tcp` part of `/status`.
+fn tcp(sip_http: u16, name: &str) -> u64 {
+    let answer = http_get(sip_http, "/status").unwrap();
+    let status: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    status["tcp"][name].as_u64().unwrap_or_else(|| panic!("no {name}"))
 }
 
-fn tcp(switch: &Switch, name: &str) -> u64 {
-    status(switch)["tcp"][name].as_u64().unwrap_or_else(|| panic!("no {name}"))
+/// project-sip alone: its process and ports.
+fn sip_alone() -> (Process, Ports) {
+    let ports = Ports::free();
+    (start_sip(&ports, &[]), ports)
 }
 
-fn connect(switch: &Switch) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", switch.sip)).unwrap();
+fn connect(ports: &Ports) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", ports.sip)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }
@@ -103,8 +107,8 @@ fn call_over_tcp(mode: &str, caller_scenario: &str, callee_scenario: &str) {
     succeeds(&mut calling);
     succeeds(&mut called);
     until("nothing is left", || http_get(switch.sip_http, "/dialog").unwrap().contains("\"count\":0"));
-    assert_eq!(tcp(&switch, "garbage_total"), 0);
-    assert!(tcp(&switch, "dialled_total") >= 1 && tcp(&switch, "accepted_total") >= 2, "{}", status(&switch));
+    assert_eq!(tcp(switch.sip_http, "garbage_total"), 0);
+    assert!(tcp(switch.sip_http, "dialled_total") >= 1 && tcp(switch.sip_http, "accepted_total") >= 2);
 }
 
 #[test]
@@ -119,8 +123,8 @@ fn a_call_over_a_connection_of_its_own_is_ended_by_the_callee() {
 
 #[test]
 fn requests_in_pieces_and_many_at_once_are_answered_and_pings_too() {
-    let switch = switch();
-    let mut stream = connect(&switch);
+    let (_sip, ports) = sip_alone();
+    let mut stream = connect(&ports);
     for piece in options(0).as_bytes().chunks(50) {
         stream.write_all(piece).unwrap();
         std::thread::sleep(Duration::from_millis(1));
@@ -133,53 +137,53 @@ fn requests_in_pieces_and_many_at_once_are_answered_and_pings_too() {
     let mut pong = [0; 2];
     stream.read_exact(&mut pong).unwrap();
     assert_eq!(&pong, b"\r\n");
-    assert_eq!((tcp(&switch, "live"), tcp(&switch, "pongs_total")), (1, 1));
+    assert_eq!((tcp(ports.sip_http, "live"), tcp(ports.sip_http, "pongs_total")), (1, 1));
     drop(stream);
-    until("the connection is forgotten", || tcp(&switch, "live") == 0);
+    until("the connection is forgotten", || tcp(ports.sip_http, "live") == 0);
 }
 
 #[test]
 fn garbage_closes_its_connection_and_no_other() {
-    let switch = switch();
-    let mut good = connect(&switch);
+    let (_sip, ports) = sip_alone();
+    let mut good = connect(&ports);
     for garbage in [&b"\x16\x03\x01\x02\x00\x01\x00\x01"[..], b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[b'x'; 70_000]] {
-        let mut bad = connect(&switch);
+        let mut bad = connect(&ports);
         let _ = bad.write_all(garbage);
         assert!(is_closed(bad));
     }
     good.write_all(options(1).as_bytes()).unwrap();
     answers(&mut good, 1);
-    assert_eq!((tcp(&switch, "garbage_total"), tcp(&switch, "live")), (3, 1));
+    assert_eq!((tcp(ports.sip_http, "garbage_total"), tcp(ports.sip_http, "live")), (3, 1));
 }
 
 #[test]
 fn half_open_half_said_and_unread_connections_are_ended_and_hold_nobody_up() {
-    let switch = switch();
-    let silent = connect(&switch);
-    let mut slow = connect(&switch);
+    let (_sip, ports) = sip_alone();
+    let silent = connect(&ports);
+    let mut slow = connect(&ports);
     slow.write_all(&options(1).as_bytes()[..100]).unwrap();
     // It asks, and never reads: the kernel's buffers fill up, then ours, then it is over.
-    let deaf = connect(&switch);
+    let deaf = connect(&ports);
     let mut writer = deaf.try_clone().unwrap();
     writer.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
     let flood = std::thread::spawn(move || {
         let many: String = (0..500).map(options).collect();
         while writer.write_all(many.as_bytes()).is_ok() {}
     });
-    let mut good = connect(&switch);
+    let mut good = connect(&ports);
     for n in 0..50 {
         let start = Instant::now();
         good.write_all(options(n).as_bytes()).unwrap();
         answers(&mut good, 1);
         assert!(start.elapsed() < Duration::from_secs(2), "others wait for the one that does not read");
     }
-    until("the connection that is not read is ended", || tcp(&switch, "stuck_total") == 1);
+    until("the connection that is not read is ended", || tcp(ports.sip_http, "stuck_total") == 1);
     flood.join().unwrap();
-    until("the silent one and the slow one are ended", || tcp(&switch, "slow_total") == 2);
+    until("the silent one and the slow one are ended", || tcp(ports.sip_http, "slow_total") == 2);
     assert!(is_closed(silent) && is_closed(slow));
-    assert_eq!(tcp(&switch, "live"), 1);
+    assert_eq!(tcp(ports.sip_http, "live"), 1);
     drop(deaf);
     good.shutdown(Shutdown::Write).unwrap();
-    until("a half-closed connection is over", || tcp(&switch, "live") == 0);
-    assert_eq!(tcp(&switch, "bytes"), 0);
+    until("a half-closed connection is over", || tcp(ports.sip_http, "live") == 0);
+    assert_eq!(tcp(ports.sip_http, "bytes"), 0);
 }
