@@ -34,6 +34,12 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// Whether a port is in state LISTEN, seen without a connection to it.
+fn is_listening(port: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().any(|line| line.contains(&format!(":{port:04X} 00000000:0000 0A")))
+}
+
 fn succeeds(process: &mut Process) {
     let status = process.wait(Duration::from_secs(40)).unwrap();
     assert!(status.success(), "{status}\n{}", process.output());
@@ -88,22 +94,28 @@ fn is_closed(mut stream: TcpStream) -> bool {
     }
 }
 
-/// A call from SIPp to SIPp, both over TCP: `mode` is one connection for all (`t1`) or one for each call (`tn`).
+/// A call from SIPp to SIPp, both over TCP: the caller has one connection for all (`t1`) or one for each call (`tn`).
 fn call_over_tcp(mode: &str, caller_scenario: &str, callee_scenario: &str) {
     let switch = switch();
     let server = format!("127.0.0.1:{}", switch.sip);
     let (registering, port) = (testfile("registerclient.csv"), free_port().unwrap().to_string());
-    let Some(mut phone) = sipp("registerclient.xml", &["-t", mode, "-inf", registering.to_str().unwrap(), "-p", &port, &server]) else {
+    let Some(mut phone) =
+        sipp("registerclient.xml", &["-t", "t1", "-max_socket", "100", "-inf", registering.to_str().unwrap(), "-p", &port, &server])
+    else {
         return;
     };
     succeeds(&mut phone);
     let registered = http_get(switch.sip_http, "/reg/bling.babblevoice.com/1003").unwrap();
     assert!(registered.contains("\"transport\":\"tcp\""), "{registered}");
     let media = ["-key", "rtpport", "7000", "-key", "pt", "8", "-key", "encoding", "PCMA"];
-    let mut called = sipp(callee_scenario, &[&["-t", mode, "-p", &port][..], &media].concat()).unwrap();
+    let mut called = sipp(callee_scenario, &[&["-t", "t1", "-max_socket", "100", "-p", &port][..], &media].concat()).unwrap();
+    until("the callee listens", || is_listening(port.parse().unwrap()));
     let (csv, own) = (testfile("uac.csv"), free_port().unwrap().to_string());
-    let mut calling =
-        sipp(caller_scenario, &[&["-t", mode, "-inf", csv.to_str().unwrap(), "-p", &own][..], &media, &[&server]].concat()).unwrap();
+    let mut calling = sipp(
+        caller_scenario,
+        &[&["-t", mode, "-max_socket", "100", "-inf", csv.to_str().unwrap(), "-p", &own][..], &media, &[&server]].concat(),
+    )
+    .unwrap();
     succeeds(&mut calling);
     succeeds(&mut called);
     until("nothing is left", || http_get(switch.sip_http, "/dialog").unwrap().contains("\"count\":0"));

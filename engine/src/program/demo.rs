@@ -90,7 +90,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
             let _ = std::io::stdout().lock().write_all(line.as_bytes());
         }
     });
-    tell(&news, "switch", format!("runs: SIP {server} (UDP), HTTP {sip_http} {control_http} {rtp_http}, RTP {first}-{last}"));
+    tell(&news, "switch", format!("runs: SIP {server} (UDP and TCP), HTTP {sip_http} {control_http} {rtp_http}, RTP {first}-{last}"));
     let told = wait_for_users(sip_http);
     let [secret_1000, secret_1001] = secrets;
     let account = |user: &str, secret| Account { user: user.to_owned(), domain: DOMAIN.to_owned(), secret, server };

@@ -43,7 +43,7 @@ fn text(config: &Config) -> Option<String> {
     for (number, (bind, advertised)) in config.sip.iter().flat_map(|sip| &sip.listeners).enumerate() {
         let label = if number == 0 { "server" } else { "" };
         // Writing to a String cannot fail, here and below.
-        let _ = writeln!(out, "  {label:<9} {} (UDP)", std::net::SocketAddr::new(*advertised, bind.port()));
+        let _ = writeln!(out, "  {label:<9} {} (UDP and TCP)", std::net::SocketAddr::new(*advertised, bind.port()));
     }
     for (number, (user, secret)) in control.users.iter().enumerate() {
         let label = if number == 0 { "users" } else { "" };
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(users.len(), USERS.len());
         assert!(users.iter().all(|(_, secret)| secret.len() == 20) && users[0].1 != users[1].1);
         let text = text(&config).unwrap();
-        assert!(text.contains("domain    192.0.2.7") && text.contains("192.0.2.7:5060 (UDP)"), "{text}");
+        assert!(text.contains("domain    192.0.2.7") && text.contains("192.0.2.7:5060 (UDP and TCP)"), "{text}");
         assert!(users.iter().all(|(user, secret)| text.contains(&format!("{user:<8} {secret}"))), "{text}");
     }
 

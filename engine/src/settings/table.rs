@@ -46,7 +46,14 @@ pub const TABLE: &[Setting] = &[
         help: "Address put into Via, Contact and SDP: one IPv4, one IPv6, or both with a comma. Found by the default route if not given.",
         of: &[Sip, Rtp, Mediaswitch],
     },
-    Setting { name: "sip-port", aliases: &[("sp", None)], value: Some("PORT"), default: Some("5060"), help: "SIP port (UDP).", of: SIP },
+    Setting {
+        name: "sip-port",
+        aliases: &[("sp", None)],
+        value: Some("PORT"),
+        default: Some("5060"),
+        help: "SIP port (UDP and TCP).",
+        of: SIP,
+    },
     Setting {
         name: "sip-address",
         aliases: &[],

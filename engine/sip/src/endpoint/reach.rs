@@ -41,17 +41,18 @@ impl Endpoint {
             if !was_live {
                 self.health.failed(Target { peer, transport }, now);
             }
-            self.bindings_lost(flow);
+            self.bindings_lost(flow, was_live);
         }
         self.layer.handle_transport_failed(flow);
         self.settle(now);
     }
 
-    /// Bindings of a connection that is gone: reached at their Contact if that can be, else over.
-    fn bindings_lost(&mut self, flow: Flow) {
+    /// Bindings of a connection that is gone: reached at their Contact if that can be, else over. A connection that never was
+    /// there is not tried again.
+    fn bindings_lost(&mut self, flow: Flow, was_live: bool) {
         for (id, contact) in self.registrar.over(flow) {
-            let other = self.flow_along(flow, &contact);
-            self.registrar.handle_flow_lost(id, (other != flow).then_some(other));
+            let other = self.flow_named(flow, &contact).filter(|other| was_live || *other != flow);
+            self.registrar.handle_flow_lost(id, other);
         }
     }
 
@@ -84,25 +85,30 @@ impl Endpoint {
 
     /// The hop to a URI; `known` where it is no address, or not to be believed.
     pub(super) fn flow_along(&self, known: Flow, uri: &str) -> Flow {
-        let Ok(uri) = SipUri::parse(uri) else { return known };
-        let Some(ip) = uri.host().ip() else { return known };
+        self.flow_named(known, uri).unwrap_or(known)
+    }
+
+    /// The hop to a URI, if it is an address that can be believed and sent to.
+    fn flow_named(&self, known: Flow, uri: &str) -> Option<Flow> {
+        let uri = SipUri::parse(uri).ok()?;
+        let ip = uri.host().ip()?;
         let nowhere = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
         if nowhere || (is_private(ip) && ip != known.peer.ip() && !is_private(known.peer.ip())) {
-            return known;
+            return None;
         }
         let wish = transport_of(&uri);
         let same_host = ip == known.peer.ip();
         // The connection that the far end itself uses is the surest way to it, whatever port its Contact names.
         if known.transport == Transport::Tcp && same_host && wish != Some(Transport::Udp) && !self.is_dead(known) {
-            return known;
+            return Some(known);
         }
         let transport = wish.unwrap_or(if same_host { known.transport } else { Transport::Udp });
         let peer = SocketAddr::new(ip, uri.port().unwrap_or(SIP_PORT));
         // The listener stays where it can, so that the far end sees one address of ours.
         if peer.is_ipv4() == known.peer.is_ipv4() && transport == known.transport {
-            Flow { peer, ..known }
+            Some(Flow { peer, ..known })
         } else {
-            self.flow_over(Target { peer, transport }).unwrap_or(known)
+            self.flow_over(Target { peer, transport })
         }
     }
 
