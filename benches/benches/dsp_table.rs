@@ -275,7 +275,9 @@ fn dtmf() {
 fn ilbc() {
     const CHANNELS: usize = 16;
     const ROUNDS: usize = 8;
-    for (mode, name, back) in [(ilbc::Mode::Ms20, "iLBC 20 encode", "iLBC 20 decode"), (ilbc::Mode::Ms30, "iLBC 30 encode", "iLBC 30 decode")] {
+    for (mode, name, back) in
+        [(ilbc::Mode::Ms20, "iLBC 20 encode", "iLBC 20 decode"), (ilbc::Mode::Ms30, "iLBC 30 encode", "iLBC 30 decode")]
+    {
         let (speech, codes) = (signals::speech_8k(), signals::speech_ilbc(mode));
         let (speech, codes) = (&speech, &codes);
         let (mut encode, mut decode) = (Part::new(name), Part::new(back));

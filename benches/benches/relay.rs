@@ -4,7 +4,7 @@
 //! CPU a: 20 phone sockets, 50 packets a millisecond ──► 1000 RTP ports ──► CPU b: ring and machine, or a bare loop
 //!         each phone hears what its channel's partner was told ◄────────────────────────┘
 //! ```
-//! Shape:  `cargo bench -p benches --bench relay [-- [VARIANT] --channels N --seconds S --rounds R]`. Each round plays every
+//! Shape:  `cargo bench -p benches --bench relay [-- [VARIANT …] --channels N --seconds S --rounds R]`. Each round plays every
 //!         variant once, in another order; the table gives the median and the range over the rounds.
 //! Units:  microseconds of the media thread's CPU time, kernel included, per packet that came back; delay as the phones see it, from the
 //!         n-th packet told to the n-th heard (so only where none is lost), up to 1 ms of which is their own pace. All speak, with
@@ -13,10 +13,15 @@
 //!         `l16`, `g722` and `ilbc` are the same with PCMU on one side of each bridge and that codec on the other.
 //!         `epoll` waits 1 ms, then does one recvfrom and sendto per ready socket. `polled` tries each socket once per 20 ms
 //!         without asking which is ready: the least that plain calls can cost, at 10 ms of delay. Neither looks at a packet.
+//! Peers:  `rtpengine`, `rtpengine-pcma` and `rtpengine-g722`, where it is installed: user space, one worker, CPU of all its threads.
 //! Errors: a refused socket or channel ends the program; lost packets are told.
 
 #![allow(unsafe_code, clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
+use benches::peers::{
+    self,
+    rtpengine::{RtpEngine, Side},
+};
 use engine::{
     media::{MediaShard, Setup},
     mesh::{Caller, pair},
@@ -74,6 +79,7 @@ enum Variant {
     Shard(Other),
     Epoll,
     Polled,
+    RtpEngine(Other),
 }
 
 impl Other {
@@ -84,9 +90,20 @@ impl Other {
 }
 
 impl Variant {
-    const ALL: [Self; 7] = {
+    const ALL: [Self; 10] = {
         let [relay, pcma, l16, g722, ilbc] = OTHERS;
-        [Self::Shard(relay), Self::Epoll, Self::Polled, Self::Shard(pcma), Self::Shard(l16), Self::Shard(g722), Self::Shard(ilbc)]
+        [
+            Self::Epoll,
+            Self::Polled,
+            Self::Shard(relay),
+            Self::Shard(pcma),
+            Self::Shard(l16),
+            Self::Shard(g722),
+            Self::Shard(ilbc),
+            Self::RtpEngine(relay),
+            Self::RtpEngine(pcma),
+            Self::RtpEngine(g722),
+        ]
     };
 
     const fn name(self) -> &'static str {
@@ -94,13 +111,18 @@ impl Variant {
             Self::Shard(other) => other.name,
             Self::Epoll => "epoll",
             Self::Polled => "polled",
+            Self::RtpEngine(other) => match other.number {
+                8 => "rtpengine-pcma",
+                9 => "rtpengine-g722",
+                _ => "rtpengine",
+            },
         }
     }
 
     /// What the odd channels' phones send.
     const fn other(self) -> Other {
         match self {
-            Self::Shard(other) => other,
+            Self::Shard(other) | Self::RtpEngine(other) => other,
             Self::Epoll | Self::Polled => OTHERS[0],
         }
     }
@@ -111,14 +133,22 @@ struct Plan {
     channels: usize,
     seconds: f64,
     rounds: usize,
-    /// Only this variant and the bare loops.
-    only: Option<&'static str>,
+    /// Only these variants and the bare loops.
+    only: [bool; OTHERS.len()],
+    /// There is an rtpengine to measure beside.
+    rtpengine: bool,
 }
 
 impl Plan {
     fn variants(self) -> impl Iterator<Item = Variant> {
-        let wanted = move |variant: &Variant| self.only.is_none_or(|only| variant.name() == only || !matches!(variant, Variant::Shard(_)));
-        Variant::ALL.into_iter().filter(wanted)
+        let named = move |other: Other| {
+            self.only == [false; OTHERS.len()] || OTHERS.iter().zip(self.only).any(|(one, named)| named && *one == other)
+        };
+        Variant::ALL.into_iter().filter(move |variant| match variant {
+            Variant::Shard(other) => named(*other),
+            Variant::RtpEngine(other) => self.rtpengine && named(*other),
+            Variant::Epoll | Variant::Polled => true,
+        })
     }
 }
 
@@ -155,7 +185,7 @@ fn main() {
             let variant = variants[(n + round) % variants.len()];
             let turn = play(variant, plan, ours);
             println!(
-                "round {} {:8} {:5.2} us/packet, core {:4.1} %, lost {:.3} %, delay p50 {:.2} p99 {:.2} ms",
+                "round {} {:14} {:5.2} us/packet, core {:4.1} %, lost {:.3} %, delay p50 {:.2} p99 {:.2} ms",
                 round + 1,
                 variant.name(),
                 turn.cpu_us,
@@ -167,11 +197,11 @@ fn main() {
             turns.push((variant, turn));
         }
     }
-    println!("\nvariant   us/packet: median (least to most)   beside epoll                beside polled");
+    println!("\nvariant         us/packet: median (least to most)   beside epoll                beside polled");
     let of = |wanted| turns.iter().filter(move |(variant, _)| *variant == wanted).map(|(_, turn)| turn.cpu_us);
     for variant in plan.variants() {
         let [least, median, most] = spread(of(variant));
-        print!("{:8}  {median:5.2} ({least:5.2} to {most:5.2})          ", variant.name());
+        print!("{:14}  {median:5.2} ({least:5.2} to {most:5.2})          ", variant.name());
         for base in [Variant::Epoll, Variant::Polled] {
             // Round by round: what disturbs one round disturbs all its turns.
             let [least, median, most] = spread(of(variant).zip(of(base)).map(|(this, bare)| this / bare));
@@ -187,16 +217,17 @@ fn read_arguments() -> Plan {
         |name: &str| arguments.iter().position(|a| a == name).and_then(|n| arguments.get(n + 1)).and_then(|v| v.parse::<f64>().ok());
     // Without `--bench` this is `cargo test`, which only wants to see it run.
     let plan = if arguments.iter().any(|a| a == "--bench") {
-        Plan { channels: 1000, seconds: 3.0, rounds: 5, only: None }
+        Plan { channels: 1000, seconds: 3.0, rounds: 5, only: [false; OTHERS.len()], rtpengine: peers::rtpengine::is_installed() }
     } else {
-        Plan { channels: 40, seconds: 0.1, rounds: 1, only: None }
+        Plan { channels: 40, seconds: 0.1, rounds: 1, only: [false; OTHERS.len()], rtpengine: false }
     };
-    let only = OTHERS.iter().map(|other| other.name).find(|name| arguments.iter().any(|argument| argument == name));
+    let only = OTHERS.map(|other| arguments.iter().any(|argument| argument == other.name));
     Plan {
         channels: value("--channels").map_or(plan.channels, |n| n as usize).next_multiple_of(2 * PHONES),
         seconds: value("--seconds").unwrap_or(plan.seconds),
         rounds: value("--rounds").map_or(plan.rounds, |n| n as usize),
         only,
+        rtpengine: plan.rtpengine,
     }
 }
 
@@ -225,6 +256,51 @@ struct MediaThread {
     thread: thread::JoinHandle<()>,
 }
 
+/// What carries the packets of a turn.
+enum MediaServer {
+    Here(MediaThread),
+    There(RtpEngine),
+}
+
+impl MediaServer {
+    /// Starts it with a bridge for each two far ends; the port of each channel.
+    fn start(variant: Variant, far_ends: Vec<SocketAddr>, on: usize) -> (Self, Vec<u16>) {
+        let Variant::RtpEngine(other) = variant else {
+            let media = MediaThread::start(variant, far_ends, on);
+            let ports = media.ports.clone();
+            return (Self::Here(media), ports);
+        };
+        let mut engine = RtpEngine::start(own_loopback(), on).expect("installed");
+        let side = |at, number| Side {
+            at,
+            number,
+            rtpmap: match number {
+                8 => "PCMA/8000",
+                9 => "G722/8000",
+                _ => "PCMU/8000",
+            },
+            fmtp: None,
+        };
+        let ports =
+            far_ends.chunks(2).enumerate().flat_map(|(n, two)| engine.bridge(n, side(two[0], 0), side(two[1], other.number))).collect();
+        (Self::There(engine), ports)
+    }
+
+    fn cpu(&self) -> Duration {
+        match self {
+            Self::Here(media) => media.cpu(),
+            Self::There(engine) => engine.cpu(),
+        }
+    }
+
+    fn stop(self) {
+        match self {
+            Self::Here(media) => media.stop(),
+            Self::There(engine) => drop(engine),
+        }
+    }
+}
+
 /// What a media thread is given.
 struct Job {
     /// Where each channel's far end is.
@@ -250,6 +326,7 @@ impl MediaThread {
                 Variant::Shard(other) => shard(job, other),
                 Variant::Epoll => epoll(&job),
                 Variant::Polled => polled(&job),
+                Variant::RtpEngine(_) => unreachable!("it is a process of its own"),
             })
             .unwrap();
         Self { ports: ports.recv().unwrap(), phase, wake, cpu, thread }
@@ -274,8 +351,8 @@ fn play(variant: Variant, plan: Plan, on: usize) -> Turn {
         set_receive_buffer(phone.as_fd(), 4 << 20);
     }
     let far_ends = (0..plan.channels).map(|channel| phones[channel % PHONES].local_addr().unwrap()).collect();
-    let media = MediaThread::start(variant, far_ends, on);
-    let mut traffic = Traffic::new(&phones, media.ports.clone(), variant.other());
+    let (media, ports) = MediaServer::start(variant, far_ends, on);
+    let mut traffic = Traffic::new(&phones, ports, variant.other());
     traffic.run(Duration::from_millis(500));
     let (cpu, start, before) = (media.cpu(), Instant::now(), traffic.counts());
     traffic.run(Duration::from_secs_f64(plan.seconds));

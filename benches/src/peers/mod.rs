@@ -1,10 +1,11 @@
-//! Libraries of the field to measure against: spandsp and speexdsp, as Debian and Ubuntu package them.
+//! Libraries and programs of the field to measure against, as Debian and Ubuntu package them: spandsp, speexdsp, rtpengine.
 //! Shape:  one trait per codec; each function gives a peer, or `None` in a build without the feature `peers`.
-//! Needs:  `libspandsp-dev` and `libspeexdsp-dev` for the feature.
-//! Errors: none; a library that refuses to start panics.
+//! Needs:  `libspandsp-dev` and `libspeexdsp-dev` for the feature; programs are used where they are installed.
+//! Errors: none; a peer that is there and refuses panics.
 
 #[cfg(feature = "peers")]
 mod c;
+pub mod rtpengine;
 
 /// One law of G.711.
 pub trait G711 {
