@@ -57,6 +57,8 @@ impl Switch {
         let config = EndpointConfig {
             listeners: vec![Listener { advertised: address, transport: Transport::Udp }],
             call_duration_max: DURATION_MAX,
+            early_timeout: DURATION_MAX,
+            session_expires: Duration::from_secs(90),
             ..EndpointConfig::default()
         };
         let mut key = [0; 32];

@@ -15,7 +15,7 @@ use super::error::DialogError;
 use super::hop::{Hop, MAX_FORWARDS};
 use super::negotiation::Negotiation;
 use super::state::Dialog;
-use crate::message::{HeaderName, Method, Response, Writer};
+use crate::message::{HeaderName, Method, Request, Response, Writer};
 
 /// Most early dialogs of one INVITE that are kept: the phones of one user behind a forking proxy. The answer is kept beside
 /// them, so that an invitation is at most 9 × 6 KiB, while it rings.
@@ -185,6 +185,23 @@ impl Invitation {
     /// Sets our Contact, once it is known which listener reaches the far end.
     pub fn set_contact(&mut self, contact: &str) {
         contact.clone_into(&mut self.contact);
+    }
+
+    /// The dialog of this remote tag, early ones too.
+    #[must_use]
+    pub fn named(&self, tag: &str) -> Option<&Dialog> {
+        self.dialogs.iter().find(|dialog| dialog.remote_tag() == Some(tag))
+    }
+
+    /// As [`Invitation::named`].
+    pub fn named_mut(&mut self, tag: &str) -> Option<&mut Dialog> {
+        self.dialogs.iter_mut().find(|dialog| dialog.remote_tag() == Some(tag))
+    }
+
+    /// The dialog that a request of theirs belongs to.
+    #[must_use]
+    pub fn owner(&self, request: &Request<'_>) -> Option<&Dialog> {
+        self.dialogs.iter().find(|dialog| dialog.owns_request(request))
     }
 
     /// All dialogs, early ones too.

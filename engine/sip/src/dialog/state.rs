@@ -18,6 +18,7 @@ use super::error::{DialogError, Refusal};
 use super::invitation::Invitation;
 use super::invite::{AckWait, Hangup, InviteUsage};
 use super::negotiation::Negotiation;
+use super::reliable::ReliableIn;
 use super::route::{self, RouteSet};
 use crate::message::{Headers, Method, NameAddr, Request, Response, StatusCode};
 use crate::transaction::Timing;
@@ -70,6 +71,8 @@ pub struct Dialog {
     pub invite: InviteUsage,
     /// Offer and answer of this dialog.
     pub negotiation: Negotiation,
+    /// Their reliable provisional responses.
+    pub reliable: ReliableIn,
 }
 
 impl Dialog {
@@ -95,6 +98,7 @@ impl Dialog {
             remote_cseq: Some(request.cseq().number),
             invite: InviteUsage::received_first(request.cseq().number),
             negotiation: Negotiation::new(),
+            reliable: ReliableIn::default(),
         };
         dialog.checked()
     }
@@ -118,6 +122,7 @@ impl Dialog {
             remote_cseq: None,
             invite: InviteUsage::sent_first(number),
             negotiation: invitation.negotiation(),
+            reliable: ReliableIn::default(),
         };
         dialog.take_route(response)?;
         dialog.checked()
@@ -276,6 +281,12 @@ impl Dialog {
     #[must_use]
     pub fn remote_tag(&self) -> Option<&str> {
         self.remote_tag.as_deref()
+    }
+
+    /// Value of our Contact.
+    #[must_use]
+    pub fn contact(&self) -> &str {
+        &self.contact
     }
 
     /// URI that they are reached at.

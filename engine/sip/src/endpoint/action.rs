@@ -35,6 +35,9 @@ impl Endpoint {
             Action::Answer { sdp } => self.answer(key, sdp.as_ref(), now),
             Action::Ok { sdp } => self.accept_offer(key, sdp, now),
             Action::Ack { sdp } => {
+                if self.calls.get(key).is_some_and(|call| matches!(call.phase, Phase::Calling(_))) {
+                    return self.answer_in_prack(key, &sdp, now);
+                }
                 let Some(talking) = self.calls.get_mut(key).and_then(super::call::Call::talking_mut) else {
                     return Err(CommandError::WrongState("no offer of a 200 waits for an answer"));
                 };
@@ -47,8 +50,8 @@ impl Endpoint {
                 }
                 Ok(())
             }
-            Action::Invite { sdp } => self.offer(key, Method::Invite, Described::from(sdp.as_ref()), now),
-            Action::Update { sdp } => self.offer(key, Method::Update, Described::from(sdp.as_ref()), now),
+            Action::Invite { sdp } => self.offer(key, true, Described::from(sdp.as_ref()), false, 0, now),
+            Action::Update { sdp } => self.offer(key, false, Described::from(sdp.as_ref()), false, 0, now),
             Action::Refer { to, replaces } => self.refer(key, &to, replaces.as_deref(), now),
             Action::Notify { status } => self.notify_progress(key, status, now),
             Action::Info { contenttype, body } => self.info(key, &contenttype, &body, now),

@@ -9,6 +9,7 @@
 //! Errors: none; the rules are in `incoming`, `outgoing`, `within` and `action`.
 //! Law:    [`Call::deadline`] always has an answer, so every call ends by itself at last.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::leg::{Leg, Outgoing};
@@ -16,8 +17,9 @@ use super::output::ResolveId;
 use super::reply::Pending;
 use crate::api::{ControlUrl, Snapshot};
 use crate::auth::ClientAuth;
-use crate::dialog::{Dialog, Invitation};
+use crate::dialog::{Dialog, Invitation, ReliableOut, SessionOffer, SessionTimer};
 use crate::flow::Flow;
+use crate::message::{HeaderName, Headers, StatusCode};
 use crate::sdp::Sdp;
 use crate::transaction::TransactionId;
 
@@ -39,6 +41,10 @@ pub(super) struct Call {
     pub flow: Flow,
     /// The far end is one of our users: it is reached where it sends from, whatever its Contact says (NAT).
     pub follows_source: bool,
+    /// What the far end can do.
+    pub peer: Peer,
+    /// Offers under way beside that of the INVITE which made the call.
+    pub open: Open,
     /// The phase ends then at the latest.
     pub ends_at: Instant,
     /// Where it stands.
@@ -65,6 +71,88 @@ pub(super) struct Offered {
     pub pending: Pending,
     /// The dialog it makes.
     pub dialog: Dialog,
+    /// What it says about the session timer.
+    pub session: SessionOffer,
+    /// Its provisional responses that are acknowledged.
+    pub reliable: ReliableOut,
+    /// What may go once the last of them is, in order, at most [`LATER_MAX`].
+    pub later: VecDeque<Later>,
+}
+
+/// Responses that wait for a PRACK: a script rings, shows and answers, and has no reason to ring eight times.
+pub(super) const LATER_MAX: usize = 8;
+
+/// A response to an INVITE of theirs that may not go yet (RFC 3262 §3).
+#[derive(Debug, Clone)]
+pub(super) enum Later {
+    /// 180, 183.
+    Provisional {
+        /// Which.
+        status: StatusCode,
+        /// Value of Alert-Info.
+        alertinfo: Option<String>,
+        /// Description.
+        sdp: Option<Box<Sdp>>,
+    },
+    /// 200.
+    Answer {
+        /// Description.
+        sdp: Option<Box<Sdp>>,
+    },
+}
+
+/// What the headers of the far end say that it can do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Peer {
+    /// UPDATE, as far as it says: `None` where there was no Allow.
+    pub update: Option<bool>,
+    /// It takes reliable provisional responses.
+    pub reliable: bool,
+    /// It takes no others.
+    pub reliable_only: bool,
+}
+
+impl Peer {
+    /// Takes over what a message says.
+    pub fn note(&mut self, headers: &Headers<'_>) {
+        if headers.contains(HeaderName::Allow) {
+            self.update = Some(headers.has_token(HeaderName::Allow, "UPDATE"));
+        }
+        self.reliable_only |= headers.has_token(HeaderName::Require, "100rel");
+        self.reliable |= self.reliable_only || headers.has_token(HeaderName::Supported, "100rel");
+    }
+}
+
+/// Offers of re-INVITE, UPDATE and PRACK: at most one of each side.
+#[derive(Default)]
+pub(super) struct Open {
+    /// Theirs, which waits for `ok`.
+    pub theirs: Option<Box<TheirOffer>>,
+    /// Ours, which waits for an answer.
+    pub ours: Option<Box<OurOffer>>,
+    /// Ours met one of theirs: when to try again, and with what.
+    pub retry: Option<Box<Retry>>,
+}
+
+/// An offer of ours that is tried again.
+pub(super) struct Retry {
+    /// When.
+    pub at: Instant,
+    /// re-INVITE, or else UPDATE.
+    pub invite: bool,
+    /// What is offered.
+    pub sdp: Described,
+    /// How often it was tried.
+    pub tries: u8,
+}
+
+impl Open {
+    fn deadline(&self) -> Option<Instant> {
+        let theirs = self.theirs.as_ref().map(|theirs| theirs.until);
+        let ours = self.ours.as_ref().and_then(|ours| ours.until);
+        let retry = self.retry.as_ref().map(|retry| retry.at);
+        [theirs, ours, retry].into_iter().flatten().min()
+    }
 }
 
 /// An answered call.
@@ -81,12 +169,10 @@ pub(super) struct Talking {
     pub proofs: Vec<(&'static str, String)>,
     /// Transaction of our last 2xx to an INVITE of theirs, for its repeats.
     pub accepted: Option<TransactionId>,
-    /// Their re-INVITE or UPDATE that waits for `ok`.
-    pub theirs: Option<TheirOffer>,
-    /// Our re-INVITE or UPDATE that waits for an answer.
-    pub ours: Option<OurOffer>,
-    /// Our re-INVITE met one of theirs: when to try again, and with what.
-    pub retry: Option<(Instant, Described)>,
+    /// Ends a call whose far end is gone.
+    pub session: Option<SessionTimer>,
+    /// A PRACK that our 2xx overtook may still come.
+    pub reliable: Option<ReliableOut>,
     /// Their 2xx has an offer that control must `ack`.
     pub owed: Option<OwedAck>,
     /// CSeq of the REFER of theirs that waits for its last NOTIFY.
@@ -151,8 +237,12 @@ pub(super) struct OwedAck {
 pub(super) struct TheirOffer {
     /// What its response copies.
     pub pending: Pending,
-    /// INVITE, or else UPDATE.
+    /// Tag of the far end in its dialog: there may be several while a call rings.
+    pub tag: Box<str>,
+    /// INVITE, or else UPDATE or PRACK.
     pub invite: bool,
+    /// What it says about the session timer, if it is one to refresh it.
+    pub session: Option<SessionOffer>,
     /// It has an offer; without one, our 2xx makes it.
     pub has_offer: bool,
     /// We answer by ourselves then.
@@ -163,10 +253,16 @@ pub(super) struct TheirOffer {
 pub(super) struct OurOffer {
     /// Its transaction.
     pub transaction: TransactionId,
+    /// Tag of the far end in its dialog.
+    pub tag: Box<str>,
     /// INVITE, or else UPDATE.
     pub invite: bool,
     /// What was offered.
     pub sdp: Described,
+    /// It refreshes the session, and control did not ask for it.
+    pub refresh: bool,
+    /// How often it was tried.
+    pub tries: u8,
     /// A re-INVITE without a final response is cancelled then, once.
     pub until: Option<Instant>,
 }
@@ -187,10 +283,14 @@ impl Call {
     /// When the call wants to be told the time.
     pub fn deadline(&self) -> Instant {
         let inner = match &self.phase {
-            Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking)) => talking.deadline(),
-            Phase::Offered(_) | Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => None,
+            Phase::Talking(talking) => talking.deadline(),
+            Phase::Ending(Ending::AwaitingAck(talking)) => talking.dialog.deadline(),
+            Phase::Offered(offered) => offered.reliable.deadline(),
+            Phase::Calling(outgoing) => outgoing.owed.map(|owed| owed.by),
+            Phase::Resolving(..) | Phase::Ending(_) => None,
         };
-        inner.map_or(self.ends_at, |inner| inner.min(self.ends_at))
+        let open = if matches!(self.phase, Phase::Ending(_)) { None } else { self.open.deadline() };
+        [inner, open, Some(self.ends_at)].into_iter().flatten().min().unwrap_or(self.ends_at)
     }
 
     /// What control sees now.
@@ -198,12 +298,13 @@ impl Call {
         Snapshot { sdp_them: self.them.sdp(), sdp_us: self.us.sdp(), ..self.view.clone() }
     }
 
-    /// The dialog, once there is one for requests.
+    /// The dialog, once there is one for requests: of a call that rings the early one that was heard of last.
     pub fn dialog(&self) -> Option<&Dialog> {
         match &self.phase {
             Phase::Offered(offered) => Some(&offered.dialog),
             Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking) | Ending::Bye(talking)) => Some(&talking.dialog),
-            Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => None,
+            Phase::Calling(outgoing) => outgoing.early(),
+            Phase::Resolving(..) | Phase::Ending(_) => None,
         }
     }
 
@@ -212,7 +313,8 @@ impl Call {
         match &mut self.phase {
             Phase::Offered(offered) => Some(&mut offered.dialog),
             Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking) | Ending::Bye(talking)) => Some(&mut talking.dialog),
-            Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => None,
+            Phase::Calling(outgoing) => outgoing.early_mut().map(|(dialog, _)| dialog),
+            Phase::Resolving(..) | Phase::Ending(_) => None,
         }
     }
 
@@ -235,19 +337,16 @@ impl Talking {
             auths: Auths::default(),
             proofs: Vec::new(),
             accepted: None,
-            theirs: None,
-            ours: None,
-            retry: None,
+            session: None,
+            reliable: None,
             owed: None,
             refer: None,
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let theirs = self.theirs.as_ref().map(|theirs| theirs.until);
-        let ours = self.ours.as_ref().and_then(|ours| ours.until);
-        let retry = self.retry.as_ref().map(|(at, _)| *at);
         let owed = self.owed.as_ref().map(|owed| owed.by);
-        [self.dialog.deadline(), theirs, ours, retry, owed].into_iter().flatten().min()
+        let session = self.session.as_ref().map(SessionTimer::deadline);
+        [self.dialog.deadline(), session, owed].into_iter().flatten().min()
     }
 }

@@ -35,6 +35,10 @@ pub struct EndpointConfig {
     pub calls_max: usize,
     /// A call that is not answered by then ends: 480 to theirs, CANCEL of ours.
     pub setup_timeout: Duration,
+    /// The same for a call with early media (183): announcements and queues may be longer than anybody lets a phone ring.
+    pub early_timeout: Duration,
+    /// Session interval that we ask for (RFC 4028): a call whose far end has gone ends within it. At least 90 s.
+    pub session_expires: Duration,
     /// A call ends after this time whatever happens, so that none stays for ever.
     pub call_duration_max: Duration,
     /// A re-INVITE or UPDATE that control does not answer by then is answered with our last description.
@@ -61,6 +65,8 @@ impl Default for EndpointConfig {
             trusted: Vec::new(),
             calls_max: 20_000,
             setup_timeout: Duration::from_secs(180),
+            early_timeout: Duration::from_secs(3600),
+            session_expires: Duration::from_secs(1800),
             call_duration_max: Duration::from_secs(24 * 3600),
             offer_timeout: Duration::from_secs(5),
             idempotency_kept: Duration::from_secs(300),

@@ -76,6 +76,7 @@ impl Endpoint {
             Purpose::OurOffer => self.offer_response(key, id, response, now),
             Purpose::Bye if response.status().is_final() => self.bye_done(key, now),
             Purpose::Other => self.other_response(key, response, now),
+            Purpose::Prack => {}
             Purpose::Report if response.status().class() > 2 => self.report_lost(key),
             // Nobody answers responses of ours.
             Purpose::Bye | Purpose::Report | Purpose::TheirInvite | Purpose::TheirOffer => {}
@@ -123,5 +124,8 @@ impl Endpoint {
 }
 
 /// What we can do, for the 200 to OPTIONS (RFC 3261 §11.2).
-pub(super) const CAPABILITIES: super::reply::Extra<'static> =
-    &[(HeaderName::Allow.as_str(), &screen::ALLOW), (HeaderName::Accept.as_str(), &screen::ACCEPT)];
+pub(super) const CAPABILITIES: super::reply::Extra<'static> = &[
+    (HeaderName::Allow.as_str(), &screen::ALLOW),
+    (HeaderName::Accept.as_str(), &screen::ACCEPT),
+    (HeaderName::Supported.as_str(), &screen::SUPPORTED),
+];

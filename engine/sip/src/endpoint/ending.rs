@@ -54,6 +54,10 @@ impl Endpoint {
         let Some(call) = self.calls.get_mut(key) else { return };
         let over = call.ends_at <= now;
         let unavailable = |status: StatusCode| Some((status, status.phrase().to_owned()));
+        if !over && !matches!(call.phase, Phase::Ending(_)) {
+            self.open_due(key, now);
+        }
+        let Some(call) = self.calls.get_mut(key) else { return };
         match &mut call.phase {
             Phase::Offered(_) if over => self.end(key, unavailable(StatusCode::TEMPORARILY_UNAVAILABLE), &[], now),
             Phase::Resolving(..) | Phase::Calling(_) if over => self.end(key, unavailable(StatusCode::REQUEST_TIMEOUT), &[], now),
@@ -76,8 +80,28 @@ impl Endpoint {
                 }
                 AckWait::Quiet => self.talking_due(key, now),
             },
-            Phase::Offered(_) | Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => {}
+            Phase::Offered(_) => self.reliable_due(key, now),
+            Phase::Calling(outgoing) => {
+                if outgoing.owed.take_if(|owed| owed.by <= now).is_some() {
+                    self.end(key, Some((StatusCode::REQUEST_TIMEOUT, "Offer Not Answered".to_owned())), &[], now);
+                }
+            }
+            Phase::Resolving(..) | Phase::Ending(_) => {}
         }
+    }
+
+    /// What the time asks of offers under way.
+    fn open_due(&mut self, key: CallKey, now: Instant) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        if let Some(ours) = call.open.ours.as_mut().filter(|ours| ours.until.is_some_and(|until| until <= now)) {
+            // A 1xx came and nothing more: the 487 that follows says that the session before it stands.
+            ours.until = None;
+            self.layer.cancel(ours.transaction, now);
+        }
+        if call.open.theirs.as_ref().is_some_and(|theirs| theirs.until <= now) {
+            self.answer_by_ourselves(key, now);
+        }
+        self.retry_due(key, now);
     }
 
     fn talking_due(&mut self, key: CallKey, now: Instant) {
@@ -89,23 +113,7 @@ impl Endpoint {
             }
             self.acknowledge_by_ourselves(key);
         }
-        let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut) else { return };
-        if let Some(ours) = talking.ours.as_mut().filter(|ours| ours.until.is_some_and(|until| until <= now)) {
-            // A 1xx came and nothing more: the 487 that follows says that the session before it stands.
-            ours.until = None;
-            self.layer.cancel(ours.transaction, now);
-        }
-        if talking.theirs.as_ref().is_some_and(|theirs| theirs.until <= now) {
-            self.answer_by_ourselves(key, now);
-        }
-        let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut) else { return };
-        if let Some((_, sdp)) = talking.retry.take_if(|(at, _)| *at <= now)
-            && self.offer(key, Method::Invite, sdp, now).is_err()
-        {
-            // Theirs is under way again: the session before it stands, and control is told.
-            let status = StatusCode::REQUEST_PENDING;
-            self.tell_refused(key, status.code(), status.phrase());
-        }
+        self.session_due(key, now);
     }
 
     /// Cancels our INVITEs; the call stays until their final responses.
@@ -154,6 +162,12 @@ impl Endpoint {
     pub(super) fn forget(&mut self, key: CallKey, now: Instant) {
         let Some(call) = self.calls.remove(key) else { return };
         let terminated = StatusCode::REQUEST_TERMINATED;
+        if let Some(theirs) = call.open.theirs {
+            self.fail_pending(&theirs.pending, terminated, terminated.phrase(), &[], now);
+        }
+        if let Some(ours) = call.open.ours {
+            self.layer.cancel(ours.transaction, now);
+        }
         match call.phase {
             Phase::Offered(offered) => self.fail_pending(&offered.pending, terminated, terminated.phrase(), &[], now),
             Phase::Calling(outgoing) => {
@@ -162,11 +176,9 @@ impl Endpoint {
                 }
             }
             Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking) | Ending::Bye(talking)) => {
-                if let Some(theirs) = talking.theirs {
-                    self.fail_pending(&theirs.pending, terminated, terminated.phrase(), &[], now);
-                }
-                if let Some(ours) = talking.ours {
-                    self.layer.cancel(ours.transaction, now);
+                // Cancelled before, but a CANCEL may still wait for its 1xx.
+                for transaction in talking.losers.iter().filter_map(|leg| leg.transaction) {
+                    self.layer.cancel(transaction, now);
                 }
             }
             Phase::Resolving(..) | Phase::Ending(Ending::Cancelling(_) | Ending::Gone) => {}
@@ -178,7 +190,7 @@ impl Endpoint {
         let ends_at = now + self.config.timing.t1x64() + GRACE;
         // RFC 3261 §15.1.2 has the receiver of a BYE answer 487; what waits here is no better off.
         self.refuse_offer(key, StatusCode::REQUEST_TERMINATED, now);
-        if let Some(ours) = self.calls.get_mut(key).and_then(Call::talking_mut).and_then(|talking| talking.ours.take()) {
+        if let Some(ours) = self.calls.get_mut(key).and_then(|call| call.open.ours.take()) {
             self.layer.cancel(ours.transaction, now);
         }
         let sent = self.request_within(key, Method::Bye, headers, None, Purpose::Bye, now).is_some();

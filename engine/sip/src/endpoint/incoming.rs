@@ -8,16 +8,17 @@
 //! Errors: to the caller a final response; to control [`CommandError`].
 //! Source: RFC 3261 §13.3, §8.2.2.2 (482), §9.2, RFC 3264, RFC 6337 §2.
 
+use std::collections::VecDeque;
 use std::fmt::Display;
 use std::time::Instant;
 
-use super::call::{Call, Described, Offered, Phase, Talking};
+use super::call::{Call, Described, Later, Offered, Open, Peer, Phase, Talking};
 use super::calls::CallKey;
 use super::reply::{Extra, Pending};
 use super::source::Source;
 use super::{Endpoint, Owner, Purpose, event, extra, screen};
 use crate::api::{CommandError, Epochs, EventKind, Snapshot};
-use crate::dialog::{Dialog, Must};
+use crate::dialog::{Dialog, MIN_SE_S, Must, ReliableOut, SessionOffer, SessionTimer, Side};
 use crate::message::{HeaderName, Request, StatusCode};
 use crate::sdp::Sdp;
 use crate::transaction::NewRequest;
@@ -39,6 +40,11 @@ impl Endpoint {
         let Ok(offer) = event::session(request.body()) else {
             return self.answer_stateless(request, source, StatusCode::BAD_REQUEST, &[]);
         };
+        let session = SessionOffer::read(request.headers());
+        if session.is_too_small() {
+            let least: (&str, &dyn Display) = (HeaderName::MinSe.as_str(), &MIN_SE_S);
+            return self.answer_stateless(request, source, StatusCode::SESSION_INTERVAL_TOO_SMALL, &[least]);
+        }
         let called = called_user(request);
         let tag = self.tokens.tag();
         let contact = self.contact(source.flow, &called);
@@ -88,6 +94,8 @@ impl Endpoint {
         };
         event::note_request(&mut view, request);
         let trying = pending.write(StatusCode::TRYING, StatusCode::TRYING.phrase(), &self.config.agent, &[]);
+        let mut peer = Peer::default();
+        peer.note(headers);
         let call = Call {
             control: Some(control),
             view,
@@ -98,7 +106,15 @@ impl Endpoint {
             flow: source.flow,
             follows_source: caller.authenticated,
             ends_at: now + self.config.setup_timeout,
-            phase: Phase::Offered(Box::new(Offered { pending, dialog })),
+            peer,
+            open: Open::default(),
+            phase: Phase::Offered(Box::new(Offered {
+                pending,
+                dialog,
+                session,
+                reliable: ReliableOut::new(request.cseq().number),
+                later: VecDeque::new(),
+            })),
         };
         let Ok(key) = self.calls.insert(request.call_id(), call) else {
             return self.answer_once(request, source, transaction, StatusCode::SERVICE_UNAVAILABLE, &[], now);
@@ -123,25 +139,52 @@ impl Endpoint {
         if alertinfo.is_some_and(|value| !extra::is_line(value)) {
             return Err(CommandError::Bad("alertinfo does not fit on a line".into()));
         }
+        let early_until = now + self.config.early_timeout;
+        let random = self.tokens.below(u32::MAX);
         let Some(call) = self.calls.get_mut(key) else { return Err(CommandError::WrongState("the call is over")) };
         let Phase::Offered(offered) = &mut call.phase else {
             return Err(CommandError::WrongState("only a call to us that is not answered can ring"));
         };
+        if offered.reliable.is_waiting() {
+            // RFC 3262 §3: one at a time.
+            return self
+                .send_later(key, Later::Provisional { status, alertinfo: alertinfo.map(str::to_owned), sdp: sdp.cloned().map(Box::new) });
+        }
+        let reliable = call.peer.reliable_only || (call.peer.reliable && sdp.is_some());
         let negotiation = &mut offered.dialog.negotiation;
-        if sdp.is_some() && negotiation.must_2xx_carry() != Must::Answer {
-            // RFC 3261 §13.2.1: an offer of ours needs a reliable response, and an 18x is none.
+        // What was agreed reliably is not said again; an UPDATE changes it.
+        let sdp = sdp.filter(|_| !negotiation.is_agreed());
+        if sdp.is_some() && negotiation.must_2xx_carry() != Must::Answer && !(reliable && negotiation.may_offer()) {
+            // RFC 3261 §13.2.1: an offer of ours needs a reliable response, and this 18x is none.
             return Err(CommandError::Impossible("their INVITE has no offer, so the description goes into the answer".into()));
         }
-        let alert = alertinfo.map(|value| (HeaderName::AlertInfo.as_str(), value));
-        let headers: Vec<(&str, &dyn Display)> = alert.iter().map(|(name, value)| (*name, value as &dyn Display)).collect();
+        let rseq = if reliable { offered.reliable.send(sdp.is_some(), random, &self.config.timing, now) } else { 0 };
+        let mut headers: Vec<(&str, &dyn Display)> = Vec::new();
+        if let Some(alertinfo) = &alertinfo {
+            headers.push((HeaderName::AlertInfo.as_str(), alertinfo));
+        }
+        if reliable {
+            headers.push((HeaderName::Require.as_str(), &"100rel"));
+            headers.push((HeaderName::RSeq.as_str(), &rseq));
+            headers.push((HeaderName::Allow.as_str(), &screen::ALLOW));
+        }
         let body = sdp.map(Sdp::to_string);
         let written = offered.pending.write_in(&offered.dialog, status, &self.config.agent, &headers, body.as_deref());
         let bytes = written.map_err(|_| CommandError::Bad("the response cannot be written".into()))?;
         if sdp.is_some() {
-            offered.dialog.negotiation.answer_sent(false);
+            match offered.dialog.negotiation.must_2xx_carry() {
+                Must::Answer => offered.dialog.negotiation.answer_sent(reliable),
+                Must::Offer | Must::Nothing => {
+                    let _sent = offered.dialog.negotiation.offer_sent();
+                }
+            }
             call.us = Described::from(sdp);
         }
         self.layer.respond(offered.pending.transaction, status, bytes, now);
+        if status == StatusCode::SESSION_PROGRESS {
+            // Announcements and queues: the time that a phone may ring does not count any more.
+            call.ends_at = call.ends_at.max(early_until);
+        }
         if status == StatusCode::RINGING {
             self.note_ringing(key, now);
         }
@@ -151,15 +194,39 @@ impl Endpoint {
     /// 200 to their INVITE.
     pub(super) fn answer(&mut self, key: CallKey, sdp: Option<&Sdp>, now: Instant) -> Result<(), CommandError> {
         let ends_at = now + self.config.call_duration_max;
+        let wanted = self.session_s();
         let Some(call) = self.calls.get_mut(key) else { return Err(CommandError::WrongState("the call is over")) };
         let Phase::Offered(offered) = &mut call.phase else {
             return Err(CommandError::WrongState("only a call to us that is not answered can be answered"));
         };
+        if offered.reliable.holds_2xx() || !offered.later.is_empty() {
+            // RFC 3262 §3: no 2xx while a reliable response with a description is not acknowledged.
+            return self.send_later(key, Later::Answer { sdp: sdp.cloned().map(Box::new) });
+        }
+        if call.open.theirs.is_some() {
+            // RFC 6337 §3.2: their UPDATE is answered before the INVITE.
+            self.answer_by_ourselves(key, now);
+        }
+        let Some(call) = self.calls.get_mut(key) else { return Err(CommandError::WrongState("the call is over")) };
+        let Phase::Offered(offered) = &mut call.phase else { return Err(CommandError::WrongState("the call is over")) };
+        let agreed = offered.session.answer(wanted);
+        let said = agreed.header();
         // What an 18x showed is repeated unchanged (RFC 3261 §13.3.1.1). Without any description the 200 goes out bare:
         // scripts of the predecessor answer so, and the caller's end decides what it makes of it.
-        let sdp = if offered.dialog.negotiation.answer_was_shown() { call.us.clone() } else { Described::from(sdp) };
-        let allow: (&str, &dyn Display) = (HeaderName::Allow.as_str(), &screen::ALLOW);
-        let written = offered.pending.write_in(&offered.dialog, StatusCode::OK, &self.config.agent, &[allow], sdp.text());
+        let complete = offered.dialog.negotiation.is_agreed();
+        let sdp = match (complete, offered.dialog.negotiation.answer_was_shown()) {
+            // What a reliable 18x and its PRACK agreed stands.
+            (true, _) => Described::default(),
+            (false, true) => call.us.clone(),
+            (false, false) => Described::from(sdp),
+        };
+        let mut headers: Vec<(&str, &dyn Display)> =
+            vec![(HeaderName::Allow.as_str(), &screen::ALLOW), (HeaderName::Supported.as_str(), &screen::SUPPORTED)];
+        if let Some(value) = &said {
+            headers.push((HeaderName::SessionExpires.as_str(), value));
+            headers.extend(agreed.is_required().then_some((HeaderName::Require.as_str(), &"timer" as &dyn Display)));
+        }
+        let written = offered.pending.write_in(&offered.dialog, StatusCode::OK, &self.config.agent, &headers, sdp.text());
         let bytes = written.map_err(|_| CommandError::Bad("the response cannot be written".into()))?;
         if !self.layer.respond(offered.pending.transaction, StatusCode::OK, bytes, now) {
             return Err(CommandError::WrongState("the call is over"));
@@ -167,13 +234,16 @@ impl Endpoint {
         let mut dialog = offered.dialog.clone();
         match dialog.negotiation.must_2xx_carry() {
             Must::Answer => dialog.negotiation.answer_sent(true),
-            Must::Offer if sdp.text().is_some() => {
+            Must::Offer if sdp.text().is_some() && !complete => {
                 let _sent = dialog.negotiation.offer_sent();
             }
             Must::Offer | Must::Nothing => {}
         }
         dialog.answered(StatusCode::OK, &self.config.timing, now);
+        let reliable = offered.reliable;
         let mut talking = Talking::new(dialog);
+        talking.session = Some(SessionTimer::new(agreed, Side::Uas, now));
+        talking.reliable = reliable.is_waiting().then_some(reliable);
         talking.accepted = Some(offered.pending.transaction);
         if sdp.text().is_some() {
             call.us = sdp;

@@ -9,12 +9,14 @@
 //! Errors: none; see `outgoing`.
 //! Source: RFC 3261 §16.6 and §16.7 (a forking proxy, which we are to our users), §8.1.3.4 (3xx), §13.2.2.4.
 
+use std::time::Instant;
+
 use super::call::{Auths, Described};
 use crate::auth::Identity;
-use crate::dialog::Invitation;
+use crate::dialog::{Dialog, Invitation};
 use crate::flow::Flow;
 use crate::locate::Target;
-use crate::message::{Response, StatusCode};
+use crate::message::{Request, Response, StatusCode};
 use crate::transaction::TransactionId;
 
 /// Contacts of one user that ring together: an INVITE is 2 KiB, so 16 KiB a call while it rings.
@@ -59,6 +61,25 @@ pub(super) struct Outgoing {
     pub follow: u8,
     /// INVITE that the next one to such a contact is made from.
     pub spent: Option<Invitation>,
+    /// Session-Expires that we ask for, seconds, and Min-SE once a 422 named one.
+    pub session: (u32, Option<u32>),
+    /// How often a 422 made it longer.
+    pub longer: u8,
+    /// The early dialog that was heard of last: transaction of its leg, and remote tag.
+    pub early: Option<(TransactionId, Box<str>)>,
+    /// Their reliable response has an offer, and its PRACK waits for control's answer.
+    pub owed: Option<OwedPrack>,
+}
+
+/// A PRACK that waits for control's answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwedPrack {
+    /// RSeq of the response.
+    pub rseq: u32,
+    /// CSeq of our INVITE.
+    pub cseq: u32,
+    /// The call ends then.
+    pub by: Instant,
 }
 
 impl Leg {
@@ -72,6 +93,32 @@ impl Outgoing {
     /// The leg of a transaction.
     pub fn leg_of(&self, id: TransactionId) -> Option<usize> {
         self.legs.iter().position(|leg| leg.transaction == Some(id))
+    }
+
+    /// The early dialog that was heard of last.
+    pub fn early(&self) -> Option<&Dialog> {
+        let (id, tag) = self.early.as_ref()?;
+        self.legs.get(self.leg_of(*id)?)?.invitation.named(tag)
+    }
+
+    /// As [`Outgoing::early`], with what its leg proves itself by.
+    pub fn early_mut(&mut self) -> Option<(&mut Dialog, &mut Auths)> {
+        let (id, tag) = self.early.as_ref()?;
+        let leg = self.legs.iter_mut().find(|leg| leg.transaction == Some(*id))?;
+        Some((leg.invitation.named_mut(tag)?, &mut leg.auths))
+    }
+
+    /// Turns to the early dialog that a request belongs to; false if there is none.
+    pub fn turn_to(&mut self, request: &Request<'_>) -> bool {
+        let found = self.legs.iter().find_map(|leg| {
+            let tag = leg.invitation.owner(request)?.remote_tag()?;
+            Some((leg.transaction?, tag.into()))
+        });
+        let known = found.is_some();
+        if known {
+            self.early = found;
+        }
+        known
     }
 
     /// Keeps the failure that says most about the called party.
@@ -133,6 +180,10 @@ mod tests {
                 moved: Vec::new(),
                 follow: 0,
                 spent: None,
+                session: (0, None),
+                longer: 0,
+                early: None,
+                owed: None,
             };
             codes.iter().for_each(|code| outgoing.note_failure(StatusCode::new(*code).unwrap(), ""));
             outgoing.failed.unwrap().0.code()

@@ -29,17 +29,20 @@ mod identify;
 mod identity;
 mod incoming;
 mod leg;
+mod offering;
 mod offers;
 mod originate;
 mod outgoing;
 mod output;
 mod ping;
+mod prack;
 mod reach;
 mod reason;
 mod redirect;
 mod register;
 mod reply;
 mod screen;
+mod session;
 mod source;
 mod stats;
 #[cfg(test)]
@@ -120,6 +123,8 @@ enum Purpose {
     Bye,
     /// INFO or REFER of ours.
     Other,
+    /// PRACK of ours: whatever becomes of it, the INVITE goes on.
+    Prack,
     /// NOTIFY of ours about a transfer: the subscription ends with it, not the call (RFC 5057 §5.1).
     Report,
 }
@@ -299,7 +304,7 @@ impl Endpoint {
             Purpose::Other => self.lost_within(key, status, now),
             Purpose::Report => self.report_lost(key),
             // No ACK for a failure of ours: there is nothing more to do. The ACK of a 2xx has a timer of its own.
-            Purpose::TheirInvite | Purpose::TheirOffer => {}
+            Purpose::TheirInvite | Purpose::TheirOffer | Purpose::Prack => {}
         }
     }
 }

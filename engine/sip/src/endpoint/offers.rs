@@ -1,30 +1,29 @@
-//! Offers in the middle of a call: re-INVITE and UPDATE, theirs and ours.
+//! Offers beside that of the first INVITE: re-INVITE, UPDATE and PRACK of theirs.
 //!
 //! ```text
-//!   theirs ─► event `hold`, `unhold` or `reinvite` ─► ok ─► 200      silence of control ─► 200 with what we said last
-//!   ours   ─► 200 ─► ACK, event `answered`      491 ─► again after a random time      481, 408 ─► the call is over
+//!   theirs ─► in turn? 491, 500 + Retry-After ─► event `hold`, `unhold` or `reinvite` ─► ok ─► 200
+//!                                                silence of control ─► 200 with what we said last
 //! ```
-//! Shape:  one offer of each side at a time.
+//! Shape:  one offer of each side at a time, in the early dialogs of a call too.
 //! Errors: to the far end a final response, to control [`CommandError`].
-//! Source: RFC 3261 §14, RFC 3264 §8.4 (hold), RFC 3311, RFC 6141.
+//! Not here: ours (`offering`), the session timer (`session`).
+//! Source: RFC 3261 §14.2, RFC 3262 §5, RFC 3264 §8.4 (hold), RFC 3311 §5.2, RFC 6141.
 
 use std::fmt::Display;
 use std::time::Instant;
 
-use super::call::{Call, Described, Ending, OurOffer, OwedAck, Phase, TheirOffer};
+use super::call::{Call, Described, Ending, Phase, TheirOffer};
 use super::calls::CallKey;
-use super::outgoing::ACK_WITHIN;
-use super::reply::SDP_TYPE;
 use super::source::Source;
 use super::{Endpoint, Purpose, event, screen};
 use crate::api::{CommandError, EventKind};
-use crate::dialog::{InviteUsage, Must};
-use crate::message::{HeaderName, Method, Request, Response, StatusCode};
+use crate::dialog::{MIN_SE_S, Must, Refusal, SessionOffer, SessionTimer, Side};
+use crate::message::{HeaderName, Method, Request, StatusCode};
 use crate::sdp::{Direction, Sdp};
 use crate::transaction::TransactionId;
 
 impl Endpoint {
-    /// A re-INVITE or UPDATE of theirs, its CSeq in order.
+    /// A re-INVITE or UPDATE of theirs, or a PRACK with an offer, its CSeq in order.
     pub(super) fn offer_received(
         &mut self,
         key: CallKey,
@@ -33,37 +32,49 @@ impl Endpoint {
         transaction: TransactionId,
         now: Instant,
     ) {
-        let invite = request.method() == Method::Invite;
-        let refuse = |endpoint: &mut Self, status: StatusCode| {
-            if invite && let Some(dialog) = endpoint.calls.get_mut(key).and_then(Call::dialog_mut) {
-                dialog.invite.answered(status, &endpoint.config.timing, now);
-            }
-            endpoint.answer_once(request, source, transaction, status, &[], now);
+        let method = request.method();
+        let invite = method == Method::Invite;
+        let Ok(offer) = event::session(request.body()) else {
+            return self.refuse_request(key, request, source, transaction, StatusCode::BAD_REQUEST, now);
         };
-        let Ok(offer) = event::session(request.body()) else { return refuse(self, StatusCode::BAD_REQUEST) };
+        let session = (method != Method::Prack).then(|| SessionOffer::read(request.headers()));
+        if session.is_some_and(|session| session.is_too_small()) {
+            let status = StatusCode::SESSION_INTERVAL_TOO_SMALL;
+            self.note_refused(key, request, status, now);
+            let least: (&str, &dyn Display) = (HeaderName::MinSe.as_str(), &MIN_SE_S);
+            return self.answer_once(request, source, transaction, status, &[least], now);
+        }
         let Some(call) = self.calls.get_mut(key) else { return };
-        let talking = match &mut call.phase {
-            Phase::Talking(talking) => talking,
-            // RFC 3311 §5.2: before the answer of the first offer there is no room for a second one.
-            Phase::Offered(_) => return refuse(self, StatusCode::SERVER_INTERNAL_ERROR),
-            Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => return refuse(self, StatusCode::CALL_DOES_NOT_EXIST),
-        };
+        match &call.phase {
+            Phase::Talking(_) => {}
+            Phase::Offered(_) | Phase::Calling(_) if !invite => {}
+            Phase::Offered(_) | Phase::Calling(_) => {
+                return self.refuse_out_of_turn(key, request, source, transaction, Refusal::Unanswered, now);
+            }
+            Phase::Resolving(..) | Phase::Ending(_) => {
+                return self.refuse_request(key, request, source, transaction, StatusCode::CALL_DOES_NOT_EXIST, now);
+            }
+        }
+        call.peer.note(request.headers());
         if !invite && offer.is_none() {
-            // An UPDATE without an offer refreshes the target and nothing else (RFC 3311 §5.2).
-            talking.dialog.refresh_target(request.headers());
-            return self.answer_once(request, source, transaction, StatusCode::OK, super::dispatch::CAPABILITIES, now);
+            return self.refreshed_by_them(key, request, source, transaction, session, now);
         }
-        if talking.theirs.is_some() {
-            return refuse(self, StatusCode::SERVER_INTERNAL_ERROR);
-        }
-        let negotiation = &mut talking.dialog.negotiation;
-        let in_turn = if offer.is_some() { negotiation.offer_received() } else { negotiation.offer_asked() };
+        let under_way = call.open.theirs.is_some();
+        let Some(dialog) = call.dialog_mut() else { return };
+        let in_turn = if under_way {
+            Err(Refusal::Unanswered)
+        } else if offer.is_some() {
+            dialog.negotiation.offer_received()
+        } else {
+            dialog.negotiation.offer_asked()
+        };
+        let tag = dialog.remote_tag().unwrap_or_default().into();
         if let Err(refusal) = in_turn {
-            return refuse(self, refusal.status());
+            return self.refuse_out_of_turn(key, request, source, transaction, refusal, now);
         }
         let until = now + self.config.offer_timeout;
         let Some(pending) = self.keep(key, request, source, transaction, Purpose::TheirOffer) else {
-            return refuse(self, StatusCode::SERVER_INTERNAL_ERROR);
+            return self.refuse_request(key, request, source, transaction, StatusCode::SERVER_INTERNAL_ERROR, now);
         };
         let Some(call) = self.calls.get_mut(key) else { return };
         let has_offer = offer.is_some();
@@ -77,42 +88,147 @@ impl Endpoint {
             (true, false) => EventKind::Unhold,
             (true, true) | (false, false) => EventKind::Reinvite,
         };
-        if let Some(talking) = call.talking_mut() {
-            talking.dialog.refresh_target(request.headers());
-            talking.theirs = Some(TheirOffer { pending, invite, has_offer, until });
+        if let Some(dialog) = call.dialog_mut() {
+            dialog.refresh_target(request.headers());
         }
+        call.open.theirs = Some(Box::new(TheirOffer { pending, tag, invite, session, has_offer, until }));
         self.tell(key, kind);
+    }
+
+    /// An UPDATE without an offer refreshes target and session, and nothing else (RFC 3311 §5.2, RFC 4028 §7.4).
+    fn refreshed_by_them(
+        &mut self,
+        key: CallKey,
+        request: &Request<'_>,
+        source: &Source,
+        transaction: TransactionId,
+        session: Option<SessionOffer>,
+        now: Instant,
+    ) {
+        if let Some(dialog) = self.calls.get_mut(key).and_then(Call::dialog_mut) {
+            dialog.refresh_target(request.headers());
+        }
+        let said = session.and_then(|session| self.agree(key, session, now));
+        let contact = self.calls.get(key).and_then(Call::dialog).map(|dialog| dialog.contact().to_owned());
+        let mut headers = super::dispatch::CAPABILITIES.to_vec();
+        if let Some(contact) = &contact {
+            headers.push((HeaderName::Contact.as_str(), contact));
+        }
+        if let Some((value, required)) = &said {
+            headers.push((HeaderName::SessionExpires.as_str(), value));
+            headers.extend(required.then_some((HeaderName::Require.as_str(), &"timer" as &dyn Display)));
+        }
+        self.answer_once(request, source, transaction, StatusCode::OK, &headers, now);
+    }
+
+    /// Starts the session timer that a request of theirs asks for. Gives Session-Expires for its 2xx, and whether the sender
+    /// has to know of it.
+    pub(super) fn agree(&mut self, key: CallKey, session: SessionOffer, now: Instant) -> Option<(String, bool)> {
+        let agreed = session.answer(self.session_s());
+        let talking = self.calls.get_mut(key).and_then(Call::talking_mut)?;
+        talking.session = Some(SessionTimer::new(agreed, Side::Uas, now));
+        agreed.header().map(|value| (value, agreed.is_required()))
+    }
+
+    /// 491, or 500 with a random Retry-After (RFC 3261 §14.2, RFC 3311 §5.2).
+    pub(super) fn refuse_out_of_turn(
+        &mut self,
+        key: CallKey,
+        request: &Request<'_>,
+        source: &Source,
+        transaction: TransactionId,
+        refusal: Refusal,
+        now: Instant,
+    ) {
+        let status = refusal.status();
+        // An INVITE that the dialog itself refused was never open.
+        if refusal != Refusal::Unanswered && refusal != Refusal::Glare {
+            return self.answer_once(request, source, transaction, status, &[], now);
+        }
+        self.note_refused(key, request, status, now);
+        self.answer_later(request, source, transaction, refusal, now);
+    }
+
+    /// As `refuse_out_of_turn`, for a request that the dialog did not take.
+    pub(super) fn answer_later(
+        &mut self,
+        request: &Request<'_>,
+        source: &Source,
+        transaction: TransactionId,
+        refusal: Refusal,
+        now: Instant,
+    ) {
+        let seconds = refusal.retry_after_s_max().map(|max| self.tokens.below(max + 1));
+        let header = seconds.as_ref().map(|s| (HeaderName::RetryAfter.as_str(), s as &dyn Display));
+        self.answer_once(request, source, transaction, refusal.status(), header.as_slice(), now);
+    }
+
+    fn refuse_request(
+        &mut self,
+        key: CallKey,
+        request: &Request<'_>,
+        source: &Source,
+        transaction: TransactionId,
+        status: StatusCode,
+        now: Instant,
+    ) {
+        self.note_refused(key, request, status, now);
+        self.answer_once(request, source, transaction, status, &[], now);
+    }
+
+    /// The dialog took an INVITE that is refused now.
+    fn note_refused(&mut self, key: CallKey, request: &Request<'_>, status: StatusCode, now: Instant) {
+        let timing = self.config.timing;
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let first = matches!(call.phase, Phase::Offered(_) | Phase::Calling(_));
+        if request.method() == Method::Invite
+            && !first
+            && let Some(dialog) = call.dialog_mut()
+        {
+            dialog.invite.answered(status, &timing, now);
+        }
     }
 
     /// Control answers an offer of theirs.
     pub(super) fn accept_offer(&mut self, key: CallKey, sdp: Option<Sdp>, now: Instant) -> Result<(), CommandError> {
-        let Some(call) = self.calls.get_mut(key) else { return Err(CommandError::WrongState("the call is over")) };
-        let Phase::Talking(talking) = &mut call.phase else {
-            return Err(CommandError::WrongState("only an answered call has offers to accept"));
-        };
-        let Some(theirs) = talking.theirs.take() else { return Err(CommandError::WrongState("no offer waits for an answer")) };
+        let over = || CommandError::WrongState("the call is over");
+        let Some(call) = self.calls.get_mut(key) else { return Err(over()) };
+        if matches!(call.phase, Phase::Resolving(..) | Phase::Ending(_)) {
+            return Err(over());
+        }
+        let Some(theirs) = call.open.theirs.take() else { return Err(CommandError::WrongState("no offer waits for an answer")) };
+        let session = theirs.session.and_then(|session| self.agree(key, session, now));
+        let Some(call) = self.calls.get_mut(key) else { return Err(over()) };
         // Without a description of its own control means "as before".
         let sdp = sdp.or_else(|| fallback(&call.us, theirs.has_offer.then_some(&call.them)));
         let sdp = Described::from(sdp.as_ref());
-        let allow: (&str, &dyn Display) = (HeaderName::Allow.as_str(), &screen::ALLOW);
-        let written = theirs.pending.write_in(&talking.dialog, StatusCode::OK, &self.config.agent, &[allow], sdp.text());
+        let mut headers: Vec<(&str, &dyn Display)> =
+            vec![(HeaderName::Allow.as_str(), &screen::ALLOW), (HeaderName::Supported.as_str(), &screen::SUPPORTED)];
+        if let Some((value, required)) = &session {
+            headers.push((HeaderName::SessionExpires.as_str(), value));
+            headers.extend(required.then_some((HeaderName::Require.as_str(), &"timer" as &dyn Display)));
+        }
+        let Some(dialog) = call.dialog_of(&theirs.tag) else { return Err(over()) };
+        let written = theirs.pending.write_in(dialog, StatusCode::OK, &self.config.agent, &headers, sdp.text());
         let bytes = match written {
             Ok(bytes) => bytes,
             Err(_) => {
-                talking.theirs = Some(theirs);
+                call.open.theirs = Some(theirs);
                 return Err(CommandError::Bad("the response cannot be written".into()));
             }
         };
-        match talking.dialog.negotiation.must_2xx_carry() {
-            Must::Answer => talking.dialog.negotiation.answer_sent(true),
+        match dialog.negotiation.must_2xx_carry() {
+            Must::Answer => dialog.negotiation.answer_sent(true),
             Must::Offer if sdp.text().is_some() && theirs.invite => {
-                let _sent = talking.dialog.negotiation.offer_sent();
+                let _sent = dialog.negotiation.offer_sent();
             }
             Must::Offer | Must::Nothing => {}
         }
         if theirs.invite {
-            talking.dialog.answered(StatusCode::OK, &self.config.timing, now);
-            talking.accepted = Some(theirs.pending.transaction);
+            dialog.answered(StatusCode::OK, &self.config.timing, now);
+            if let Phase::Talking(talking) = &mut call.phase {
+                talking.accepted = Some(theirs.pending.transaction);
+            }
         }
         self.layer.respond(theirs.pending.transaction, StatusCode::OK, bytes, now);
         if sdp.text().is_some() {
@@ -130,146 +246,32 @@ impl Endpoint {
     /// Refuses an offer of theirs; the session before it stands.
     pub(super) fn refuse_offer(&mut self, key: CallKey, status: StatusCode, now: Instant) {
         let Some(call) = self.calls.get_mut(key) else { return };
-        let (Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking))) = &mut call.phase else { return };
-        let Some(theirs) = talking.theirs.take() else { return };
-        talking.dialog.negotiation.rejected();
-        if theirs.invite {
-            talking.dialog.invite.answered(status, &self.config.timing, now);
+        let Some(theirs) = call.open.theirs.take() else { return };
+        if let Some(dialog) = call.dialog_of(&theirs.tag) {
+            dialog.negotiation.rejected();
+            if theirs.invite {
+                dialog.invite.answered(status, &self.config.timing, now);
+            }
         }
         self.fail_pending(&theirs.pending, status, status.phrase(), &[], now);
     }
+}
 
-    /// Sends a re-INVITE or UPDATE.
-    pub(super) fn offer(&mut self, key: CallKey, method: Method<'_>, sdp: Described, now: Instant) -> Result<(), CommandError> {
-        let Some(call) = self.calls.get_mut(key) else { return Err(CommandError::WrongState("the call is over")) };
-        let Phase::Talking(talking) = &mut call.phase else {
-            return Err(CommandError::WrongState("only an answered call can be offered something else"));
-        };
-        if talking.ours.is_some() || talking.theirs.is_some() || talking.owed.is_some() || talking.dialog.invite.may_invite().is_err() {
-            return Err(CommandError::WrongState("another offer is under way"));
+impl Call {
+    /// The dialog with this tag of the far end: of a call that rings, one of several.
+    pub(super) fn dialog_of(&mut self, tag: &str) -> Option<&mut crate::dialog::Dialog> {
+        match &mut self.phase {
+            Phase::Offered(offered) => Some(&mut offered.dialog),
+            Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking) | Ending::Bye(talking)) => Some(&mut talking.dialog),
+            Phase::Calling(outgoing) => outgoing.legs.iter_mut().find_map(|leg| leg.invitation.named_mut(tag)),
+            Phase::Resolving(..) | Phase::Ending(_) => None,
         }
-        if sdp.text().is_some() && talking.dialog.negotiation.offer_sent().is_err() {
-            return Err(CommandError::WrongState("another offer is under way"));
-        }
-        let invite = method == Method::Invite;
-        // An UPDATE has timer F; an INVITE that heard a 1xx has none of its own.
-        let until = invite.then_some(now + self.config.setup_timeout);
-        let allow: (&str, &dyn Display) = (HeaderName::Allow.as_str(), &screen::ALLOW);
-        let body = sdp.text().map(|body| (SDP_TYPE, body));
-        let sent = self.request_within(key, method, &[allow], body, Purpose::OurOffer, now);
-        let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut) else { return Ok(()) };
-        match sent {
-            Some(transaction) => {
-                talking.ours = Some(OurOffer { transaction, invite, sdp, until });
-                Ok(())
-            }
-            None => {
-                talking.dialog.negotiation.rejected();
-                talking.dialog.invite.handle_final(talking.dialog.local_cseq(), StatusCode::SERVICE_UNAVAILABLE);
-                Err(CommandError::Full { what: "transactions", max: self.config.limits.transactions })
-            }
-        }
-    }
-
-    /// A response to our re-INVITE or UPDATE.
-    pub(super) fn offer_response(&mut self, key: CallKey, id: TransactionId, response: &Response<'_>, now: Instant) {
-        let Some(call) = self.calls.get_mut(key) else { return };
-        let Phase::Talking(talking) = &mut call.phase else { return };
-        let status = response.status();
-        let number = response.cseq().number;
-        let Some(ours) = talking.ours.take_if(|ours| ours.transaction == id) else {
-            // Its 2xx again: so goes the ACK.
-            let again = talking.dialog.invite.ack_again(number).map(<[u8]>::to_vec);
-            if status.is_success()
-                && let Some(bytes) = again
-                && let Some(flow) = self.calls.get(key).and_then(|call| Some(self.flow_of(call, call.dialog()?)))
-            {
-                self.transmit(flow, Some(bytes));
-            }
-            return;
-        };
-        if !status.is_final() {
-            talking.ours = Some(ours);
-            return;
-        }
-        let gone = talking.dialog.handle_final(response);
-        if status.is_success() {
-            talking.dialog.refresh_target(response.headers());
-            self.offer_accepted(key, ours, response, now);
-            return;
-        }
-        talking.dialog.negotiation.rejected();
-        if status == StatusCode::REQUEST_PENDING && ours.invite {
-            let owner = call.view.originator;
-            let wait = InviteUsage::glare_wait(owner, self.tokens.below(u32::MAX));
-            talking.retry = Some((now + wait, ours.sdp));
-            return;
-        }
-        if gone {
-            return self.lost_within(key, status, now);
-        }
-        self.tell_refused(key, status.code(), response.reason());
-    }
-
-    /// Our offer was refused and the session before it stands: control is told why, in this one event.
-    pub(super) fn tell_refused(&mut self, key: CallKey, status: u16, reason: &str) {
-        if let Some(call) = self.calls.get_mut(key) {
-            call.view.error = (status, reason.to_owned());
-        }
-        self.tell(key, EventKind::Answered);
-        if let Some(call) = self.calls.get_mut(key) {
-            call.view.error = (0, String::new());
-        }
-    }
-
-    fn offer_accepted(&mut self, key: CallKey, ours: OurOffer, response: &Response<'_>, now: Instant) {
-        let Some(call) = self.calls.get_mut(key) else { return };
-        let Phase::Talking(talking) = &mut call.phase else { return };
-        let theirs = event::session(response.body()).ok().flatten();
-        let late = ours.sdp.text().is_none();
-        let mut owed = false;
-        match &theirs {
-            Some(_) if late => owed = talking.dialog.negotiation.offer_received().is_ok(),
-            Some(_) => {
-                let _new = talking.dialog.negotiation.description_received(true);
-            }
-            None => {
-                let _stands = talking.dialog.negotiation.answer_missing();
-            }
-        }
-        if let Some(theirs) = &theirs {
-            call.them = Described::from(theirs);
-        }
-        if !late {
-            call.us = ours.sdp;
-        }
-        if owed && let Phase::Talking(talking) = &mut call.phase {
-            talking.owed = Some(OwedAck { by: now + ACK_WITHIN, first: false });
-        } else if ours.invite {
-            self.acknowledge(key, response.cseq().number, None);
-        }
-        self.tell(key, EventKind::Answered);
-    }
-
-    /// Control did not answer the offer that it asked for: what we said last does.
-    pub(super) fn acknowledge_by_ourselves(&mut self, key: CallKey) {
-        let Some(call) = self.calls.get(key) else { return };
-        let Some(number) = call.dialog().and_then(|dialog| dialog.invite.ack_owed()) else { return };
-        let answer = fallback(&call.us, Some(&call.them));
-        self.acknowledge(key, number, answer.as_ref());
-    }
-
-    /// Our re-INVITE or UPDATE got no answer at all.
-    pub(super) fn offer_lost(&mut self, key: CallKey, id: TransactionId, status: StatusCode, now: Instant) {
-        let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut) else { return };
-        if talking.ours.take_if(|ours| ours.transaction == id).is_some() {
-            self.lost_within(key, status, now);
-        }
+        .filter(|dialog| dialog.remote_tag().unwrap_or_default() == tag)
     }
 }
 
 /// What we said last, turned to the direction that fits their offer (RFC 3264 §6.1).
-fn fallback(us: &Described, them: Option<&Described>) -> Option<Sdp> {
+pub(super) fn fallback(us: &Described, them: Option<&Described>) -> Option<Sdp> {
     let mut sdp = us.sdp()?;
     let asked = them.and_then(Described::sdp).and_then(|them| Some(them.direction(them.first_audio()?)));
     let direction = match asked {

@@ -12,7 +12,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use super::call::{Call, Described, Ending, Phase};
+use super::call::{Call, Described, Ending, Open, Peer, Phase};
 use super::calls::{CallKey, CallsError};
 use super::extra::ExtraHeaders;
 use super::hop::SIP_PORT;
@@ -224,6 +224,10 @@ impl Endpoint {
             moved: Vec::new(),
             follow: if wish.follow { FOLLOW_MAX } else { 0 },
             spent: None,
+            session: (self.session_s(), None),
+            longer: 0,
+            early: None,
+            owed: None,
         });
         let control = wish.control.clone().or_else(|| self.directory.domain(from_domain)?.control().cloned());
         let view = Snapshot {
@@ -267,6 +271,8 @@ impl Endpoint {
             flow,
             follows_source: phone,
             ends_at: now + self.config.setup_timeout,
+            peer: Peer::default(),
+            open: Open::default(),
             phase: Phase::Calling(outgoing),
         };
         let key = self.calls.insert(callid, call).map_err(|error| match error {

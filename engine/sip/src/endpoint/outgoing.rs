@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use super::call::{Auths, Call, Ending, OwedAck, Phase, Talking, Won};
 use super::calls::CallKey;
-use super::leg::{Leg, Outgoing};
+use super::leg::{Leg, Outgoing, OwedPrack};
 use super::reply::SDP_TYPE;
 use super::{Endpoint, Owner, Purpose, event, screen};
 use crate::api::EventKind;
 use crate::auth::{AnswerError, ClientAuth, Identity};
-use crate::dialog::{Answer, Heard, Hop};
+use crate::dialog::{Agreed, Answer, Heard, Hop, ReliableHeard, ReliableIn, SessionTimer, Side};
 use crate::flow::{Flow, Transport};
 use crate::locate::Target;
 use crate::message::{HeaderName, Method, Response, StatusCode};
@@ -63,7 +63,7 @@ impl Endpoint {
         let branch = self.layer.branch();
         let Some(call) = self.calls.get_mut(key) else { return false };
         let Phase::Calling(outgoing) = &mut call.phase else { return false };
-        let Outgoing { legs, sdp, headers, .. } = &mut **outgoing;
+        let Outgoing { legs, sdp, headers, session, .. } = &mut **outgoing;
         let Some(leg) = legs.get_mut(at) else { return false };
         let Some(listener) = self.config.listeners.get(usize::from(leg.flow.listener.0)) else { return false };
         let hop = Hop { transport: leg.flow.transport, sent_by: listener.advertised, branch: &branch };
@@ -73,7 +73,10 @@ impl Endpoint {
         for (name, value) in &leg.proofs {
             writer = writer.extension(name, value);
         }
-        writer = writer.header(HeaderName::Allow, screen::ALLOW).header(HeaderName::UserAgent, &self.config.agent);
+        writer = writer.header(HeaderName::Allow, screen::ALLOW).header(HeaderName::Supported, screen::SUPPORTED);
+        // RFC 4028 §7.1: without `refresher`, so that the far end may choose.
+        writer = writer.header(HeaderName::SessionExpires, session.0).optional(HeaderName::MinSe, session.1);
+        writer = writer.header(HeaderName::UserAgent, &self.config.agent);
         for (name, value) in headers {
             writer = writer.extension(name, value);
         }
@@ -214,13 +217,46 @@ impl Endpoint {
         if status == StatusCode::TRYING {
             return;
         }
+        let early_until = now + self.config.early_timeout;
         let Some(call) = self.calls.get_mut(key) else { return };
         let Phase::Calling(outgoing) = &mut call.phase else { return };
-        let Some(leg) = outgoing.legs.get_mut(at) else { return };
-        if let (Ok(Some(sdp)), Ok(Heard::Early(dialog))) = (event::session(response.body()), leg.invitation.handle_response(response))
-            && dialog.negotiation.description_received(false) != Answer::NotAnAnswer
-        {
-            call.them = (&sdp).into();
+        let Outgoing { legs, sdp: offered, early, owed, .. } = &mut **outgoing;
+        let Some(leg) = legs.get_mut(at) else { return };
+        let sdp = event::session(response.body()).ok().flatten();
+        let mut prack = None;
+        if let Ok(Heard::Early(dialog)) = leg.invitation.handle_response(response) {
+            let rseq = ReliableIn::rseq(response.headers());
+            if let Some(rseq) = rseq {
+                match dialog.reliable.handle(rseq) {
+                    ReliableHeard::New => {}
+                    // Its PRACK is on the way, or it came before its turn and comes again.
+                    ReliableHeard::Repeated | ReliableHeard::Early => return,
+                }
+            }
+            *early = leg.transaction.zip(dialog.remote_tag().map(Into::into));
+            let number = response.cseq().number;
+            // Without an offer of ours theirs comes in the first reliable response (RFC 3262 §5).
+            let theirs = rseq.is_some() && offered.text().is_none() && sdp.is_some() && dialog.negotiation.offer_received().is_ok();
+            if theirs {
+                let by = now + ACK_WITHIN;
+                *owed = rseq.map(|rseq| OwedPrack { rseq, cseq: number, by });
+            } else {
+                prack = rseq.map(|rseq| (rseq, number));
+            }
+            if let Some(sdp) = &sdp
+                && (theirs || dialog.negotiation.description_received(rseq.is_some()) != Answer::NotAnAnswer)
+            {
+                call.them = sdp.into();
+            }
+            call.flow = leg.flow;
+            call.peer.note(response.headers());
+        }
+        if status == StatusCode::SESSION_PROGRESS {
+            // Announcements and queues: the time that a phone may ring does not count any more.
+            call.ends_at = call.ends_at.max(early_until);
+        }
+        if let Some((rseq, number)) = prack {
+            self.send_prack(key, rseq, number, None, now);
         }
         if status == StatusCode::RINGING {
             self.note_ringing(key, now);
@@ -244,7 +280,10 @@ impl Endpoint {
         let mut dialog = dialog.clone();
         let session = event::session(response.body());
         // With our offer out, their description is its answer; without one, it is theirs to offer.
+        let agreed = dialog.negotiation.is_agreed();
         let (usable, late) = match (&session, outgoing.sdp.text().is_some()) {
+            // A reliable 18x and its PRACK agreed on one (RFC 3262 §5), and an UPDATE may have changed it since.
+            (Ok(_), _) if agreed => (true, false),
             (Ok(Some(_)), true) => {
                 // Departs from RFC 3261 §13.2.1, which has it ignored after an 18x showed one: gateways change their mind
                 // between early media and answer, and what they say last is where they listen.
@@ -262,7 +301,10 @@ impl Endpoint {
             (Err(()), _) => (false, false),
         };
         call.view.authenticated = true;
+        call.peer.note(response.headers());
+        let asked = outgoing.session.0;
         let mut talking = Talking::new(dialog);
+        talking.session = Some(SessionTimer::new(Agreed::heard(response.headers(), asked), Side::Uac, now));
         talking.owed = (usable && late).then(|| OwedAck { by: now + ACK_WITHIN, first: true });
         self.win(key, at, talking, now);
         if let Some(call) = self.calls.get_mut(key) {
@@ -298,7 +340,15 @@ impl Endpoint {
         }
         talking.losers = outgoing.legs;
         talking.losers.retain(|leg| leg.transaction.is_some_and(|transaction| self.layer.cancel(transaction, now)));
+        let tag: Box<str> = talking.dialog.remote_tag().unwrap_or_default().into();
         call.phase = Phase::Talking(Box::new(talking));
+        // What was open in the early dialogs of others goes with them.
+        call.open.ours.take_if(|ours| ours.tag != tag);
+        call.open.retry.take_if(|retry| retry.invite);
+        if let Some(theirs) = call.open.theirs.take_if(|theirs| theirs.tag != tag) {
+            let status = StatusCode::CALL_DOES_NOT_EXIST;
+            self.fail_pending(&theirs.pending, status, status.phrase(), &[], now);
+        }
     }
 
     /// A 2xx crossed our CANCEL: there is a call now, and it has to end as one (RFC 3261 §9.1).
@@ -336,6 +386,10 @@ impl Endpoint {
         let challenged = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
         let answerable = challenged && identity.as_ref().is_some_and(|identity| leg.auths.challenged(identity, response).is_ok());
         if answerable && self.send_invite(key, at, now) {
+            return;
+        }
+        // RFC 4028 §7.3.
+        if status == StatusCode::SESSION_INTERVAL_TOO_SMALL && self.ask_longer(key, response) && self.send_invite(key, at, now) {
             return;
         }
         // RFC 3263 §4.3: only a 503 sends us to the next address.

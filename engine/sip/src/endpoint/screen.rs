@@ -14,11 +14,13 @@ use crate::message::{HeaderName, Method, Request, StatusCode, Uri};
 use crate::sdp::LIMIT_BYTES;
 
 /// Methods that we act on.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, UPDATE, REFER, NOTIFY";
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, NOTIFY";
 /// Bodies that we read in an INVITE.
 pub(super) const ACCEPT: &str = "application/sdp";
-/// Option tags that we support: none so far. Require with anything in it is therefore refused.
-const SUPPORTED: [&str; 0] = [];
+/// Option tags that we support; Require with any other is refused.
+const OPTIONS: [&str; 3] = ["100rel", "timer", "replaces"];
+/// The same, as Supported shows them.
+pub(super) const SUPPORTED: &str = "100rel, timer, replaces";
 
 /// Why a request goes no further.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +77,8 @@ pub(super) fn screen(request: &Request<'_>) -> Result<(), Refused> {
     let method = request.method();
     match method {
         Method::Invite | Method::Bye | Method::Options | Method::Register | Method::Info | Method::Update => {}
-        Method::Refer | Method::Notify | Method::Ack | Method::Cancel => {}
-        Method::Prack | Method::Subscribe | Method::Publish | Method::Message => return Err(Refused::MethodNotAllowed),
+        Method::Refer | Method::Notify | Method::Prack | Method::Ack | Method::Cancel => {}
+        Method::Subscribe | Method::Publish | Method::Message => return Err(Refused::MethodNotAllowed),
         Method::Other(_) => return Err(Refused::UnknownMethod),
     }
     match request.uri() {
@@ -92,12 +94,13 @@ pub(super) fn screen(request: &Request<'_>) -> Result<(), Refused> {
         Ok(_) => {}
     }
     // RFC 3327 §5.3: a registrar keeps the path.
-    let supported = |tag: &&str| SUPPORTED.contains(tag) || (method == Method::Register && tag.eq_ignore_ascii_case("path"));
+    let registrar = |tag: &str| method == Method::Register && tag.eq_ignore_ascii_case("path");
+    let supported = |tag: &&str| OPTIONS.iter().any(|known| known.eq_ignore_ascii_case(tag)) || registrar(tag);
     let lacking: Vec<&str> = headers.tokens(HeaderName::Require).filter(|tag| !supported(tag)).collect();
     if !lacking.is_empty() {
         return Err(Refused::BadExtension(lacking.join(", ")));
     }
-    if matches!(method, Method::Invite | Method::Update) { screen_session(request) } else { Ok(()) }
+    if matches!(method, Method::Invite | Method::Update | Method::Prack) { screen_session(request) } else { Ok(()) }
 }
 
 /// Body and Accept of a request that carries a session description (RFC 3261 §8.2.3, §13.3.1).

@@ -30,9 +30,7 @@ impl Endpoint {
         let Some(call) = self.calls.get_mut(key) else { return };
         let order = call.dialog_mut().map_or(Ok(()), |dialog| dialog.handle_request(request));
         if let Err(refusal) = order {
-            let seconds = refusal.retry_after_s_max().map(|max| self.tokens.below(max + 1));
-            let header = seconds.as_ref().map(|s| (HeaderName::RetryAfter.as_str(), s as &dyn std::fmt::Display));
-            return self.answer_once(request, source, transaction, refusal.status(), header.as_slice(), now);
+            return self.answer_later(request, source, transaction, refusal, now);
         }
         call.view.remote = Some(source.from);
         if call.follows_source {
@@ -41,6 +39,7 @@ impl Endpoint {
         event::note_request(&mut call.view, request);
         match request.method() {
             Method::Bye => self.bye_received(key, request, source, transaction, now),
+            Method::Prack => self.prack_received(key, request, source, transaction, now),
             Method::Invite | Method::Update => self.offer_received(key, request, source, transaction, now),
             Method::Info => self.info_received(key, request, source, transaction, now),
             Method::Refer => self.refer_received(key, request, source, transaction, now),
@@ -99,7 +98,7 @@ impl Endpoint {
         let tag = tag.unwrap_or_else(|| self.stateless_tag(request));
         let (is_offered, is_offer) = call.map_or((false, false), |(_, call)| match &call.phase {
             Phase::Offered(offered) => (offered.pending.transaction == invite, false),
-            Phase::Talking(talking) => (false, talking.theirs.as_ref().is_some_and(|theirs| theirs.pending.transaction == invite)),
+            Phase::Talking(_) => (false, call.open.theirs.as_ref().is_some_and(|theirs| theirs.pending.transaction == invite)),
             Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => (false, false),
         });
         let key = call.map(|(key, _)| key);
@@ -122,7 +121,7 @@ impl Endpoint {
                 let status = StatusCode::REQUEST_TERMINATED;
                 return self.refuse(key, status, status.phrase(), &[], now);
             }
-            Phase::Talking(talking) if talking.theirs.is_some() => self.refuse_offer(key, StatusCode::REQUEST_TERMINATED, now),
+            Phase::Talking(_) if call.open.theirs.is_some() => self.refuse_offer(key, StatusCode::REQUEST_TERMINATED, now),
             Phase::Talking(_) | Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => {}
         }
         self.finish(key, None, now);
@@ -171,7 +170,12 @@ impl Endpoint {
                 (&mut talking.dialog, proofs)
             }
             Phase::Offered(offered) => (&mut offered.dialog, Vec::new()),
-            Phase::Resolving(..) | Phase::Calling(_) | Phase::Ending(_) => return None,
+            Phase::Calling(outgoing) => {
+                let (dialog, auths) = outgoing.early_mut()?;
+                let proofs = auths.prove(method, dialog.target(), body.map(|(_, body)| body), &mut self.rng);
+                (dialog, proofs)
+            }
+            Phase::Resolving(..) | Phase::Ending(_) => return None,
         };
         let mut writer = dialog.request(&mut out, method, &hop);
         for (name, value) in &proofs {
@@ -221,9 +225,14 @@ impl Endpoint {
     }
 
     /// The call whose dialog a request belongs to.
-    fn dialog_of(&self, request: &Request<'_>) -> Option<CallKey> {
+    fn dialog_of(&mut self, request: &Request<'_>) -> Option<CallKey> {
         let key = self.calls.find(request.call_id())?;
-        self.calls.get(key)?.dialog()?.owns_request(request).then_some(key)
+        match &mut self.calls.get_mut(key)?.phase {
+            Phase::Calling(outgoing) => outgoing.turn_to(request).then_some(key),
+            Phase::Offered(_) | Phase::Resolving(..) | Phase::Talking(_) | Phase::Ending(_) => {
+                self.calls.get(key)?.dialog()?.owns_request(request).then_some(key)
+            }
+        }
     }
 
     /// Keeps a request of theirs for an answer later.

@@ -26,7 +26,7 @@ use super::found::{Cancels, Incoming, LayerOutput, Matched, NewRequest};
 use super::key::{Key, KeyHasher, KeyMaker, RequestHead, ResponseHead};
 use super::limits::{AcceptError, Limits, StartError};
 use super::output::{Disposition, Event, Step};
-use super::server_invite::ServerInvite;
+use super::server_invite::{ServerInvite, ServerInviteState};
 use super::server_non_invite::ServerNonInvite;
 use super::slot::{Machine, Slot, TransactionId};
 use super::timing::Timing;
@@ -181,6 +181,19 @@ impl<U: Copy> Layer<U> {
         let repeated = match self.slot(id).map(|slot| &mut slot.machine) {
             Some(Machine::InviteServer(machine)) => machine.repeat_2xx(),
             Some(Machine::InviteClient(_) | Machine::Client(_) | Machine::Server(_)) | None => false,
+        };
+        self.queue(id.index);
+        repeated
+    }
+
+    /// Sends the last provisional response of a server INVITE once more (RFC 3262 §3). False if it has a final one.
+    pub fn repeat_1xx(&mut self, id: TransactionId) -> bool {
+        let repeated = match self.slot(id).map(|slot| &mut slot.machine) {
+            Some(Machine::InviteServer(machine)) if machine.state() == ServerInviteState::Proceeding => {
+                machine.handle_repeat();
+                true
+            }
+            Some(Machine::InviteServer(_) | Machine::InviteClient(_) | Machine::Client(_) | Machine::Server(_)) | None => false,
         };
         self.queue(id.index);
         repeated

@@ -97,6 +97,21 @@ impl Bench {
         std::mem::take(&mut self.sent).into_iter().map(|(_, text)| text).collect()
     }
 
+    /// What was sent since the last look, each message once and without pings.
+    pub fn fresh(&mut self) -> Vec<String> {
+        let mut texts = self.texts();
+        texts.retain(|text| !text.starts_with("OPTIONS "));
+        texts.dedup();
+        texts
+    }
+
+    /// The only one of these.
+    pub fn only_fresh(&mut self) -> String {
+        let mut texts = self.fresh();
+        assert_eq!(texts.len(), 1, "{texts:#?}");
+        texts.remove(0)
+    }
+
     /// The only thing sent since the last look.
     pub fn only(&mut self) -> String {
         let mut texts = self.texts();
@@ -106,18 +121,28 @@ impl Bench {
 
     /// A call of 1000 to 1001 up to its `new` event.
     pub fn call_in(&mut self, call_id: &str, body: &str) -> Caller {
+        self.call_in_with(call_id, "", body)
+    }
+
+    /// The same with further header lines.
+    pub fn call_in_with(&mut self, call_id: &str, lines: &str, body: &str) -> Caller {
         let mut caller = Caller::new(call_id);
-        let challenge = self.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", "", body));
+        let challenge = self.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", lines, body));
         assert_eq!(status(&challenge), 401);
         let proof = self.authorization(&challenge, "1000", "1234", "INVITE");
-        let trying = self.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", &proof, body));
+        let trying = self.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", &format!("{lines}{proof}"), body));
         assert_eq!(status(&trying), 100);
         caller
     }
 
     /// The same call answered and acknowledged.
     pub fn talk_in(&mut self, call_id: &str) -> Caller {
-        let mut caller = self.call_in(call_id, SDP);
+        self.talk_in_with(call_id, "").0
+    }
+
+    /// The same with further header lines; gives the 200 too.
+    pub fn talk_in_with(&mut self, call_id: &str, lines: &str) -> (Caller, String) {
+        let mut caller = self.call_in_with(call_id, lines, SDP);
         self.act(call_id, Action::Answer { sdp: Some(sdp()) }).unwrap();
         let ok = self.only();
         caller.to = response(&ok).to().to_string();
@@ -125,7 +150,7 @@ impl Bench {
         let ack = caller.write("ACK", "sip:1001@192.0.2.100:5060", caller.cseq, "ack", "", "");
         self.receive(PHONE, &ack);
         assert_eq!(self.kinds(), [EventKind::New, EventKind::Answered]);
-        caller
+        (caller, ok)
     }
 
     /// Registers 1001 so that it can be called.

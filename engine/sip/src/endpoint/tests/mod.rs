@@ -4,7 +4,9 @@
 
 mod calls;
 mod forks;
+mod glare;
 mod policy;
+mod prack;
 mod random;
 mod register;
 mod streams;

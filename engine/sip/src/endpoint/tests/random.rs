@@ -24,8 +24,10 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let methods = prop::sample::select(&["INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "INFO", "REFER", "NOTIFY", "OPTIONS", "MESSAGE"][..]);
-    let statuses = prop::sample::select(&[100, 180, 183, 200, 200, 202, 302, 401, 407, 408, 481, 486, 487, 491, 500, 503][..]);
+    let methods = prop::sample::select(
+        &["INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "PRACK", "PRACK", "INFO", "REFER", "NOTIFY", "OPTIONS", "MESSAGE"][..],
+    );
+    let statuses = prop::sample::select(&[100, 180, 183, 200, 200, 202, 302, 401, 407, 408, 422, 481, 486, 487, 491, 500, 503][..]);
     let described = prop_oneof![Just(None), Just(Some(sdp()))];
     let act = prop_oneof![
         described.clone().prop_map(|sdp| Action::Ring { alertinfo: None, sdp }),
@@ -61,6 +63,9 @@ struct Play {
     cseq: u32,
     branch: u32,
     last: String,
+    /// RAck of the last reliable response of ours, RSeq of the last of theirs.
+    rack: String,
+    rseq: u32,
     /// Requests of ours.
     ours: Vec<String>,
 }
@@ -71,6 +76,9 @@ impl Play {
             match parse(text.as_bytes()) {
                 Ok(Message::Request(_)) => self.ours.push(text),
                 Ok(Message::Response(response)) => {
+                    if let Some(rseq) = response.headers().header(HeaderName::RSeq) {
+                        self.rack = format!("{rseq} {} INVITE", response.cseq().number);
+                    }
                     // The dialog is named by the first answer with a tag.
                     if response.status().code() > 100 && response.call_id() == self.callid && !self.to.contains(";tag=") {
                         self.to = response.to().to_string();
@@ -100,7 +108,9 @@ impl Play {
                 let text = format!(
                     "{method} sip:1001@192.0.2.100:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bKp{branch};rport\r\n\
                      From: {from}\r\nTo: {to}\r\nCall-ID: {callid}\r\nCSeq: {cseq} {method}\r\nContact: <sip:1000@10.0.0.7:5060>\r\n\
+                     RAck: {}\r\n\
                      Refer-To: <sip:1002@example.com>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+                    self.rack,
                     body.len()
                 );
                 self.receive(text);
@@ -111,7 +121,11 @@ impl Play {
                     return;
                 }
                 let challenge = ("WWW-Authenticate", "Digest realm=\"r\", nonce=\"n\", qop=\"auth\"");
-                let text = answer(&request, StatusCode::new(status).unwrap(), &[AT_PHONE, challenge], if body { SDP } else { "" });
+                self.rseq += u32::from(status < 200 && body);
+                let rseq = self.rseq.to_string();
+                let lines = [AT_PHONE, challenge, ("Min-SE", "100"), ("Require", "100rel"), ("RSeq", &rseq)];
+                let lines = if status < 200 && body { &lines[..] } else { &lines[..3] };
+                let text = answer(&request, StatusCode::new(status).unwrap(), lines, if body { SDP } else { "" });
                 self.receive(text);
             }
             Step::Act(action) => {
@@ -152,7 +166,12 @@ impl Play {
 }
 
 fn bench() -> Bench {
-    let mut bench = Bench::with(EndpointConfig { call_duration_max: Duration::from_secs(200), ..config() });
+    let mut bench = Bench::with(EndpointConfig {
+        call_duration_max: Duration::from_secs(200),
+        early_timeout: Duration::from_secs(190),
+        session_expires: Duration::from_secs(90),
+        ..config()
+    });
     // Registrations would keep their own timers going.
     bench.events.clear();
     bench
@@ -162,11 +181,11 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_course_of_a_call_to_us_ends_and_leaves_nothing(steps in steps(), late in any::<bool>()) {
+    fn any_course_of_a_call_to_us_ends_and_leaves_nothing(steps in steps(), late in any::<bool>(), rel in any::<bool>()) {
         let mut bench = bench();
-        bench.call_in("c1", if late { "" } else { SDP });
+        bench.call_in_with("c1", if rel { "Supported: 100rel, timer\r\n" } else { "" }, if late { "" } else { SDP });
         let (to, from) = ("<sip:1001@example.com>".to_owned(), "\"Bob\" <sip:1000@example.com>;tag=f1".to_owned());
-        let mut play = Play { bench, callid: "c1".into(), to, from, cseq: 2, branch: 0, last: String::new(), ours: vec![] };
+        let mut play = Play { bench, callid: "c1".into(), to, from, cseq: 2, branch: 0, last: String::new(), rack: "1 1 INVITE".into(), rseq: 0, ours: vec![] };
         steps.into_iter().for_each(|step| play.step(step));
         play.end();
     }
@@ -185,7 +204,7 @@ proptest! {
         let (callid, invite) = bench.call_out(crate::api::Originate { from: party("1000"), to: party("1001"), control, sdp, ..wish() });
         let our_tag = super::calls::as_request(&invite).from().to_string();
         let from = "<sip:1001@192.0.2.7>;tag=phone".to_owned();
-        let mut play = Play { bench, callid, to: our_tag, from, cseq: 0, branch: 0, last: String::new(), ours: vec![invite] };
+        let mut play = Play { bench, callid, to: our_tag, from, cseq: 0, branch: 0, last: String::new(), rack: "1 1 INVITE".into(), rseq: 0, ours: vec![invite] };
         steps.into_iter().for_each(|step| play.step(step));
         play.end();
     }
