@@ -12,6 +12,7 @@ pub mod api;
 mod channel;
 pub mod clock;
 pub mod format;
+pub mod jitter;
 pub mod media;
 pub mod packet;
 pub mod play;

@@ -9,7 +9,9 @@
 //! Units:  the driver's time.
 //! Errors: none; the machine (`media`) answers commands.
 
+mod clocked;
 mod coders;
+mod frame;
 mod rtcp_state;
 mod view;
 mod watch;
@@ -17,9 +19,9 @@ mod watch;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use dsp::resample::{Downsampler, Upsampler};
-
+pub use clocked::{Clocked, Recording, Waiting};
 pub use coders::Coders;
+pub use frame::{FRAME_MAX, Frame, Gain, RateState};
 pub use rtcp_state::RtcpState;
 pub use watch::MediaWatch;
 
@@ -37,17 +39,8 @@ pub enum Link {
     Echo,
     /// Out of the channel in this slot, and what comes there out of this one.
     Peer(u32),
-}
-
-/// Rate converter of what a channel sends.
-#[derive(Debug, Clone)]
-pub enum RateState {
-    /// None was needed yet.
-    Idle,
-    /// 8 to 16 kHz.
-    Up(Upsampler),
-    /// 16 to 8 kHz.
-    Down(Downsampler),
+    /// Out of all other channels of its group.
+    Mix,
 }
 
 /// Names and addresses, touched by commands and events only.
@@ -101,6 +94,14 @@ pub struct Channel {
     pub rate: RateState,
     /// What its codecs remember.
     pub coders: Coders,
+    /// What runs by the clock; packets of a channel without it run when they come.
+    pub clock: Option<Box<Clocked>>,
+    /// Packet time that the far end wants, ms.
+    pub ptime_ms: u16,
+    /// Packets came whose length does not fit the frames of the other side.
+    pub odd_frames: bool,
+    /// Frames made up before the clock that runs now.
+    pub concealed_before: u64,
     /// Counters.
     pub counts: Counts,
     /// Codec last received.
@@ -129,6 +130,10 @@ impl Channel {
             sent,
             rate: RateState::Idle,
             coders: Coders::default(),
+            clock: None,
+            ptime_ms: 20,
+            odd_frames: false,
+            concealed_before: 0,
             counts: Counts::default(),
             codec_in: None,
             codec_out: None,

@@ -10,7 +10,6 @@
 //! Not here: PCMU ↔ PCMA, which is done in place (`forward`): one table over 160 octets costs less than moving them.
 
 use dsp::Kernels;
-use dsp::resample::{Downsampler, Upsampler};
 
 use super::ChannelKey;
 use super::codecs::{Decoded, Decoders, Encoders, JOBS_MAX, Leaves, Made};
@@ -134,29 +133,5 @@ fn convert(kernels: &Kernels, rate: RateChange, state: Option<&mut RateState>, s
             }
         }
         (RateChange::Up | RateChange::Down, _) => target.fill(0),
-    }
-}
-
-impl RateState {
-    /// The converter to 16 kHz; a fresh one if the other was in use.
-    fn up(&mut self) -> &mut Upsampler {
-        if !matches!(self, Self::Up(_)) {
-            *self = Self::Up(Upsampler::default());
-        }
-        match self {
-            Self::Up(up) => up,
-            Self::Idle | Self::Down(_) => unreachable!("set above"),
-        }
-    }
-
-    /// The converter to 8 kHz; a fresh one if the other was in use.
-    fn down(&mut self) -> &mut Downsampler {
-        if !matches!(self, Self::Down(_)) {
-            *self = Self::Down(Downsampler::default());
-        }
-        match self {
-            Self::Down(down) => down,
-            Self::Idle | Self::Up(_) => unreachable!("set above"),
-        }
     }
 }

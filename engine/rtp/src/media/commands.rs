@@ -12,7 +12,7 @@ use std::time::Instant;
 use rand_core::Rng;
 
 use super::{ChannelKey, Local, Media, Output};
-use crate::api::{ChannelCounts, ChannelId, ChannelView, CloseReason, Command, CommandError, EventAction, MixEvent, Open, Reply, Target};
+use crate::api::{ChannelCounts, ChannelId, ChannelView, CloseReason, Command, CommandError, EventAction, Open, Reply, Target};
 use crate::channel::{Channel, Identity, Link, RtcpState};
 use crate::format::{FormatError, FormatKind, Formats};
 use crate::stream::{SendStream, Ssrc};
@@ -58,8 +58,7 @@ impl Media {
             }
             Command::Echo { channel } => {
                 let slot = self.touch(channel, now)?;
-                self.unlink(slot);
-                self.set_link(slot, Link::Echo);
+                self.echo(slot);
             }
             Command::Direction { channel, direction } => {
                 let slot = self.touch(channel, now)?;
@@ -76,13 +75,14 @@ impl Media {
             }
             Command::Close { channel } => return self.close(channel, CloseReason::Requested),
             Command::List => {
-                let mut views: Vec<ChannelView> = self.table.iter().map(|(_, c)| self.view(c)).collect();
+                let mut views: Vec<ChannelView> = self.table.iter().map(|(slot, c)| self.view(slot, c)).collect();
                 views.sort_by_key(|v| v.local.port());
                 return Ok(Reply::Channels(views));
             }
             Command::Get { channel } => {
-                let channel = self.table.slot(channel).and_then(|slot| self.table.get(slot)).ok_or(CommandError::NotFound(channel))?;
-                return Ok(Reply::Channel(Box::new(self.view(channel))));
+                let slot = self.table.slot(channel).ok_or(CommandError::NotFound(channel))?;
+                let channel = self.table.get(slot).ok_or(CommandError::NotFound(channel))?;
+                return Ok(Reply::Channel(Box::new(self.view(slot, channel))));
             }
             Command::Status => return Ok(Reply::Status(self.status())),
         }
@@ -118,7 +118,7 @@ impl Media {
     }
 
     /// Slot of a channel that a command names, which keeps it from being idle.
-    fn touch(&mut self, channel: ChannelId, now: Instant) -> Result<u32, CommandError> {
+    pub(super) fn touch(&mut self, channel: ChannelId, now: Instant) -> Result<u32, CommandError> {
         let slot = self.table.slot(channel).ok_or(CommandError::NotFound(channel))?;
         if let Some(channel) = self.table.get_mut(slot) {
             channel.identity.touched = now;
@@ -140,46 +140,10 @@ impl Media {
         channel.rtcp.mux = target.rtcp_mux;
         channel.rtcp.remote = None;
         channel.direction = target.direction.unwrap_or(channel.direction);
+        channel.ptime_ms = target.ptime_ms.unwrap_or(20).clamp(10, 60) / 10 * 10;
+        channel.odd_frames = false;
+        self.review(slot);
         Ok(())
-    }
-
-    fn mix(&mut self, a: ChannelId, b: ChannelId, now: Instant) -> Result<(), CommandError> {
-        let (one, other) = (self.touch(a, now)?, self.touch(b, now)?);
-        if one == other {
-            return Err(CommandError::Impossible("a channel is not mixed with itself; echo does that".into()));
-        }
-        let link = |slot| self.table.get(slot).map(|c| c.link);
-        if link(one) == Some(Link::Peer(other)) {
-            return Ok(());
-        }
-        for slot in [one, other] {
-            if matches!(link(slot), Some(Link::Peer(_))) {
-                return Err(CommandError::Impossible("a mix of more than two channels is not supported".into()));
-            }
-        }
-        for (slot, peer) in [(one, other), (other, one)] {
-            self.set_link(slot, Link::Peer(peer));
-            self.tell(slot, EventAction::Mix(MixEvent::Start));
-        }
-        Ok(())
-    }
-
-    /// Ends echo or mix of a channel; of a mix both ends.
-    fn unlink(&mut self, slot: u32) {
-        let Some(Link::Peer(peer)) = self.table.get(slot).map(|c| c.link) else {
-            return self.set_link(slot, Link::None);
-        };
-        for slot in [slot, peer] {
-            self.set_link(slot, Link::None);
-            self.tell(slot, EventAction::Mix(MixEvent::Finished));
-        }
-    }
-
-    fn set_link(&mut self, slot: u32, link: Link) {
-        if let Some(channel) = self.table.get_mut(slot) {
-            channel.set_link(link);
-            self.transcodes -= u64::from(std::mem::take(&mut channel.transcodes));
-        }
     }
 
     fn close(&mut self, id: ChannelId, reason: CloseReason) -> Result<Reply, CommandError> {
@@ -192,22 +156,20 @@ impl Media {
     pub(super) fn close_slot(&mut self, slot: u32, reason: CloseReason) -> Option<crate::api::Stats> {
         let stats = self.table.get(slot)?.stats();
         self.unlink(slot);
+        self.close_clock(slot);
         self.tell(slot, EventAction::Close { reason, stats: Box::new(stats.clone()) });
         let (key, _) = self.table.remove(slot)?;
         self.push_output(Output::Closed(key));
         Some(stats)
     }
 
-    fn view(&self, channel: &Channel) -> ChannelView {
+    fn view(&self, slot: u32, channel: &Channel) -> ChannelView {
         let identity = &channel.identity;
         ChannelView {
             channel: identity.id,
             id: identity.name.clone(),
             local: SocketAddr::new(identity.advertised, identity.local.port()),
-            mix: match channel.link {
-                Link::Peer(peer) => self.table.get(peer).map(|p| p.identity.id),
-                Link::None | Link::Echo => None,
-            },
+            mix: self.others(slot).next().and_then(|other| self.table.get(other)).map(|other| other.identity.id),
             echo: channel.link == Link::Echo,
             direction: channel.direction,
             codec: channel.formats.preferred_of_ours().and_then(|format| match format.kind {

@@ -14,9 +14,10 @@ use std::ops::Range;
 
 use super::batch::Job;
 use super::codecs::Leaves;
-use super::{ChannelKey, Forward, Media, Port, Verdict};
+use super::{ChannelKey, Forward, Media, Pending, Port, Verdict};
 use crate::channel::{Channel, Link};
 use crate::format::{Codec, Format, FormatKind};
+use crate::jitter::{Arrived, Content};
 use crate::packet::rtcp::Reports;
 use crate::packet::{Kind, RtpView, demux};
 use crate::source::Decision;
@@ -53,8 +54,11 @@ impl Media {
             return None;
         };
         let (taken, link) = self.take(key, from, view, packet.len())?;
+        if self.keep(key, &taken, packet) {
+            return None;
+        }
         let out = match link {
-            Link::None => return None,
+            Link::None | Link::Mix => return None,
             Link::Echo => key.slot,
             Link::Peer(slot) => slot,
         };
@@ -98,6 +102,30 @@ impl Media {
         Some(Forward { via, to, bytes })
     }
 
+    /// Puts a packet of a clocked channel into its jitter buffer. False if the channel has no clock.
+    fn keep(&mut self, key: ChannelKey, taken: &Taken, packet: &[u8]) -> bool {
+        let now_ms = self.slot_number();
+        let Some(clock) = self.table.by_key(key).and_then(|channel| channel.clock.as_mut()) else { return false };
+        let payload = packet.get(taken.payload.clone()).unwrap_or_default();
+        let clock_hz = taken.format.clock_rate_hz;
+        let (content, ticks) = match taken.format.kind {
+            FormatKind::Audio(codec) => match (codec.samples(payload.len()), codec.rate_hz()) {
+                (Some(samples), Some(rate)) if samples > 0 => {
+                    (Content::Audio(codec), (samples as u64 * u64::from(clock_hz) / u64::from(rate)) as u32)
+                }
+                // Another's codec, or less than a frame.
+                _ => return true,
+            },
+            FormatKind::ComfortNoise => (Content::Noise, 0),
+            FormatKind::Event => return true,
+        };
+        let arrived = Arrived { sequence: taken.place.sequence, timestamp: taken.place.timestamp.0, ticks, content, payload };
+        // RFC 3389 §4: noise is described on the clock of the speech around it, and its own clock is 8000.
+        let clock_hz = if content == Content::Noise { clock.jitter.clock_hz() } else { clock_hz };
+        clock.jitter.push(&arrived, taken.place.epoch, clock_hz, now_ms);
+        true
+    }
+
     /// Hands a payload to the batches.
     fn transcode(&mut self, job: Job, payload: &[u8]) {
         let Self { batch, decoders, encoders, table, .. } = self;
@@ -106,8 +134,13 @@ impl Media {
             return;
         }
         self.counters.overrun += 1;
-        if let Some(channel) = table.by_key(job.leaves.via) {
-            channel.counts.skipped += 1;
+        let Some(channel) = table.by_key(job.leaves.via) else { return };
+        channel.counts.skipped += 1;
+        // Packets that are no whole frames of the other codec: the clocked path cuts them anew.
+        let whole = |samples: usize| job.into.frame().is_none_or(|(frame, _)| samples.is_multiple_of(frame));
+        if !job.from.samples(payload.len()).is_none_or(whole) && !channel.odd_frames && self.outputs.len() < self.outputs.capacity() {
+            channel.odd_frames = true;
+            self.outputs.push_back(Pending::Clock(job.leaves.via));
         }
     }
 

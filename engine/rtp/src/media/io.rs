@@ -33,6 +33,8 @@ pub struct Config {
     pub rtcp_interval: Duration,
     /// Which SIMD kernels run.
     pub kernels: dsp::Kernels,
+    /// Bounds of the jitter buffer of clocked channels.
+    pub jitter: crate::jitter::Bounds,
     /// CNAME in our RTCP (RFC 3550 §6.5.1), at most 255 bytes.
     pub cname: String,
 }
@@ -45,6 +47,7 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(3600),
             rtcp_interval: Duration::from_secs(5),
             kernels: dsp::Kernels::best(),
+            jitter: crate::jitter::Bounds::default(),
             cname: "mediaswitch".into(),
         }
     }

@@ -14,16 +14,19 @@
 //! Errors: packets fail by counter; commands by `CommandError`.
 //! Not here: sockets, ports, clocks (`engine`); samples (`dsp`).
 
+mod attach;
 mod batch;
 mod codecs;
 mod commands;
 mod counters;
 mod forward;
+mod group;
 mod io;
 mod sweep;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tick;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -33,13 +36,16 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use self::batch::Batch;
-use self::codecs::{Decoders, Encoders};
+use self::codecs::Encoders;
 use self::counters::Counters;
+use self::group::Groups;
 use self::sweep::Reports;
 use self::table::Table;
-use crate::api::{EventAction, MediaEvent};
+use self::tick::Mixing;
+use crate::api::{Event, EventAction, MediaEvent};
 use crate::packet::rtcp::ntp_of_unix_ms;
 
+pub(crate) use codecs::{Decoded, Decoders};
 pub use io::{ChannelKey, Config, Forward, Local, Output, Port, Start, Transmit, Verdict};
 
 /// Longest payload converted in place: what a UDP datagram of the largest receive buffer holds.
@@ -58,6 +64,12 @@ pub struct Media {
     batch: Batch,
     decoders: Decoders,
     encoders: Encoders,
+    groups: Groups,
+    /// Groups whose tick is in this slot, and how many ticks they missed.
+    due: Vec<(u32, u32)>,
+    /// Slot up to which ticks have run.
+    ticked: u64,
+    mixing: Box<Mixing>,
     reports: Reports,
     scratch: Box<[u8]>,
     counters: Counters,
@@ -75,6 +87,10 @@ pub struct Media {
 enum Pending {
     Ready(Output),
     Media(ChannelKey, MediaEvent),
+    /// The player or the recorders of a channel have events, or are done.
+    News(ChannelKey),
+    /// The packets of a channel need a clock.
+    Clock(ChannelKey),
 }
 
 impl Media {
@@ -89,12 +105,16 @@ impl Media {
             batch: Batch::new(),
             decoders: Decoders::new(),
             encoders: Encoders::new(),
+            groups: Groups::new(),
+            due: Vec::new(),
+            ticked: 0,
+            mixing: Box::new(Mixing::new()),
             reports: Reports::new(),
             scratch: vec![0; SCRATCH_LEN].into(),
             counters: Counters::default(),
             transcodes: 0,
-            // Each channel may start and time out within one slot, and each command has up to four.
-            outputs: VecDeque::with_capacity(2 * channels_max + 64),
+            // Each channel may start, time out, have news and need a clock within one slot, and each command has up to four.
+            outputs: VecDeque::with_capacity(4 * channels_max + 64),
             cursor: 0,
             swept: start.now,
             start,
@@ -113,10 +133,13 @@ impl Media {
 
     /// Runs what was gathered in this slot, and what is due by time.
     pub fn run(&mut self) {
-        if self.encoders.len() > 0 {
-            let Self { kernels, table, decoders, encoders, batch, .. } = self;
+        self.plan_ticks();
+        let Self { kernels, table, decoders, encoders, batch, .. } = self;
+        if encoders.len() > 0 || !self.due.is_empty() {
             decoders.run(kernels, table);
             batch.place(kernels, decoders, encoders, table);
+            self.run_ticks();
+            let Self { kernels, table, encoders, .. } = self;
             encoders.run(kernels, table);
             for transmit in encoders.transmits() {
                 if let Some(channel) = table.by_key(transmit.via) {
@@ -143,8 +166,41 @@ impl Media {
                         return Some(Output::Event(event));
                     }
                 }
+                Pending::News(key) => {
+                    if let Some(event) = self.news(key) {
+                        self.outputs.push_front(Pending::News(key));
+                        return Some(Output::Event(event));
+                    }
+                }
+                Pending::Clock(key) => self.wants_clock(key),
             }
         }
+    }
+
+    /// The next event of a channel's player or recorders; when there is none left, those that ended are taken out.
+    fn news(&mut self, key: ChannelKey) -> Option<Event> {
+        let channel = self.table.by_key(key)?;
+        let clock = channel.clock.as_deref_mut()?;
+        loop {
+            let action = clock
+                .player
+                .as_mut()
+                .and_then(|player| player.event())
+                .or_else(|| clock.recorders.iter_mut().find_map(|recording| recording.recorder.event()));
+            let Some(action) = action else { break };
+            let identity = &mut channel.identity;
+            if let Some(control) = identity.control.clone() {
+                identity.event_seq += 1;
+                return Some(Event { control, channel: identity.id, id: identity.name.clone(), seq: identity.event_seq, action });
+            }
+        }
+        (clock.news_queued, clock.player_news) = (false, false);
+        if std::mem::take(&mut clock.player_ended) {
+            clock.player = None;
+        }
+        clock.recorders.retain(|recording| !recording.ended);
+        self.review(key.slot);
+        None
     }
 
     /// Queues an event of a channel.

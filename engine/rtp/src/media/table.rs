@@ -41,7 +41,7 @@ struct Entry {
 
 /// The table.
 #[derive(Debug)]
-pub(super) struct Table {
+pub struct Table {
     entries: Vec<Entry>,
     free: Vec<u32>,
     names: HashMap<ChannelId, u32, BuildHasherDefault<Fold>>,

@@ -1,6 +1,8 @@
 //! A shard with phones around it, for tests from outside the crate.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod voice;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -74,4 +76,5 @@ pub fn slot(
     for t in media.transmits() {
         out(t.port, t.to, t.bytes);
     }
+    while media.poll_output().is_some() {}
 }

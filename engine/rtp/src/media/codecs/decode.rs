@@ -17,7 +17,7 @@ use crate::media::table::Table;
 
 /// Where the samples of a payload are.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::media) struct Decoded {
+pub struct Decoded {
     rows: Rows,
     start: usize,
     samples: usize,
@@ -33,7 +33,7 @@ struct Lane {
 
 /// The decoding of a slot.
 #[derive(Debug)]
-pub(in crate::media) struct Decoders {
+pub struct Decoders {
     lanes: [Lane; ROWS],
     g722: Rounds<g722::Decoder, u8, i16>,
     scratch: Box<g722::Scratch>,

@@ -151,7 +151,6 @@ impl Encoders {
         Some(Made(self.packets.len() - 1))
     }
 
-    #[expect(dead_code, reason = "conferences use it")]
     /// Takes room for a packet with the payload of another one of this slot.
     pub fn reserve_copy(&mut self, leaves: Leaves, of: Made) -> Option<Made> {
         let len = self.packets.get(of.0)?.len;

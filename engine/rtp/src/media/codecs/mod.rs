@@ -14,7 +14,7 @@ mod decode;
 mod encode;
 mod rounds;
 
-pub(super) use decode::{Decoded, Decoders};
+pub(crate) use decode::{Decoded, Decoders};
 pub(super) use encode::{Encoders, Leaves, Made};
 
 use crate::format::Codec;

@@ -1,10 +1,10 @@
 use super::*;
 
 #[test]
-fn a_third_member_is_refused_in_words() {
+fn what_cannot_be_mixed_is_refused_in_words() {
     let mut bed = Bed::new();
     let [(_, a), (_, b)] = bed.bridge((A, &[plain(0)]), (B, &[plain(0)]));
-    let (_, c) = bed.open();
+    let (_, c) = bed.call("127.0.0.4:1", &[named(96, "opus", 48000)]);
     assert_eq!(bed.command(Command::Mix { a: b, b: a }), Ok(Reply::Done), "once is enough");
     assert!(bed.events().is_empty());
     let refused = bed.command(Command::Mix { a: c, b }).unwrap_err();

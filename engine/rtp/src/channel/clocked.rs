@@ -1,0 +1,346 @@
+//! What a channel has that runs by the clock: from the jitter buffer to a frame each 20 ms.
+//!
+//! ```text
+//!   packets ─▶ jitter ─plan─▶ decoders ─assemble─▶ heard ─▶ voice (gain, at the rate of the mix)
+//!                                │ made up, noise           said ─▶ player ─▶ recorders ─▶ encoders
+//! ```
+//! Shape:  in a box made by the command that makes the channel clocked; about 18 KiB, most of it packets that may wait.
+//! Units:  frames of 20 ms at 8 or 16 kHz; times in ms since the shard began.
+//! Errors: none; what cannot be decoded is made up.
+//! Not here: who hears whom (`media::group`), when (`media::tick`).
+
+use dsp::Kernels;
+use dsp::plc::{Narrow, Wide};
+use dsp::silence::{Comfort, Sid};
+use heapless::Vec;
+
+use super::Coders;
+use super::frame::{FRAME_MAX, Frame, Gain, RateState};
+use crate::clock::{Play, Rate, Record};
+use crate::format::Codec;
+use crate::jitter::{Bounds, JitterBuffer, Next};
+use crate::media::{ChannelKey, Decoded, Decoders};
+
+/// Longest payload that is played: 60 ms of L16 at 16 kHz is more than a packet holds.
+const PAYLOAD_MAX: usize = 1500;
+/// Parts of a frame: packets of 10 ms, with a loss and a pause between.
+const PARTS_MAX: usize = 12;
+/// Samples that wait: a frame, and what is left of one of iLBC of 30 ms or of a payload that could not be cut.
+const FIFO: usize = 960;
+
+/// Part of a frame.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Sound { decoded: Decoded, codec: Codec, splice: bool },
+    MadeUp(u32),
+    Quiet(u32),
+}
+
+/// Concealment at the rate of the stream.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives in the box of its channel, and changes with the codec, where nothing may be allocated"
+)]
+enum Concealer {
+    Narrow(Narrow),
+    Wide(Wide),
+}
+
+/// The state.
+#[derive(Debug)]
+pub struct Clocked {
+    /// Packets that wait.
+    pub jitter: JitterBuffer,
+    /// Group in which it ticks.
+    pub group: u32,
+    /// What came in this tick.
+    pub heard: Frame,
+    /// The same at the rate of its group, with its gain.
+    pub voice: Frame,
+    /// What goes out this tick.
+    pub said: Frame,
+    /// Whether `voice` is loud enough to be mixed.
+    pub speaks: bool,
+    /// Of its voice in a mix.
+    pub gain: Gain,
+    /// Of what it hears: rises when it joins.
+    pub hearing: Gain,
+    /// From the rate of the group to that of its codec.
+    pub from_mix: RateState,
+    /// What plays in place of the rest.
+    pub player: Option<Box<dyn Play>>,
+    /// It is over, and waits to be taken out.
+    pub player_ended: bool,
+    /// It has events to be fetched.
+    pub player_news: bool,
+    /// The driver was told that there is news.
+    pub news_queued: bool,
+    /// Rate converter of the player.
+    pub player_rate: RateState,
+    /// What records it, with the converters of both directions.
+    pub recorders: std::vec::Vec<Recording>,
+    /// Frames that were made up.
+    pub concealed: u64,
+    /// Its own stream: number and timestamp of the next packet, and whether it begins a talkspurt.
+    pub sequence: u64,
+    /// See `sequence`.
+    pub timestamp: u32,
+    /// See `sequence`.
+    pub marker: bool,
+    /// Samples that wait to become a packet that is not 20 ms long.
+    pub waiting: Option<Box<Waiting>>,
+    to_mix: RateState,
+    parts: Vec<Part, PARTS_MAX>,
+    fifo: [i16; FIFO],
+    filled: usize,
+    rate: Rate,
+    concealer: Concealer,
+    comfort: Comfort,
+    noisy: bool,
+    made_up: u32,
+}
+
+/// A recorder and what it needs.
+#[derive(Debug)]
+pub struct Recording {
+    /// The recorder.
+    pub recorder: Box<dyn Record>,
+    /// Converter of what is heard.
+    pub heard: RateState,
+    /// Converter of what is said.
+    pub said: RateState,
+    /// It is over, and waits to be taken out.
+    pub ended: bool,
+}
+
+/// Samples that wait to be sent: up to 60 ms and a frame at 16 kHz.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    samples: [i16; 4 * FRAME_MAX],
+    len: usize,
+}
+
+impl Waiting {
+    /// Nothing waits.
+    pub const fn new() -> Self {
+        Self { samples: [0; 4 * FRAME_MAX], len: 0 }
+    }
+
+    /// Puts a frame behind what waits; when there is no room, what waits is forgotten.
+    pub fn push(&mut self, frame: &[i16]) {
+        if self.len + frame.len() > self.samples.len() {
+            self.len = 0;
+        }
+        if let Some(room) = self.samples.get_mut(self.len..self.len + frame.len()) {
+            room.copy_from_slice(frame);
+            self.len += frame.len();
+        }
+    }
+
+    /// So many samples, if they are there; to be removed with [`Waiting::remove`].
+    pub fn front(&self, samples: usize) -> Option<&[i16]> {
+        self.samples.get(..self.len)?.get(..samples)
+    }
+
+    /// Removes samples from the front.
+    pub fn remove(&mut self, samples: usize) {
+        let samples = samples.min(self.len);
+        self.samples.copy_within(samples..self.len, 0);
+        self.len -= samples;
+    }
+
+    /// Forgets what waits.
+    pub const fn clear(&mut self) {
+        self.len = 0;
+    }
+}
+
+impl Clocked {
+    /// A channel that has heard nothing, ticking in `group`. `seed` makes its noise differ from others'.
+    pub fn new(group: u32, bounds: Bounds, seed: u32) -> Box<Self> {
+        Box::new(Self {
+            jitter: JitterBuffer::new(bounds),
+            group,
+            heard: Frame::new(Rate::Narrow),
+            voice: Frame::new(Rate::Narrow),
+            said: Frame::new(Rate::Narrow),
+            speaks: false,
+            gain: Gain::rising_to(1.0),
+            hearing: Gain::rising_to(1.0),
+            from_mix: RateState::Idle,
+            player: None,
+            player_ended: false,
+            player_news: false,
+            news_queued: false,
+            player_rate: RateState::Idle,
+            recorders: std::vec::Vec::new(),
+            concealed: 0,
+            sequence: 1 << 16,
+            timestamp: 0,
+            marker: true,
+            waiting: None,
+            to_mix: RateState::Idle,
+            parts: Vec::new(),
+            fifo: [0; FIFO],
+            filled: 0,
+            rate: Rate::Narrow,
+            concealer: Concealer::Narrow(Narrow::new()),
+            comfort: Comfort::new(seed),
+            noisy: false,
+            made_up: 0,
+        })
+    }
+
+    /// First half of a tick: decides what is heard, and hands the payloads of it to the decoders.
+    pub fn plan(&mut self, key: ChannelKey, coders: &mut Coders, decoders: &mut Decoders, missed: u32, now_ms: u64) {
+        let mut octets = [0; PAYLOAD_MAX];
+        self.parts.clear();
+        let frame = self.jitter.clock_hz() / 50;
+        self.jitter.skip(missed.saturating_mul(frame));
+        self.jitter.begin(frame);
+        let mut need = frame.saturating_sub(self.ticks(self.filled));
+        for _ in 0..2 * PARTS_MAX {
+            if need == 0 || self.parts.is_full() {
+                break;
+            }
+            let (part, ticks) = match self.jitter.next(need, now_ms, &mut octets) {
+                Next::Sound { codec, octets: len, ticks, splice } => {
+                    let decoded = octets.get(..len).and_then(|payload| decoders.push(key, coders, codec, payload));
+                    (decoded.map_or(Part::MadeUp(ticks.min(need)), |decoded| Part::Sound { decoded, codec, splice }), ticks)
+                }
+                Next::Lost(ticks) | Next::Dry(ticks) => (Part::MadeUp(ticks), ticks),
+                Next::Quiet(ticks) => (Part::Quiet(ticks), ticks),
+                Next::Noise(len) => {
+                    if let Some(sid) = octets.get(..len).and_then(Sid::parse) {
+                        self.comfort.describe(&sid);
+                        self.noisy = true;
+                    }
+                    continue;
+                }
+            };
+            need = need.saturating_sub(ticks);
+            // Not full, checked above.
+            let _ = self.parts.push(part);
+        }
+    }
+
+    /// Second half: the frame that is heard, once the decoders have run.
+    pub fn assemble(&mut self, decoders: &Decoders) {
+        for index in 0..self.parts.len() {
+            let Some(part) = self.parts.get(index).copied() else { break };
+            match part {
+                Part::Sound { decoded, codec, splice } => self.put(decoders.samples(decoded), codec, splice),
+                Part::MadeUp(ticks) => self.make_up(self.samples(ticks)),
+                Part::Quiet(ticks) => self.rest(self.samples(ticks)),
+            }
+        }
+        let len = self.rate.samples();
+        self.heard.set_rate(self.rate);
+        if self.filled < len {
+            self.rest(len - self.filled);
+        }
+        if let Some(frame) = self.fifo.get(..len) {
+            self.heard.samples_mut().copy_from_slice(frame);
+        }
+        self.fifo.copy_within(len..self.filled.max(len), 0);
+        self.filled = self.filled.saturating_sub(len);
+    }
+
+    /// Nothing but the mix goes into what it hears, and nobody else wants to know.
+    pub fn is_plain(&self) -> bool {
+        self.player.is_none() && self.recorders.is_empty() && self.waiting.is_none() && self.hearing.is_still()
+    }
+
+    /// Makes the voice from what is heard.
+    pub fn speak(&mut self, kernels: &Kernels, rate: Rate) {
+        self.voice.set_rate(rate);
+        self.to_mix.convert(kernels, self.heard.samples(), self.voice.samples_mut());
+        self.gain.apply(self.voice.samples_mut());
+        let energy = kernels.meter.energy(self.voice.samples());
+        self.speaks = energy.squares > SILENCE * energy.samples;
+    }
+
+    /// What its voice would go on with if it left now, faded out: for those who stay.
+    pub fn farewell(&mut self, kernels: &Kernels) -> Frame {
+        self.heard.set_rate(self.rate);
+        match &mut self.concealer {
+            Concealer::Narrow(concealer) => concealer.lost(self.heard.samples_mut()),
+            Concealer::Wide(concealer) => concealer.lost(self.heard.samples_mut()),
+        }
+        self.gain.set(0.0);
+        self.speak(kernels, self.voice.rate());
+        self.voice.clone()
+    }
+
+    fn put(&mut self, samples: &[i16], codec: Codec, splice: bool) {
+        let rate = if codec.rate_hz() == Some(Rate::Wide.hz()) { Rate::Wide } else { Rate::Narrow };
+        if rate != self.rate {
+            // Another codec: less than 20 ms of the old one wait, and are let go.
+            (self.rate, self.filled) = (rate, 0);
+            self.concealer = match rate {
+                Rate::Narrow => Concealer::Narrow(Narrow::new()),
+                Rate::Wide => Concealer::Wide(Wide::new()),
+            };
+        }
+        self.noisy = false;
+        let room = FIFO - self.filled;
+        let samples = samples.get(..room.min(samples.len())).unwrap_or_default();
+        let Some(to) = self.fifo.get_mut(self.filled..self.filled + samples.len()) else { return };
+        to.copy_from_slice(samples);
+        match &mut self.concealer {
+            Concealer::Narrow(concealer) => {
+                if splice {
+                    concealer.lost(&mut []);
+                }
+                concealer.received(to);
+            }
+            Concealer::Wide(concealer) => {
+                if splice {
+                    concealer.lost(&mut []);
+                }
+                concealer.received(to);
+            }
+        }
+        self.filled += samples.len();
+    }
+
+    fn make_up(&mut self, samples: usize) {
+        let Some(to) = self.fifo.get_mut(self.filled..(self.filled + samples).min(FIFO)) else { return };
+        match &mut self.concealer {
+            Concealer::Narrow(concealer) => concealer.lost(to),
+            Concealer::Wide(concealer) => concealer.lost(to),
+        }
+        self.filled += to.len();
+        self.made_up += samples as u32;
+        let frame = self.rate.samples() as u32;
+        self.concealed += u64::from(self.made_up / frame);
+        self.made_up %= frame;
+    }
+
+    fn rest(&mut self, samples: usize) {
+        let Some(to) = self.fifo.get_mut(self.filled..(self.filled + samples).min(FIFO)) else { return };
+        if self.noisy {
+            self.comfort.fill(to);
+        } else {
+            to.fill(0);
+        }
+        match &mut self.concealer {
+            Concealer::Narrow(concealer) => concealer.received(to),
+            Concealer::Wide(concealer) => concealer.received(to),
+        }
+        self.filled += to.len();
+    }
+
+    /// Samples of so many ticks at the rate of the stream.
+    fn samples(&self, ticks: u32) -> usize {
+        (u64::from(ticks) * u64::from(self.rate.hz()) / u64::from(self.jitter.clock_hz().max(1))) as usize
+    }
+
+    fn ticks(&self, samples: usize) -> u32 {
+        (samples as u64 * u64::from(self.jitter.clock_hz()) / u64::from(self.rate.hz())) as u32
+    }
+}
+
+/// Mean square of what is not heard: -66 dBov, above the idle noise of G.711.
+const SILENCE: u64 = 16 * 16;
