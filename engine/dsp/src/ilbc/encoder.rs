@@ -7,7 +7,7 @@
 use super::filter::{ORDER, all_zero, high_pass};
 use super::lpc::{Analysis, Predictors};
 use super::residual::{Decide, Stretch, walk};
-use super::search::search;
+use super::search::{Scratch, search};
 use super::shape::{Choice, Frame, Mode, SAMPLES_MAX, SUBFRAME, SUBFRAMES_MAX};
 use super::start_state;
 use super::sums::dot;
@@ -68,7 +68,7 @@ impl Encoder {
             scalars_first,
         );
         let mut frame = Frame { lsf, start, scalars_first, scale, scalars: chosen, ..Frame::EMPTY };
-        walk(f, mode, &mut frame, &synthesis, &mut Searching { f, residual: &residual, weighting: &weighting });
+        walk(f, mode, &mut frame, &synthesis, &mut Searching { f, residual: &residual, weighting: &weighting, scratch: Scratch::NEW });
         frame.write(mode, octets);
     }
 }
@@ -78,13 +78,14 @@ struct Searching<'a, F> {
     f: F,
     residual: &'a [f32; SAMPLES_MAX],
     weighting: &'a Predictors,
+    scratch: Scratch,
 }
 
 impl<F: Floats> Decide for Searching<'_, F> {
     #[inline(always)]
     fn decide(&mut self, block: usize, subframe: usize, memory: &[f32], stretch: Stretch) -> Choice {
         let mut target = [0.0; SUBFRAME];
-        search(self.f, block, memory, stretch.read(self.residual, &mut target), &self.weighting[subframe])
+        search(self.f, block, memory, stretch.read(self.residual, &mut target), &self.weighting[subframe], &mut self.scratch)
     }
 }
 

@@ -9,7 +9,7 @@
 use super::codebook::{self, FADE, MEMORY, filtered, quantise};
 use super::filter::{ORDER, Predictor, all_pole};
 use super::shape::{Choice, STAGES, SUBFRAME};
-use super::sums::{correlate, dot};
+use super::sums::{correlate, dot, energies};
 use super::tables::{GAINS_5, SEARCH_RANGE};
 use crate::lanes::Floats;
 
@@ -23,6 +23,8 @@ const LAGS: usize = 128;
 const REPEATED: usize = 20;
 /// The same up to a whole number of vectors.
 const REPEATED_ROOM: usize = 32;
+/// What a vector may read after that.
+const ROOM_AFTER: usize = 16;
 /// Shortest lag of them.
 const LAG_MIN: usize = 20;
 /// What no measure is below.
@@ -50,19 +52,37 @@ struct Section {
     range: usize,
     /// One over the energy of each of them, the longest lag first.
     inverse: [f32; LAGS],
-    repeated: Option<Repeated>,
+    repeated: Repeated,
 }
 
 /// The repeating vectors of a section, one sample of all of them per row, the longest lag first.
 struct Repeated {
     rows: [[f32; REPEATED_ROOM]; SUBFRAME],
-    inverse: [f32; REPEATED_ROOM],
-    weighed: bool,
+    inverse: [f32; REPEATED_ROOM + ROOM_AFTER],
+    /// Whether the rows are those of the section.
+    made: bool,
+}
+
+/// What a search works in; nothing in it outlives one.
+pub(super) struct Scratch {
+    first: Section,
+    second: Section,
+}
+
+impl Scratch {
+    pub(super) const NEW: Self = Self { first: Section::EMPTY, second: Section::EMPTY };
 }
 
 /// Chooses vectors and gains for `target`, which follows `memory`. `block` is 0 for the rest of the start state, else 1 to 4.
 #[inline(always)]
-pub(super) fn search<F: Floats>(f: F, block: usize, memory: &[f32], target: &[f32], weighting: &Predictor) -> Choice {
+pub(super) fn search<F: Floats>(
+    f: F,
+    block: usize,
+    memory: &[f32],
+    target: &[f32],
+    weighting: &Predictor,
+    scratch: &mut Scratch,
+) -> Choice {
     let len = target.len();
     let plain = memory.len() - len + 1;
     let repeats = len == SUBFRAME;
@@ -75,27 +95,27 @@ pub(super) fn search<F: Floats>(f: F, block: usize, memory: &[f32], target: &[f3
     all_pole(f, weighting, &mut [0.0; ORDER], weighted);
     let (weighted_memory, weighted_target) = weighted.split_at(memory.len());
     let mut left = [0.0; SUBFRAME];
-    let left = &mut left[..len];
-    left.copy_from_slice(weighted_target);
-    let target_energy = dot(f, left, left);
+    left[..len].copy_from_slice(weighted_target);
+    let target_energy = dot(f, weighted_target, weighted_target);
 
     let range = SEARCH_RANGE[block][0].min(plain);
-    let mut first = Section::new(f, weighted_memory, len, range);
-    let mut second = Section { samples: [0.0; MEMORY], len: memory.len(), range, inverse: [0.0; LAGS], repeated: None };
+    let Scratch { first, second } = scratch;
+    first.samples[..memory.len()].copy_from_slice(weighted_memory);
     filtered(f, weighted_memory, &mut second.samples);
-    second.weigh(f, len);
+    first.weigh(f, memory.len(), len, range);
+    second.weigh(f, memory.len(), len, range);
 
     let (mut choice, mut gain_before, mut chosen) = (Choice::default(), 1.0, [0.0; SUBFRAME]);
     for (stage, stage_range) in SEARCH_RANGE[block].into_iter().enumerate().take(STAGES) {
         let range = stage_range.min(range);
-        let mut best = first.plain(f, left, stage, 0..range);
+        let mut best = first.plain(f, &left[..len], stage, 0..range);
         if repeats {
-            best = best.better(first.repeating(f, left, stage, LAG_MIN..LAG_MIN + REPEATED).at(plain));
+            best = best.better(first.repeating(f, &left, stage, LAG_MIN..LAG_MIN + REPEATED).at(plain));
         }
         let (places, lags) = around(best.index, size, range, repeats);
-        best = best.better(second.plain(f, left, stage, places).at(size));
+        best = best.better(second.plain(f, &left[..len], stage, places).at(size));
         if repeats && !lags.is_empty() {
-            best = best.better(second.repeating(f, left, stage, lags).at(size + plain));
+            best = best.better(second.repeating(f, &left, stage, lags).at(size + plain));
         }
         let gain = if stage == 0 { best.gain.clamp(0.0, GAIN_MAX) } else { best.gain };
         let (index, gain) = quantise(stage, gain, gain_before);
@@ -103,7 +123,7 @@ pub(super) fn search<F: Floats>(f: F, block: usize, memory: &[f32], target: &[f3
 
         let mut vector = [0.0; SUBFRAME];
         let vector = &mut vector[..len];
-        let (section, place) = if best.index < size { (&first, best.index) } else { (&second, best.index - size) };
+        let (section, place) = if best.index < size { (&*first, best.index) } else { (&*second, best.index - size) };
         codebook::vector(&section.samples[..section.len], place, vector);
         for ((left, chosen), x) in left.iter_mut().zip(&mut chosen).zip(vector) {
             *chosen += gain * *x;
@@ -155,28 +175,21 @@ impl Best {
 }
 
 impl Section {
-    #[inline(always)]
-    fn new<F: Floats>(f: F, samples: &[f32], len: usize, range: usize) -> Self {
-        let mut section = Self { samples: [0.0; MEMORY], len: samples.len(), range, inverse: [0.0; LAGS], repeated: None };
-        section.samples[..samples.len()].copy_from_slice(samples);
-        section.weigh(f, len);
-        section
-    }
+    const EMPTY: Self = Self {
+        samples: [0.0; MEMORY],
+        len: 0,
+        range: 0,
+        inverse: [0.0; LAGS],
+        repeated: Repeated { rows: [[0.0; REPEATED_ROOM]; SUBFRAME], inverse: [0.0; REPEATED_ROOM + ROOM_AFTER], made: false },
+    };
 
-    /// Energies of the plain vectors of `len` samples: each from the one before by the sample that comes and the one that goes.
+    /// Energies of the plain vectors of `vector` samples. The section holds its `len` samples.
     #[inline(always)]
-    fn weigh<F: Floats>(&mut self, f: F, len: usize) {
-        let samples = &self.samples[..self.len];
-        let newest = &samples[samples.len() - len..];
-        let mut energy = dot(f, newest, newest);
-        let mut energies = [0.0; LAGS];
-        energies[self.range - 1] = energy;
-        for place in 1..self.range {
-            let (comes, goes) = (samples[samples.len() - len - place], samples[samples.len() - place]);
-            energy += comes * comes - goes * goes;
-            energies[self.range - 1 - place] = energy;
-        }
-        invert(f, &energies, &mut self.inverse);
+    fn weigh<F: Floats>(&mut self, f: F, len: usize, vector: usize, range: usize) {
+        (self.len, self.range, self.repeated.made) = (len, range, false);
+        let mut powers = [0.0; LAGS];
+        energies(f, &self.samples[len + 1 - vector - range..len], vector, &mut powers[..range]);
+        invert(f, &powers, &mut self.inverse);
     }
 
     /// The best of some plain places.
@@ -193,67 +206,83 @@ impl Section {
 
     /// The best of some repeating vectors, by lag; its index counts from lag 20.
     #[inline(always)]
-    fn repeating<F: Floats>(&mut self, f: F, target: &[f32], stage: usize, lags: std::ops::Range<usize>) -> Best {
-        let (samples, len) = (&self.samples, self.len);
-        let repeated = self.repeated.get_or_insert_with(|| Repeated::new(&samples[..len]));
-        repeated.weigh(f);
-        let mut products = [0.0; REPEATED_ROOM];
-        repeated.products(f, target, &mut products);
+    fn repeating<F: Floats>(&mut self, f: F, target: &[f32; SUBFRAME], stage: usize, lags: std::ops::Range<usize>) -> Best {
+        if !self.repeated.made {
+            self.repeated.make(f, &self.samples[..self.len]);
+        }
+        let mut products = [0.0; REPEATED_ROOM + ROOM_AFTER];
+        self.repeated.sums::<F, false>(f, target, &mut products);
         let skip = LAG_MIN + REPEATED - lags.end;
-        let found = strongest(f, &products[skip..], &repeated.inverse[skip..], lags.len(), stage == 0);
+        let found = strongest(f, &products[skip..], &self.repeated.inverse[skip..], lags.len(), stage == 0);
         Best { index: lags.end - 1 - LAG_MIN - found.index.min(lags.len() - 1), ..found }
     }
 }
 
+/// Longest lag of the repeating vectors.
+const LONGEST: usize = LAG_MIN + REPEATED - 1;
+
+/// Weight of the second half of a vector where it fades in: of sample j and lag `LONGEST` - i at i + j.
+static FADES: [f32; SUBFRAME + REPEATED_ROOM] = {
+    let mut fades = [0.0; SUBFRAME + REPEATED_ROOM];
+    let mut k = LONGEST + 1 - FADE;
+    while k < fades.len() {
+        let steps = k + FADE - LONGEST;
+        fades[k] = if steps < FADE { 0.2 * steps as f32 } else { 1.0 };
+        k += 1;
+    }
+    fades
+};
+
 impl Repeated {
     /// Sample j of the vector of lag L is that of the section L - j before its end; from L - 5 on it fades into that of 2 L - j before.
-    fn new(section: &[f32]) -> Self {
-        let mut rows = [[0.0; REPEATED_ROOM]; SUBFRAME];
-        let end = section.len();
-        let longest = LAG_MIN + REPEATED - 1;
-        for (j, row) in rows.iter_mut().enumerate() {
-            for (i, value) in row[..REPEATED].iter_mut().enumerate() {
-                let lag = longest - i;
-                *value = if j + FADE < lag {
-                    section[end - lag + j]
-                } else if j < lag {
-                    let weight = 0.2 * (j + FADE - lag) as f32;
-                    (1.0 - weight) * section[end - lag + j] + weight * section[end - 2 * lag + j]
-                } else {
-                    section[end - 2 * lag + j]
-                };
+    #[inline(always)]
+    fn make<F: Floats>(&mut self, f: F, section: &[f32]) {
+        const TAIL: usize = 2 * LONGEST;
+        // The end of the section, and zeros where a vector has turned to its second half.
+        let mut tail = [0.0; TAIL + SUBFRAME + REPEATED_ROOM];
+        tail[..TAIL].copy_from_slice(&section[section.len() - TAIL..]);
+        // Every second sample, from the first and from the second: neighbouring lags are two apart there.
+        let mut halves = [[0.0; SUBFRAME / 2 + REPEATED_ROOM]; 2];
+        for (k, pair) in tail.as_chunks::<2>().0.iter().enumerate().take(SUBFRAME / 2 + REPEATED_ROOM) {
+            (halves[0][k], halves[1][k]) = (pair[0], pair[1]);
+        }
+        let one = f.splat(1.0);
+        for (j, row) in self.rows.iter_mut().enumerate() {
+            let (near, fades) = (&tail[LONGEST + j..][..REPEATED_ROOM], &FADES[j..][..REPEATED_ROOM]);
+            let far = &halves[j % 2][j / 2..][..REPEATED_ROOM];
+            for at in (0..REPEATED).step_by(F::WIDTH) {
+                let fade = f.load(&fades[at..]);
+                let near = f.mul(f.sub(one, fade), f.load(&near[at..]));
+                f.store(f.mul_add(fade, f.load(&far[at..]), near), &mut row[at..]);
             }
         }
-        Self { rows, inverse: [0.0; REPEATED_ROOM], weighed: false }
+        let mut powers = [0.0; REPEATED_ROOM + ROOM_AFTER];
+        self.sums::<F, true>(f, &[0.0; SUBFRAME], &mut powers);
+        invert(f, &powers, &mut self.inverse);
+        self.made = true;
     }
 
-    /// Energies of all vectors, once.
+    /// Products of all vectors with the target, or with themselves. Several sums at once, so that none waits for itself.
     #[inline(always)]
-    fn weigh<F: Floats>(&mut self, f: F) {
-        if !self.weighed {
-            let mut energies = [0.0; REPEATED_ROOM];
-            for i in (0..REPEATED_ROOM).step_by(F::WIDTH) {
-                let mut sum = f.splat(0.0);
-                for row in &self.rows {
-                    let x = f.load(&row[i..]);
-                    sum = f.mul_add(x, x, sum);
-                }
-                f.store(sum, &mut energies[i..]);
-            }
-            invert(f, &energies, &mut self.inverse);
-            self.weighed = true;
-        }
-    }
-
-    /// Products of all vectors with the target.
-    #[inline(always)]
-    fn products<F: Floats>(&self, f: F, target: &[f32], out: &mut [f32; REPEATED_ROOM]) {
-        for i in (0..REPEATED_ROOM).step_by(F::WIDTH) {
-            let mut sum = f.splat(0.0);
+    fn sums<F: Floats, const OWN: bool>(&self, f: F, target: &[f32; SUBFRAME], out: &mut [f32; REPEATED_ROOM + ROOM_AFTER]) {
+        const AT_ONCE: usize = 5;
+        let vectors = REPEATED.div_ceil(F::WIDTH).min(AT_ONCE);
+        let mut at = 0;
+        while at < REPEATED {
+            let mut sums = [f.splat(0.0); AT_ONCE];
             for (row, target) in self.rows.iter().zip(target) {
-                sum = f.mul_add(f.load(&row[i..]), f.splat(*target), sum);
+                let target = f.splat(*target);
+                let mut n = 0;
+                while n < vectors {
+                    let x = f.load(&row[at + n * F::WIDTH..]);
+                    sums[n] = f.mul_add(if OWN { x } else { target }, x, sums[n]);
+                    n += 1;
+                }
             }
-            f.store(sum, &mut out[i..]);
+            for (n, sum) in sums.into_iter().enumerate().take(vectors) {
+                f.store(sum, &mut out[at + n * F::WIDTH..]);
+            }
+            at += vectors * F::WIDTH;
         }
     }
 }
@@ -282,12 +311,14 @@ fn strongest<F: Floats>(f: F, products: &[f32], inverse: &[f32], count: usize, r
     }
     let mut here = f.load(&index);
     let step = f.splat(F::WIDTH as f32);
-    while at + F::WIDTH <= count {
+    let end = f.splat(count as f32);
+    while at < count {
         let product = f.load(&products[at..]);
         let gain = f.mul(product, f.load(&inverse[at..]));
         let mut measure = f.mul(product, gain);
         measure = f.if_greater(f.splat(GAIN_MAX), gain, measure, nothing);
         measure = f.if_greater(gain, f.splat(-GAIN_MAX), measure, nothing);
+        measure = f.if_greater(end, here, measure, nothing);
         if rising {
             measure = f.if_greater(product, f.splat(0.0), measure, nothing);
         }
@@ -303,13 +334,6 @@ fn strongest<F: Floats>(f: F, products: &[f32], inverse: &[f32], count: usize, r
     for (measure, place) in most.iter().zip(&place).take(F::WIDTH).filter(|(measure, _)| **measure > NOTHING) {
         if *measure > found.measure || *measure == found.measure && *place as usize > found.index {
             found = Best { measure: *measure, index: *place as usize, gain: 0.0 };
-        }
-    }
-    for i in at..count {
-        let gain = products[i] * inverse[i];
-        let measure = products[i] * gain;
-        if gain.abs() < GAIN_MAX && (!rising || products[i] > 0.0) && measure >= found.measure {
-            found = Best { measure, index: i, gain };
         }
     }
     if found.measure > NOTHING {
