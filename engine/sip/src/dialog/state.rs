@@ -283,6 +283,12 @@ impl Dialog {
         self.remote_tag.as_deref()
     }
 
+    /// Our URI, as From and To of this dialog name us.
+    #[must_use]
+    pub fn local_uri(&self) -> &str {
+        NameAddr::parse(&self.local).map_or("", |address| address.uri.as_str())
+    }
+
     /// Value of our Contact.
     #[must_use]
     pub fn contact(&self) -> &str {

@@ -15,6 +15,7 @@ use std::time::Instant;
 use super::leg::{Leg, Outgoing};
 use super::output::ResolveId;
 use super::reply::Pending;
+use super::transfer::{Referred, Transfer};
 use crate::api::{ControlUrl, Snapshot};
 use crate::auth::ClientAuth;
 use crate::dialog::{Dialog, Invitation, ReliableOut, SessionOffer, SessionTimer};
@@ -175,8 +176,12 @@ pub(super) struct Talking {
     pub reliable: Option<ReliableOut>,
     /// Their 2xx has an offer that control must `ack`.
     pub owed: Option<OwedAck>,
-    /// CSeq of the REFER of theirs that waits for its last NOTIFY.
-    pub refer: Option<u32>,
+    /// REFER of theirs that waits for its last NOTIFY.
+    pub refer: Option<Referred>,
+    /// NOTIFYs of ours that are not answered.
+    pub reports: Vec<TransactionId>,
+    /// REFER of ours, until their last NOTIFY.
+    pub transfer: Option<Transfer>,
 }
 
 /// The INVITE that was answered.
@@ -341,12 +346,16 @@ impl Talking {
             reliable: None,
             owed: None,
             refer: None,
+            reports: Vec::new(),
+            transfer: None,
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
         let owed = self.owed.as_ref().map(|owed| owed.by);
         let session = self.session.as_ref().map(SessionTimer::deadline);
-        [self.dialog.deadline(), session, owed].into_iter().flatten().min()
+        let refer = self.refer.as_ref().map(|refer| refer.until);
+        let transfer = self.transfer.as_ref().map(|transfer| transfer.until);
+        [self.dialog.deadline(), session, owed, refer, transfer].into_iter().flatten().min()
     }
 }

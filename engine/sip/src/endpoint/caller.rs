@@ -69,6 +69,9 @@ fn caller_id(request: &Request<'_>, trusted: bool) -> CallerId {
     let address: &NameAddr<'_> = asserted.as_ref().unwrap_or(request.from());
     let withheld = |value: &str| ["id", "user", "header"].iter().any(|word| word.eq_ignore_ascii_case(value.trim()));
     // RFC 3323 §4.2: priv-values are separated by semicolons.
-    let private = headers.headers(HeaderName::Privacy).flat_map(|value| value.split(';')).any(withheld);
+    // The drafts of Remote-Party-ID had it as a parameter.
+    let hidden = asserted.as_ref().and_then(|party| party.params.get("privacy")).is_some_and(|value| value.text().starts_with("full"));
+    let anonymous = request.from().uri.host().is_some_and(|host| host.to_string().eq_ignore_ascii_case("anonymous.invalid"));
+    let private = headers.headers(HeaderName::Privacy).flat_map(|value| value.split(';')).any(withheld) || hidden || anonymous;
     CallerId { number: user_of(&address.uri), name: address.display.text().into_owned(), private }
 }

@@ -76,10 +76,10 @@ impl Endpoint {
             Purpose::OurOffer => self.offer_response(key, id, response, now),
             Purpose::Bye if response.status().is_final() => self.bye_done(key, now),
             Purpose::Other => self.other_response(key, response, now),
-            Purpose::Prack => {}
-            Purpose::Report if response.status().class() > 2 => self.report_lost(key),
+            Purpose::Transfer => self.refer_response(key, id, response, now),
+            Purpose::Report if response.status().is_final() => self.report_done(key, id, response.status().class() > 2),
             // Nobody answers responses of ours.
-            Purpose::Bye | Purpose::Report | Purpose::TheirInvite | Purpose::TheirOffer => {}
+            Purpose::Bye | Purpose::Report | Purpose::Prack | Purpose::TheirInvite | Purpose::TheirOffer => {}
         }
     }
 

@@ -113,6 +113,7 @@ impl Endpoint {
             }
             self.acknowledge_by_ourselves(key);
         }
+        self.transfer_due(key, now);
         self.session_due(key, now);
     }
 
@@ -188,6 +189,7 @@ impl Endpoint {
     /// BYE; the call stays until it is answered.
     pub(super) fn send_bye(&mut self, key: CallKey, headers: Extra<'_>, now: Instant) {
         let ends_at = now + self.config.timing.t1x64() + GRACE;
+        self.end_reports(key);
         // RFC 3261 §15.1.2 has the receiver of a BYE answer 487; what waits here is no better off.
         self.refuse_offer(key, StatusCode::REQUEST_TERMINATED, now);
         if let Some(ours) = self.calls.get_mut(key).and_then(|call| call.open.ours.take()) {

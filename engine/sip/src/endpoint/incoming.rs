@@ -40,6 +40,10 @@ impl Endpoint {
         let Ok(offer) = event::session(request.body()) else {
             return self.answer_stateless(request, source, StatusCode::BAD_REQUEST, &[]);
         };
+        let replaces = match self.taken_over(request, &caller.domain) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.answer_stateless(request, source, status, &[]),
+        };
         let session = SessionOffer::read(request.headers());
         if session.is_too_small() {
             let least: (&str, &dyn Display) = (HeaderName::MinSe.as_str(), &MIN_SE_S);
@@ -84,7 +88,7 @@ impl Endpoint {
             epochs: Epochs { start: self.clock.epoch_ms(now), ..Epochs::default() },
             refer: None,
             transfer: None,
-            replaces: None,
+            replaces,
             contacts: Vec::new(),
             digits: None,
             agent: None,
@@ -251,6 +255,7 @@ impl Endpoint {
         call.phase = Phase::Talking(Box::new(talking));
         call.ends_at = ends_at;
         self.note_answered(key, now);
+        self.take_over(key, now);
         Ok(())
     }
 

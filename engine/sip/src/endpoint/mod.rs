@@ -40,6 +40,7 @@ mod reach;
 mod reason;
 mod redirect;
 mod register;
+mod replaces;
 mod reply;
 mod screen;
 mod session;
@@ -121,8 +122,10 @@ enum Purpose {
     OurOffer,
     /// Our BYE.
     Bye,
-    /// INFO or REFER of ours.
+    /// INFO of ours.
     Other,
+    /// REFER of ours.
+    Transfer,
     /// PRACK of ours: whatever becomes of it, the INVITE goes on.
     Prack,
     /// NOTIFY of ours about a transfer: the subscription ends with it, not the call (RFC 5057 §5.1).
@@ -301,8 +304,8 @@ impl Endpoint {
             Purpose::OurInvite => self.invite_lost(key, id, status, now),
             Purpose::OurOffer => self.offer_lost(key, id, status, now),
             Purpose::Bye => self.bye_done(key, now),
-            Purpose::Other => self.lost_within(key, status, now),
-            Purpose::Report => self.report_lost(key),
+            Purpose::Other | Purpose::Transfer => self.lost_within(key, status, now),
+            Purpose::Report => self.report_done(key, id, true),
             // No ACK for a failure of ours: there is nothing more to do. The ACK of a 2xx has a timer of its own.
             Purpose::TheirInvite | Purpose::TheirOffer | Purpose::Prack => {}
         }

@@ -200,6 +200,9 @@ impl Endpoint {
         let before = call.them.clone();
         if let Some(theirs) = theirs.as_ref().filter(|_| ours.invite || !late) {
             call.them = Described::from(theirs);
+            if late {
+                call.view.hold = theirs.is_hold();
+            }
         }
         let changed = before != call.them;
         if !late {

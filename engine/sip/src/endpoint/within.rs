@@ -43,7 +43,7 @@ impl Endpoint {
             Method::Invite | Method::Update => self.offer_received(key, request, source, transaction, now),
             Method::Info => self.info_received(key, request, source, transaction, now),
             Method::Refer => self.refer_received(key, request, source, transaction, now),
-            Method::Notify => self.answer_once(request, source, transaction, StatusCode::OK, &[], now),
+            Method::Notify => self.notify_received(key, request, source, transaction, now),
             Method::Options => self.answer_once(request, source, transaction, StatusCode::OK, super::dispatch::CAPABILITIES, now),
             _ => self.answer_once(request, source, transaction, StatusCode::METHOD_NOT_ALLOWED, super::dispatch::CAPABILITIES, now),
         }
@@ -66,12 +66,15 @@ impl Endpoint {
             return;
         }
         // The answer to a late offer of ours; anything else in an ACK is not asked for and ignored (RFC 3261 §13.2.1).
-        let mut answered = false;
+        let (mut answered, held) = (false, call.view.hold);
+        let offered_both_ways = !call.us.sdp().is_some_and(|us| us.is_hold());
         if talking.dialog.negotiation.awaits_answer() {
             match event::session(request.body()) {
                 Ok(Some(sdp)) => {
                     answered = talking.dialog.negotiation.description_received(true) == Answer::New;
                     call.them = Described::from(&sdp);
+                    // What we did not offer to do they cannot refuse: only then is it a hold.
+                    call.view.hold = if offered_both_ways { sdp.is_hold() } else { held };
                 }
                 Ok(None) | Err(()) => {
                     let _stands = talking.dialog.negotiation.answer_missing();
@@ -82,8 +85,13 @@ impl Endpoint {
             return self.send_bye(key, &[], now);
         }
         call.acknowledged = true;
+        let kind = match (held, call.view.hold) {
+            (false, true) if !first => EventKind::Hold,
+            (true, false) if !first => EventKind::Unhold,
+            _ => EventKind::Answered,
+        };
         if first || answered {
-            self.tell(key, EventKind::Answered);
+            self.tell(key, kind);
         }
     }
 
@@ -114,6 +122,7 @@ impl Endpoint {
 
     fn bye_received(&mut self, key: CallKey, request: &Request<'_>, source: &Source, transaction: TransactionId, now: Instant) {
         self.answer_once(request, source, transaction, StatusCode::OK, &[], now);
+        self.end_reports(key);
         let Some(call) = self.calls.get_mut(key) else { return };
         match &call.phase {
             // RFC 3261 §15.1.2: what is still open is answered 487.

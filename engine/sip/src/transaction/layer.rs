@@ -176,6 +176,13 @@ impl<U: Copy> Layer<U> {
         }
     }
 
+    /// Forgets a client transaction that nobody wants an answer to any more; one that comes matches nothing. Not for INVITE.
+    pub fn give_up(&mut self, id: TransactionId) {
+        if self.slot(id).is_some_and(|slot| matches!(slot.machine, Machine::Client(_))) {
+            self.remove(id.index);
+        }
+    }
+
     /// Sends the 2xx of a server INVITE once more (RFC 3261 §13.3.1.4). False if it has none or is over.
     pub fn repeat_2xx(&mut self, id: TransactionId) -> bool {
         let repeated = match self.slot(id).map(|slot| &mut slot.machine) {

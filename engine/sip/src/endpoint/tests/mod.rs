@@ -10,6 +10,7 @@ mod prack;
 mod random;
 mod register;
 mod streams;
+mod transfer;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
