@@ -30,7 +30,7 @@ pub fn soup(body: &Object<'_>) -> Result<Soup, JsonError> {
     let entries = items.map(|(path, item)| entry(&Object::at(item, path)?)).collect::<Result<_, _>>()?;
     // Call scripts in the field spell it both ways.
     let interrupt = body.boolean("interrupt")?.or(body.boolean("interupt")?).unwrap_or(false);
-    Ok(Soup { repeat: repeat(body)?, entries, interrupt })
+    Ok(Soup { repeat: repeat(body)?, entries, interrupt, failure: None })
 }
 
 fn entry(item: &Object<'_>) -> Result<Entry, JsonError> {
@@ -103,7 +103,7 @@ pub fn record(body: &Object<'_>) -> Result<Record, JsonError> {
         max_ms,
         pause: body.boolean("pause")?,
         finish: body.boolean("finish")?.unwrap_or(false),
-        ticket: None,
+        sink: None,
     })
 }
 

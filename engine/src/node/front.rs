@@ -25,6 +25,7 @@ use super::NodeError;
 use super::rtp::{MediaEnd, RtpNode};
 use super::service::Service;
 use super::sip::SipNode;
+use crate::files::FilesEnd;
 use crate::settings::config::{ApiConfig, ControlConfig, RtpConfig, SipConfig};
 use crate::shard::{BodyError, Context, Layout};
 
@@ -37,7 +38,7 @@ pub struct FrontPlan {
     /// project-sip, if it runs here.
     pub sip: Option<SipConfig>,
     /// project-rtp, if it runs here, with the ends of the mesh to the media shards.
-    pub rtp: Option<(RtpConfig, Vec<MediaEnd>)>,
+    pub rtp: Option<(RtpConfig, Vec<MediaEnd>, FilesEnd)>,
     /// project-control, if it runs here.
     pub control: Option<ControlConfig>,
 }
@@ -71,8 +72,8 @@ pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
     let client = Rc::new(Client::new(client, Rc::clone(&resolver)));
     let common = Common { layout: plan.layout, api: plan.api, resolver, client, closed: Latch::new() };
     let mut tasks = Vec::new();
-    if let Some((config, ends)) = plan.rtp {
-        tasks.extend(start_rtp(&common, &config, ends).await?);
+    if let Some((config, ends, files)) = plan.rtp {
+        tasks.extend(start_rtp(&common, &config, RtpNode::new(ends, files)).await?);
     }
     let mut farewell = None;
     if let Some(config) = plan.sip {
@@ -134,8 +135,7 @@ async fn start_sip(common: &Common, config: &SipConfig, stop: &Latch) -> Result<
     Ok((rt::spawn_local(async move { node.run(&stop).await }), [server, rt::spawn_local(events.run(closed, LAST_EVENTS))]))
 }
 
-async fn start_rtp(common: &Common, config: &RtpConfig, ends: Vec<MediaEnd>) -> Result<[Task; 3], NodeError> {
-    let node = RtpNode::new(ends);
+async fn start_rtp(common: &Common, config: &RtpConfig, node: Rc<RtpNode>) -> Result<[Task; 3], NodeError> {
     let events = Events::new(EventConfig::default(), Rc::clone(&common.client), |_| {});
     let (first, last) = (config.ports.start(), config.ports.end());
     tracing::info!(rtp = %config.bind, public = %config.public, ports = format!("{first}-{last}"), "project-rtp opens channels");

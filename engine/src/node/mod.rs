@@ -5,10 +5,12 @@
 //! Errors: [`NodeError`] while starting; afterwards every service answers for itself.
 
 pub mod front;
+mod held;
 pub mod media;
 pub mod rtp;
 pub mod service;
 pub mod sip;
+mod sounds;
 
 use std::io::Read as _;
 use std::time::{SystemTime, UNIX_EPOCH};

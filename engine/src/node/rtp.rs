@@ -13,10 +13,13 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use rt::Latch;
 use rtp::api::{ChannelCounts, ChannelId, Command, CommandError, Event, Load, Opened, Reply};
 
+use super::held::Held;
+use crate::files::{Files, FilesEnd};
 use crate::mesh::{AskError, Caller, CallerEnd};
 
 /// What a media shard answers.
@@ -45,17 +48,23 @@ type MediaCaller = Caller<Command, Answer, News>;
 pub type EventSink = Rc<dyn Fn(Event)>;
 
 const BUSY: CommandError = CommandError::Unavailable("the media shard has too many commands in flight; try again");
+/// Between two looks at events that wait for a disk.
+const HELD_LOOK: Duration = Duration::from_secs(1);
 const GONE: CommandError = CommandError::Unavailable("the media shard is stopping");
 
 /// The media server of this process.
 pub struct RtpNode {
     shards: Vec<MediaCaller>,
+    pub(super) files: Rc<Files>,
     state: RefCell<State>,
+    held: RefCell<Held>,
 }
 
 /// What the answers said last.
 struct State {
     homes: HashMap<ChannelId, usize>,
+    /// Requests to play or to stop, by channel; the last one wins.
+    turns: HashMap<ChannelId, u64>,
     channels: Vec<ChannelCounts>,
     loads: Vec<Load>,
     draining: bool,
@@ -63,13 +72,16 @@ struct State {
 
 impl RtpNode {
     /// Takes the ends of the mesh, in the order of the media shards. Their pools are known with their first news.
-    pub fn new(ends: Vec<MediaEnd>) -> Rc<Self> {
+    pub fn new(ends: Vec<MediaEnd>, files: FilesEnd) -> Rc<Self> {
         let count = ends.len();
         let idle = Load { headroom: 1.0, accepting: true, ..Load::default() };
         Rc::new(Self {
             shards: ends.into_iter().map(Caller::new).collect(),
+            files: Files::new(files),
+            held: RefCell::default(),
             state: RefCell::new(State {
                 homes: HashMap::new(),
+                turns: HashMap::new(),
                 channels: vec![ChannelCounts::default(); count],
                 loads: vec![idle; count],
                 draining: false,
@@ -85,16 +97,37 @@ impl RtpNode {
             tasks.push(rt::spawn_local(async move {
                 shard
                     .run(&stop, |news| match news {
-                        News::Event(event) => events(event),
+                        News::Event(event) => {
+                            // Told outside the borrow: the sink may come back here.
+                            let now = node.held.borrow_mut().event(event, Instant::now());
+                            now.into_iter().for_each(&*events);
+                        }
                         News::Closed(channel) => node.forget(channel),
                         News::Load { load, channels } => node.learn(number, Some(load), channels),
                     })
                     .await;
             }));
         }
+        let files = rt::spawn_local({
+            let (node, events, stop) = (Rc::clone(&self), Rc::clone(events), stop.clone());
+            let files = Rc::clone(&self.files);
+            async move {
+                let told = |ticket, outcome| {
+                    let now = node.held.borrow_mut().ended(ticket, outcome);
+                    now.into_iter().for_each(&*events);
+                };
+                files.run(told, &stop).await;
+            }
+        });
+        while !stop.is_open() {
+            rt::select(rt::sleep(HELD_LOOK), stop.wait()).await;
+            let now = self.held.borrow_mut().overdue((!stop.is_open()).then(Instant::now));
+            now.into_iter().for_each(&**events);
+        }
         for task in tasks {
             task.await;
         }
+        files.await;
     }
 
     /// No new channels from now on.
@@ -128,13 +161,23 @@ impl RtpNode {
                 }
                 self.ask(home_a, command).await
             }
+            Command::Play { channel, .. } | Command::Record { channel, .. } => {
+                let (home, channel) = (self.home(*channel)?, *channel);
+                match command {
+                    Command::Play { soup, .. } => self.play(home, channel, soup).await,
+                    Command::Record { record, .. } => self.record(home, channel, record).await,
+                    other => self.ask(home, other).await,
+                }
+            }
+            Command::StopPlay { channel } => {
+                let home = self.home(*channel)?;
+                self.take_turn(*channel);
+                self.ask(home, command).await
+            }
             Command::Target { channel, .. }
             | Command::Unmix { channel }
             | Command::Echo { channel }
             | Command::Direction { channel, .. }
-            | Command::Play { channel, .. }
-            | Command::StopPlay { channel }
-            | Command::Record { channel, .. }
             | Command::StopRecord { channel, .. }
             | Command::Dtmf { channel, .. }
             | Command::Close { channel }
@@ -188,10 +231,24 @@ impl RtpNode {
                 }
             }
         }
+        sums.extend(self.files.figures());
         Ok(Reply::Status(sums))
     }
 
-    async fn ask(&self, shard: usize, command: Command) -> Answer {
+    /// Numbers a request to play or to stop.
+    pub(super) fn take_turn(&self, channel: ChannelId) -> u64 {
+        let mut state = self.state.borrow_mut();
+        let turn = state.turns.entry(channel).or_default();
+        *turn += 1;
+        *turn
+    }
+
+    /// No later request came.
+    pub(super) fn has_turn(&self, channel: ChannelId, turn: u64) -> bool {
+        self.state.borrow().turns.get(&channel) == Some(&turn)
+    }
+
+    pub(super) async fn ask(&self, shard: usize, command: Command) -> Answer {
         let caller = self.shards.get(shard).ok_or(GONE)?;
         let answer = caller.ask(command).await.map_err(|error| match error {
             AskError::Full(_) => BUSY,
@@ -222,7 +279,9 @@ impl RtpNode {
     }
 
     fn forget(&self, channel: ChannelId) {
-        self.state.borrow_mut().homes.remove(&channel);
+        let mut state = self.state.borrow_mut();
+        state.homes.remove(&channel);
+        state.turns.remove(&channel);
     }
 
     fn home(&self, channel: ChannelId) -> Result<usize, CommandError> {

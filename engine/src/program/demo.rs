@@ -70,7 +70,15 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
             registrations_max: 10,
             expires: 60..=3600,
         }),
-        rtp: Some(RtpConfig { bind: HERE, public: HERE, ports: first..=last, http: SocketAddr::new(HERE, rtp_http), timeout: PATIENCE }),
+        rtp: Some(RtpConfig {
+            bind: HERE,
+            public: HERE,
+            ports: first..=last,
+            http: SocketAddr::new(HERE, rtp_http),
+            timeout: PATIENCE,
+            media: None,
+            sounds_bytes: 0,
+        }),
         control: Some(ControlConfig {
             http: SocketAddr::new(HERE, control_http),
             us: (HERE.to_string(), control_http),
@@ -81,7 +89,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
             users: ["1000", "1001"].iter().zip(&secrets).map(|(user, secret)| ((*user).to_owned(), secret.clone())).collect(),
         }),
     };
-    let mut shards = switch::start(settings.program, &config)?;
+    let mut shards = switch::start(settings.program, &config)?.shards;
     let (news, heard_news) = mpsc::channel::<(&'static str, String)>();
     let printer = thread::spawn(move || {
         for (who, what) in heard_news {

@@ -10,6 +10,7 @@
 mod daemon;
 mod demo;
 mod doctor;
+mod sounds;
 pub mod switch;
 mod welcome;
 
@@ -61,6 +62,9 @@ fn start(program: Program) -> Result<ExitCode, Failure> {
     if settings.is_set("version") {
         return say(&format!("{} {}\n", program.name(), env!("CARGO_PKG_VERSION")));
     }
+    if let Some(done) = sounds::run(&settings)? {
+        return say(&done);
+    }
     if settings.is_set("daemon") {
         return daemon::detach(&settings);
     }
@@ -76,7 +80,7 @@ fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         (_, []) | (Program::Control, [_]) => {
             let mut config = switch::Config::read(settings)?;
             welcome::fill_in(&mut config)?;
-            let shards = switch::start(settings.program, &config)?;
+            let switch::Running { shards, files } = switch::start(settings.program, &config)?;
             tracing::info!(
                 version = env!("CARGO_PKG_VERSION"),
                 cores = shards.started().len(),
@@ -85,7 +89,9 @@ fn run(settings: &Settings) -> Result<ExitCode, Failure> {
                 settings.program.name()
             );
             welcome::greet(&config)?;
-            match shards.run_until_signal() {
+            let status = shards.run_until_signal();
+            files.finish(switch::LAST_WRITES);
+            match status {
                 0 => Ok(ExitCode::SUCCESS),
                 status => Ok(ExitCode::from(u8::try_from(status).unwrap_or(70))),
             }

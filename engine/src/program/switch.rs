@@ -3,15 +3,18 @@
 //! ```text
 //!   Config ─▶ Layout ─▶ probe ─▶ mesh ends ─▶ shard 0: node::front      shard 1 …: node::media
 //! ```
-//! Shape:  [`Config`] says which of the three programs run; [`start`] gives the running [`Shards`].
+//! Shape:  [`Config`] says which of the three programs run; [`start`] gives what then runs, a [`Running`].
 //! Errors: [`Failure`] with the exit code of the cause: 2 settings, 71 system, 78 this host cannot run us.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
+use std::path::Path;
+use std::time::Duration;
 
 use rt::Latch;
 
 use super::Failure;
+use crate::files;
 use crate::mesh;
 use crate::node::front::{self, FrontPlan};
 use crate::node::media::{self, MediaPlan};
@@ -66,7 +69,7 @@ pub fn cores(settings: &Settings) -> Result<Cores, Failure> {
 ///
 /// # Errors
 /// The host cannot run us, the layout cannot be had, or a shard cannot start.
-pub fn start(program: Program, config: &Config) -> Result<Shards, Failure> {
+pub fn start(program: Program, config: &Config) -> Result<Running, Failure> {
     let layout = Layout::new(program, &config.cores, &allowed_cpus()).map_err(Failure::usage)?;
     let channels = config.rtp.as_ref().map_or(0, |rtp| pairs(&rtp.ports));
     let needs = Needs { shards: layout.shards.len(), media_shards: layout.media_shards(), channels };
@@ -75,7 +78,14 @@ pub fn start(program: Program, config: &Config) -> Result<Shards, Failure> {
         tracing::info!(shard = plan.name, cpu = plan.cpu, front = plan.front, media = plan.media.is_some(), "starting");
     }
     let (mut ends, mut media) = (Vec::new(), VecDeque::new());
+    let (mut files, mut threads) = (None, files::Threads::default());
     if let Some(config) = &config.rtp {
+        let limits = files::Limits { sounds_bytes: config.sounds_bytes, ..files::Limits::default() };
+        let (end, started) = files::start(config.media.as_deref(), limits).map_err(|error| {
+            let directory = config.media.as_deref().unwrap_or_else(|| Path::new("")).display();
+            Failure::usage(format_args!("media = `{directory}`: the directory of sound files cannot be used: {error}"))
+        })?;
+        (files, threads) = (Some(end), started);
         let shards = layout.media_shards();
         for number in 0..shards {
             let (wake, commands) = rt::signal();
@@ -88,7 +98,7 @@ pub fn start(program: Program, config: &Config) -> Result<Shards, Failure> {
         layout: layout.clone(),
         api: config.api.clone(),
         sip: config.sip.clone(),
-        rtp: config.rtp.clone().map(|rtp| (rtp, ends)),
+        rtp: config.rtp.clone().zip(files).map(|(rtp, files)| (rtp, ends, files)),
         control: config.control.clone(),
     });
     let shards = shard::start(&layout, |plan| {
@@ -97,8 +107,20 @@ pub fn start(program: Program, config: &Config) -> Result<Shards, Failure> {
         let media = plan.media.and_then(|_| media.pop_front());
         Box::new(move |context| Box::pin(serve(context, front, media)))
     });
-    shards.map_err(|error| Failure { code: exit_code(&error), message: error.to_string() })
+    let shards = shards.map_err(|error| Failure { code: exit_code(&error), message: error.to_string() })?;
+    Ok(Running { shards, files: threads })
 }
+
+/// A program that serves.
+pub struct Running {
+    /// Its shards.
+    pub shards: Shards,
+    /// Threads that write what the shards recorded until their end.
+    pub files: files::Threads,
+}
+
+/// Time for recordings to become whole once everything else has ended.
+pub const LAST_WRITES: Duration = Duration::from_secs(3);
 
 /// One shard: the front, media, or with a single CPU both.
 async fn serve(context: Context, front: Option<FrontPlan>, media: Option<MediaPlan>) -> Result<(), BodyError> {

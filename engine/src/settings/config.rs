@@ -53,6 +53,10 @@ pub struct RtpConfig {
     pub http: SocketAddr,
     /// Silence that is reported.
     pub timeout: Duration,
+    /// Directory of sounds and recordings.
+    pub media: Option<PathBuf>,
+    /// Bytes of decoded sounds.
+    pub sounds_bytes: usize,
 }
 
 /// project-control.
@@ -139,6 +143,8 @@ impl RtpConfig {
             ports: settings.get_with("rtp-ports", |text| range(text, &1024, "10000-20000"))?.unwrap_or(10000..=20000),
             http: http(settings, "rtp-http-port")?,
             timeout: Duration::from_secs(settings.require::<u32>("media-timeout")?.into()),
+            media: settings.get("media")?,
+            sounds_bytes: usize::from(settings.require::<u16>("media-memory")?) << 20,
         })
     }
 }

@@ -87,6 +87,22 @@ pub const TABLE: &[Setting] = &[
         of: RTP,
     },
     Setting {
+        name: "media",
+        aliases: &[("chroot", None)],
+        value: Some("DIR"),
+        default: None,
+        help: "Directory of sound files and recordings; no name in a request leads out of it. Without one nothing is played or recorded.",
+        of: RTP,
+    },
+    Setting {
+        name: "media-memory",
+        aliases: &[],
+        value: Some("MIB"),
+        default: Some("256"),
+        help: "Memory for decoded sounds, which are kept for the next listener.",
+        of: RTP,
+    },
+    Setting {
         name: "sip-http-port",
         aliases: &[("cp", None)],
         value: Some("PORT"),
@@ -207,6 +223,15 @@ pub const TABLE: &[Setting] = &[
         help: "Shortest and longest registration granted, in seconds.",
         of: SIP,
     },
+    Setting {
+        name: "tone",
+        aliases: &[],
+        value: Some("SPEC"),
+        default: None,
+        help: "Write a tone to the FILE that follows, appending if it is there, and end: --tone 350+440*0.3:1000 dial.wav",
+        of: &[Rtp],
+    },
+    Setting { name: "wavinfo", aliases: &[], value: Some("FILE"), default: None, help: "Say what is in a WAV file, and end.", of: &[Rtp] },
     Setting {
         name: "log",
         aliases: &[],

@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use crate::record::Sink;
+
 /// What is written to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RecordFormat {
@@ -46,7 +48,7 @@ impl RecordChannels {
 pub struct Ticket(pub u64);
 
 /// `PUT /channel/{uuid}/record`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// File below the media directory.
     pub file: Arc<str>,
@@ -68,8 +70,8 @@ pub struct Record {
     pub pause: Option<bool>,
     /// Ends a recording that runs, as `DELETE` does.
     pub finish: bool,
-    /// The file, once the driver has opened it.
-    pub ticket: Option<Ticket>,
+    /// The file, once the driver has opened it. A recording that runs needs none.
+    pub sink: Option<Sink>,
 }
 
 impl Record {
@@ -86,7 +88,7 @@ impl Record {
             max_ms: None,
             pause: None,
             finish: false,
-            ticket: None,
+            sink: None,
         }
     }
 }

@@ -47,6 +47,23 @@ pub trait RecordFile: Debug + Send + Sync {
     fn is_broken(&self) -> bool;
 }
 
+/// An open file, and what goes into it.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    /// The file.
+    pub file: Arc<dyn RecordFile>,
+    /// What is written.
+    pub header: Header,
+    /// Rate of the recording.
+    pub rate: Rate,
+}
+
+impl PartialEq for Sink {
+    fn eq(&self, other: &Self) -> bool {
+        self.file.ticket() == other.file.ticket()
+    }
+}
+
 /// What is kept of the channel now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -93,8 +110,8 @@ pub fn header(record: &api::Record, codec: &str, rate: Rate) -> Header {
 }
 
 impl Recorder {
-    /// Records what `record` asks for into a file with this header.
-    pub fn new(record: &api::Record, header: Header, rate: Rate, file: Arc<dyn RecordFile>) -> Self {
+    /// Records what `record` asks for.
+    pub fn new(record: &api::Record, Sink { file, header, rate }: Sink) -> Self {
         let ticks = |ms: u32| u64::from(ms.div_ceil(TICK_MS));
         let mut recorder = Self {
             name: Arc::clone(&record.file),

@@ -53,8 +53,8 @@ struct Bed {
 impl Bed {
     fn new(record: &api::Record, codec: &str, rate: Rate) -> Self {
         let file = Arc::new(Memory::default());
-        let recorder = Recorder::new(record, header(record, codec, rate), rate, Arc::clone(&file) as Arc<dyn RecordFile>);
-        Self { file, recorder, kernels: Kernels::best() }
+        let sink = Sink { file: Arc::clone(&file) as Arc<dyn RecordFile>, header: header(record, codec, rate), rate };
+        Self { recorder: Recorder::new(record, sink), file, kernels: Kernels::best() }
     }
 
     fn tick(&mut self, heard: &[i16], said: &[i16], missed: u32) -> Next {

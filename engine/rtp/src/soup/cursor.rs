@@ -93,13 +93,13 @@ mod tests {
     #[test]
     fn repeats_count_plays_beside_the_first() {
         let entries = vec![entry(10, Repeat::Times(0)), entry(20, Repeat::Times(2))];
-        let soup = Soup { repeat: Repeat::Times(1), entries, interrupt: false };
+        let soup = Soup { repeat: Repeat::Times(1), entries, ..Soup::default() };
         assert_eq!(played(&soup, 99), [(0, 10), (1, 20), (1, 20), (1, 20), (0, 10), (1, 20), (1, 20), (1, 20)]);
     }
 
     #[test]
     fn forever_does_not_end_and_what_is_empty_does() {
-        let soup = |entries, repeat| Soup { repeat, entries, interrupt: false };
+        let soup = |entries, repeat| Soup { repeat, entries, ..Soup::default() };
         assert_eq!(played(&soup(vec![entry(5, Repeat::Times(0))], Repeat::Forever), 1000).len(), 1000);
         assert_eq!(played(&soup(vec![entry(5, Repeat::Forever), entry(6, Repeat::Times(0))], Repeat::default()), 9), [(0, 5); 9]);
         assert_eq!(played(&soup(vec![entry(0, Repeat::Forever)], Repeat::Forever), 9), []);
@@ -113,7 +113,7 @@ mod tests {
             lengths in prop::collection::vec((0_usize..50, 0_u32..3), 0..6), repeat in 0_u32..3, cuts in prop::collection::vec(1_usize..40, 1..200)
         ) {
             let entries: Vec<_> = lengths.iter().map(|(n, times)| entry(*n, Repeat::Times(*times))).collect();
-            let soup = Soup { repeat: Repeat::Times(repeat), entries, interrupt: false };
+            let soup = Soup { repeat: Repeat::Times(repeat), entries, ..Soup::default() };
             let once: usize = lengths.iter().map(|(n, times)| n * (*times as usize + 1)).sum();
             let mut cursor = Cursor::START;
             let mut cuts = cuts.iter().cycle();

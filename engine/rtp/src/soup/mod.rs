@@ -47,6 +47,8 @@ pub struct Soup {
     pub entries: Vec<Entry>,
     /// A digit of the far end ends it.
     pub interrupt: bool,
+    /// Why it cannot be played, where the driver found out: which file and what is wrong with it.
+    pub failure: Option<String>,
 }
 
 /// Part of a sound.
