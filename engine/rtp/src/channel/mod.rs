@@ -58,6 +58,8 @@ pub struct Identity {
     pub advertised: IpAddr,
     /// Events so far.
     pub event_seq: u64,
+    /// Soups played so far.
+    pub plays: u64,
     /// Last command.
     pub touched: Instant,
 }

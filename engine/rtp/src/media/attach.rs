@@ -74,14 +74,20 @@ impl Media {
     /// Slot of a channel that is to run by the clock from now on.
     fn clocked(&mut self, id: ChannelId, now: Instant) -> Result<u32, CommandError> {
         let slot = self.touch(id, now)?;
-        let channel = self.table.get(slot).ok_or(CommandError::NotFound(id))?;
+        self.can_be_clocked(id)?;
+        self.start_clock(slot);
+        Ok(slot)
+    }
+
+    /// Whether a channel can be played to and recorded.
+    pub(super) fn can_be_clocked(&self, id: ChannelId) -> Result<(), CommandError> {
+        let channel = self.table.slot(id).and_then(|slot| self.table.get(slot)).ok_or(CommandError::NotFound(id))?;
         if channel.formats.preferred_of_ours().is_none() {
             return Err(CommandError::Impossible(
                 "the far end has no codec here that can be played or recorded; give it a target first".into(),
             ));
         }
-        self.start_clock(slot);
-        Ok(slot)
+        Ok(())
     }
 
     /// Mixes two channels: `a` joins the group of `b`.
@@ -325,7 +331,7 @@ impl Media {
         self.table.get(slot).is_some_and(|c| c.odd_frames)
     }
 
-    fn is_mixed(&self, slot: u32) -> bool {
+    pub(super) fn is_mixed(&self, slot: u32) -> bool {
         self.table.get(slot).is_some_and(|c| matches!(c.link, Link::Peer(_) | Link::Mix))
     }
 

@@ -7,12 +7,13 @@
 //! Errors: [`CommandError`]; a refused command changes nothing.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand_core::Rng;
 
 use super::{ChannelKey, Local, Media, Output};
-use crate::api::{ChannelCounts, ChannelId, ChannelView, CloseReason, Command, CommandError, EventAction, Open, Reply, Target};
+use crate::api::{ChannelCounts, ChannelId, ChannelView, CloseReason, Command, CommandError, EventAction, Open, PlayReason, Reply, Target};
 use crate::channel::{Channel, Identity, Link, RtcpState};
 use crate::format::{FormatError, FormatKind, Formats};
 use crate::stream::{SendStream, Ssrc};
@@ -34,6 +35,7 @@ impl Media {
             local: local.rtp,
             advertised: local.advertised,
             event_seq: 0,
+            plays: 0,
             touched: now,
         };
         let full = CommandError::Full { what: "channels", max: self.table.max() };
@@ -51,7 +53,14 @@ impl Media {
         match command {
             Command::Open(_) => return Err(CommandError::WrongState("a channel is opened with sockets")),
             Command::Target { channel, target } => self.target(channel, &target, now)?,
-            Command::Mix { a, b } => self.mix(a, b, now)?,
+            Command::Mix { a, b } => {
+                let alone = [a, b].map(|id| self.table.slot(id).is_some_and(|slot| !self.is_mixed(slot)));
+                self.mix(a, b, now)?;
+                // Who joins hears the mix from now on.
+                for (id, _) in [a, b].into_iter().zip(alone).filter(|(_, alone)| *alone) {
+                    self.end_play(id, PlayReason::ChannelMixing, now)?;
+                }
+            }
             Command::Unmix { channel } => {
                 let slot = self.touch(channel, now)?;
                 self.unlink(slot);
@@ -59,6 +68,7 @@ impl Media {
             Command::Echo { channel } => {
                 let slot = self.touch(channel, now)?;
                 self.echo(slot);
+                self.end_play(channel, PlayReason::DoEcho, now)?;
             }
             Command::Direction { channel, direction } => {
                 let slot = self.touch(channel, now)?;
@@ -66,13 +76,11 @@ impl Media {
                     channel.direction = direction;
                 }
             }
-            Command::Play { .. }
-            | Command::StopPlay { .. }
-            | Command::Record { .. }
-            | Command::StopRecord { .. }
-            | Command::Dtmf { .. } => {
-                return Err(CommandError::Impossible("channels of this core neither play nor record".into()));
-            }
+            Command::Play { channel, soup } => return self.play_soup(channel, soup, now),
+            Command::StopPlay { channel } => self.end_play(channel, PlayReason::Interrupted, now)?,
+            Command::Record { channel, mut record } => self.record_file(channel, &mut record, now)?,
+            Command::StopRecord { channel, file } => self.end_record(channel, file.as_ref(), now)?,
+            Command::Dtmf { .. } => return Err(CommandError::Impossible("channels of this core send no digits".into())),
             Command::Close { channel } => return self.close(channel, CloseReason::Requested),
             Command::List => {
                 let mut views: Vec<ChannelView> = self.table.iter().map(|(slot, c)| self.view(slot, c)).collect();
@@ -156,6 +164,7 @@ impl Media {
     pub(super) fn close_slot(&mut self, slot: u32, reason: CloseReason) -> Option<crate::api::Stats> {
         let stats = self.table.get(slot)?.stats();
         self.unlink(slot);
+        self.close_sounds(slot);
         self.close_clock(slot);
         self.tell(slot, EventAction::Close { reason, stats: Box::new(stats.clone()) });
         let (key, _) = self.table.remove(slot)?;
@@ -164,7 +173,7 @@ impl Media {
     }
 
     fn view(&self, slot: u32, channel: &Channel) -> ChannelView {
-        let identity = &channel.identity;
+        let (identity, clock) = (&channel.identity, channel.clock.as_deref());
         ChannelView {
             channel: identity.id,
             id: identity.name.clone(),
@@ -176,8 +185,8 @@ impl Media {
                 FormatKind::Audio(codec) => Some(codec.name()),
                 FormatKind::Event | FormatKind::ComfortNoise => None,
             }),
-            play: None,
-            records: Vec::new(),
+            play: clock.and_then(|clock| clock.player.as_ref()).map(|player| player.number()),
+            records: clock.map(|clock| clock.recorders.iter().map(|r| Arc::clone(r.recorder.file())).collect()).unwrap_or_default(),
             stats: channel.stats(),
         }
     }

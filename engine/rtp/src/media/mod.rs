@@ -22,6 +22,7 @@ mod counters;
 mod forward;
 mod group;
 mod io;
+mod sounds;
 mod sweep;
 mod table;
 #[cfg(test)]

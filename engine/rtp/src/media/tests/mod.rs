@@ -4,6 +4,7 @@ mod bridge;
 mod codecs;
 mod life;
 mod peers;
+mod sounds;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
