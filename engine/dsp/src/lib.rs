@@ -22,6 +22,9 @@ pub mod mix;
 pub mod plc;
 pub mod resample;
 pub mod silence;
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 #[cfg(test)]
 mod testing;
 pub mod tone;

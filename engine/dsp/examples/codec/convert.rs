@@ -3,6 +3,7 @@
 //! Errors: a file that cannot be read, or a format that is not known.
 
 use dsp::Kernels;
+use dsp::ilbc::Mode;
 use dsp::resample::{Rational, Upsampler};
 
 use crate::{Options, octets_of, raw, read, wav, write};
@@ -15,6 +16,11 @@ pub(crate) fn run(from: &str, to: &str, options: &Options) -> Result<(), String>
         "pcma" => wav::write(wav::ALAW, 8000, 8000, 8, &raw::encoded("g711a", &at_rate(&sound, 8000, kernels)?, kernels)?),
         "pcmu" => wav::write(wav::ULAW, 8000, 8000, 8, &raw::encoded("g711u", &at_rate(&sound, 8000, kernels)?, kernels)?),
         "g722" => wav::write(wav::G722, 16000, 8000, 8, &raw::encoded("g722", &at_rate(&sound, 16000, kernels)?, kernels)?),
+        "ilbc" => {
+            let mut samples = at_rate(&sound, 8000, kernels)?;
+            samples.resize(samples.len().next_multiple_of(Mode::Ms20.samples()), 0);
+            wav::write(wav::ILBC, 8000, 1900, 0, &raw::encoded("ilbc20", &samples, kernels)?)
+        }
         "l16@8000" => wav::write(wav::PCM, 8000, 16000, 16, &octets_of(&at_rate(&sound, 8000, kernels)?)),
         "l16@16000" => wav::write(wav::PCM, 16000, 32000, 16, &octets_of(&at_rate(&sound, 16000, kernels)?)),
         _ => return Err(format!("no format {format}")),

@@ -1,10 +1,11 @@
 //! Codecs of this crate on files.
 //! ```text
-//!   codec encode|decode g711a|g711u|g722 IN OUT [--mode 64|56|48] [--mask FILE] [--variant NAME]
-//!   codec convert IN.wav OUT.wav --to pcma|pcmu|g722|l16@8000|l16@16000 [--variant NAME]
+//!   codec encode|decode g711a|g711u|g722|ilbc20|ilbc30 IN OUT [--mode 64|56|48] [--mask FILE] [--variant NAME]
+//!   codec convert IN.wav OUT.wav --to pcma|pcmu|g722|ilbc|l16@8000|l16@16000 [--variant NAME]
 //! ```
-//! Shape:  raw files: samples are 16-bit little endian (8 kHz, G.722 16 kHz), codes are octets as on RTP, frames are 20 ms.
-//!         A mask has one character per frame, `0` for a lost one, which is then concealed. Sound files: PCM16 in, any rate, any channels.
+//! Shape:  raw files: samples are 16-bit little endian (8 kHz, G.722 16 kHz), codes are octets as on RTP, frames are 20 ms (`ilbc30` 30 ms). The
+//!         rest of an iLBC stream that is no whole frame is left out. A mask has one character per frame, `0` for a lost one, which is then
+//!         concealed. Sound files: PCM16 in, any rate, any channels; iLBC with frames of 20 ms.
 //! Errors: one line on standard error, exit code 1 (2 for a wrong command line).
 
 mod convert;
@@ -24,8 +25,8 @@ struct Options {
     to: Option<String>,
 }
 
-const USAGE: &str = "usage: codec encode|decode g711a|g711u|g722 IN OUT [--mode 64|56|48] [--mask FILE] [--variant NAME]
-       codec convert IN.wav OUT.wav --to pcma|pcmu|g722|l16@8000|l16@16000 [--variant NAME]";
+const USAGE: &str = "usage: codec encode|decode g711a|g711u|g722|ilbc20|ilbc30 IN OUT [--mode 64|56|48] [--mask FILE] [--variant NAME]
+       codec convert IN.wav OUT.wav --to pcma|pcmu|g722|ilbc|l16@8000|l16@16000 [--variant NAME]";
 
 fn main() -> ExitCode {
     let (words, options) = match arguments(std::env::args().skip(1)) {

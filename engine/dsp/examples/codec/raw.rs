@@ -1,10 +1,10 @@
 //! Raw files through one codec, frame by frame, with the losses of a mask concealed.
-//! Shape:  frames of 20 ms: 160 octets of G.711 or G.722.
+//! Shape:  frames of 20 ms: 160 octets of G.711 or G.722, 38 of iLBC; of 30 ms: 50 of iLBC.
 //! Errors: a codec that is not known, a file that cannot be read or written.
 
 use dsp::g722::{Decoder, Encoder, Scratch};
 use dsp::plc::{Narrow, Wide};
-use dsp::{Batch, Kernels};
+use dsp::{Batch, Kernels, ilbc};
 
 use crate::{Options, octets_of, read, samples_of, write};
 
@@ -22,6 +22,8 @@ pub(crate) fn decode(codec: &str, from: &str, to: &str, options: &Options) -> Re
     let samples = match codec {
         "g711a" | "g711u" => decode_g711(codec == "g711a", &octets, &options.kernels, lost),
         "g722" => decode_g722(Decoder::new(options.mode), &octets, &options.kernels, lost)?,
+        "ilbc20" => decode_ilbc(ilbc::Mode::Ms20, &octets, &options.kernels, lost)?,
+        "ilbc30" => decode_ilbc(ilbc::Mode::Ms30, &octets, &options.kernels, lost)?,
         _ => return Err(format!("no codec {codec}")),
     };
     write(to, &octets_of(&samples))
@@ -41,6 +43,8 @@ pub(crate) fn encoded(codec: &str, samples: &[i16], kernels: &Kernels) -> Result
                 octets.extend(coder.encode(&mut encoder, frame)?);
             }
         }
+        "ilbc20" => octets = encode_ilbc(ilbc::Mode::Ms20, samples, kernels)?,
+        "ilbc30" => octets = encode_ilbc(ilbc::Mode::Ms30, samples, kernels)?,
         _ => return Err(format!("no codec {codec}")),
     }
     Ok(octets)
@@ -76,6 +80,31 @@ fn decode_g722(mut decoder: Decoder, octets: &[u8], kernels: &Kernels, lost: imp
             plc.received(&mut heard);
             samples.extend(heard);
         }
+    }
+    Ok(samples)
+}
+
+fn encode_ilbc(mode: ilbc::Mode, samples: &[i16], kernels: &Kernels) -> Result<Vec<u8>, String> {
+    let (mut batch, mut encoder, mut octets) = (Batch::new(1, mode.samples()), ilbc::Encoder::new(mode), vec![]);
+    for frame in samples.chunks_exact(mode.samples()) {
+        batch.clear();
+        let ticket = batch.push(&encoder, frame).map_err(|error| error.to_string())?;
+        kernels.ilbc.encode(&mut batch);
+        octets.extend(batch.output(ticket));
+        encoder = *batch.state(ticket).ok_or("the frame is gone")?;
+    }
+    Ok(octets)
+}
+
+/// A lost frame goes to the decoder as no octets, and is concealed there.
+fn decode_ilbc(mode: ilbc::Mode, octets: &[u8], kernels: &Kernels, lost: impl Fn(usize) -> bool) -> Result<Vec<i16>, String> {
+    let (mut batch, mut decoder, mut samples) = (Batch::new(1, mode.octets()), ilbc::Decoder::new(mode), vec![]);
+    for (n, frame) in octets.chunks_exact(mode.octets()).enumerate() {
+        batch.clear();
+        let ticket = batch.push(&decoder, if lost(n) { &[] } else { frame }).map_err(|error| error.to_string())?;
+        kernels.ilbc.decode(&mut batch);
+        samples.extend(batch.output(ticket));
+        decoder = *batch.state(ticket).ok_or("the frame is gone")?;
     }
     Ok(samples)
 }

@@ -13,6 +13,7 @@ pub(crate) const PCM: u16 = 1;
 pub(crate) const ALAW: u16 = 6;
 pub(crate) const ULAW: u16 = 7;
 pub(crate) const G722: u16 = 0xA112;
+pub(crate) const ILBC: u16 = 0xA116;
 
 /// Reads a PCM16 file.
 pub(crate) fn read(file: &[u8]) -> Result<Sound, String> {
@@ -55,7 +56,7 @@ impl Format {
     }
 }
 
-/// Writes a mono file: `bits` per sample, `rate_hz` samples a second, `octets_per_second` of data.
+/// Writes a mono file: `bits` per sample (0 where only frames have a size: iLBC's of 38 octets), `rate_hz` samples a second, `octets_per_second` of data.
 pub(crate) fn write(tag: u16, rate_hz: u32, octets_per_second: u32, bits: u16, data: &[u8]) -> Vec<u8> {
     let mut file = Vec::with_capacity(44 + data.len());
     file.extend(b"RIFF");
@@ -66,7 +67,8 @@ pub(crate) fn write(tag: u16, rate_hz: u32, octets_per_second: u32, bits: u16, d
     file.extend(1_u16.to_le_bytes());
     file.extend(rate_hz.to_le_bytes());
     file.extend(octets_per_second.to_le_bytes());
-    file.extend(bits.div_ceil(8).to_le_bytes());
+    let align: u16 = if tag == ILBC { 38 } else { bits.div_ceil(8) };
+    file.extend(align.to_le_bytes());
     file.extend(bits.to_le_bytes());
     file.extend(b"data");
     file.extend((data.len() as u32).to_le_bytes());

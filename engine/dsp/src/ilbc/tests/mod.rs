@@ -1,5 +1,7 @@
 //! iLBC against the float reference: decoders by their output, encoders by the quality of what they send.
 
+mod life;
+
 use proptest::prelude::*;
 
 use super::filter::high_pass;

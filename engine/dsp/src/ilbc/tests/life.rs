@@ -1,0 +1,145 @@
+//! Channels in batches: every fill, coming, going and moving between ticks, losses, both frame sizes; and levels against each other.
+
+use super::*;
+
+/// What one channel sends, and what it should decode to when it is alone.
+struct Channel {
+    mode: Mode,
+    frames: Vec<Vec<u8>>,
+    samples: Vec<Vec<i16>>,
+}
+
+impl Channel {
+    /// Frames of speech from `from` on; some of them lost, some with random octets.
+    fn new(ilbc: &Ilbc, mode: Mode, from: usize, count: usize, random: &mut Random) -> Self {
+        let stream = octets(if mode == Mode::Ms20 { "ilbc/speech.20.rfc.ilbc" } else { "ilbc/speech.30.rfc.ilbc" });
+        let (mut decoder, mut samples) = (Decoder::new(mode), vec![]);
+        let frames: Vec<Vec<u8>> = (from..from + count)
+            .map(|n| match random.next() % 8 {
+                0 => vec![],
+                1 => (0..mode.octets()).map(|_| random.next() as u8).collect(),
+                _ => stream[n * mode.octets()..][..mode.octets()].to_vec(),
+            })
+            .collect();
+        for frame in &frames {
+            let mut pcm = vec![0; mode.samples()];
+            decode_one(ilbc, &mut decoder, frame, &mut pcm);
+            samples.push(pcm);
+        }
+        Self { mode, frames, samples }
+    }
+}
+
+/// Encodes the samples of one frame alone.
+fn encode_one(ilbc: &Ilbc, encoder: &mut Encoder, pcm: &[i16]) -> Vec<u8> {
+    let mut octets = vec![0; encoder.mode().octets()];
+    // SAFETY: the level is available.
+    unsafe { (ilbc.encode)(encoder, pcm, &mut octets) };
+    octets
+}
+
+#[test]
+fn every_fill_of_a_lot_gives_every_channel_its_own() {
+    let mut random = Random(91);
+    for (name, ilbc) in levels() {
+        let channels: Vec<_> = (0..2 * LOT + 1).map(|n| Channel::new(&ilbc, Mode::Ms20, 30 + 11 * n, 3, &mut random)).collect();
+        for fill in 0..=channels.len() {
+            let mut batch = Batch::new(64, 64 * 38);
+            let mut decoders = vec![Decoder::new(Mode::Ms20); fill];
+            for tick in 0..3 {
+                batch.clear();
+                let pushed: Vec<_> = decoders.iter().zip(&channels).map(|(d, c)| batch.push(d, &c.frames[tick]).unwrap()).collect();
+                ilbc.decode(&mut batch);
+                for ((decoder, channel), ticket) in decoders.iter_mut().zip(&channels).zip(pushed) {
+                    assert_eq!(batch.output(ticket), channel.samples[tick], "{name}, {fill} channels, tick {tick}");
+                    *decoder = *batch.state(ticket).unwrap();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn channels_that_come_go_and_move_at_random_sound_as_if_they_were_alone() {
+    const TICKS: usize = 24;
+    let mut random = Random(92);
+    for (name, ilbc) in levels() {
+        // Each with its place in its stream, its decoder, and an encoder of what was decoded, which should send the same as one alone.
+        let mut channels: Vec<_> = (0..23)
+            .map(|n| {
+                let mode = if n % 3 == 0 { Mode::Ms30 } else { Mode::Ms20 };
+                let channel = Channel::new(&ilbc, mode, 20 + 13 * n, TICKS, &mut random);
+                (channel, 0, Decoder::new(mode), Encoder::new(mode), Encoder::new(mode))
+            })
+            .collect();
+        let (mut decode, mut encode) = (Batch::new(32, 32 * 50), Batch::new(32, 32 * 240));
+        for _ in 0..TICKS {
+            for _ in 0..4 {
+                let (a, b) = (random.next() as usize % channels.len(), random.next() as usize % channels.len());
+                channels.swap(a, b);
+            }
+            decode.clear();
+            encode.clear();
+            let mut ticking = vec![];
+            for (n, (channel, at, decoder, encoder, _)) in channels.iter().enumerate() {
+                if random.next() % 4 > 0 {
+                    let decoding = decode.push(decoder, &channel.frames[*at]).unwrap();
+                    ticking.push((n, decoding, encode.push(encoder, &channel.samples[*at]).unwrap()));
+                }
+            }
+            ilbc.decode(&mut decode);
+            ilbc.encode(&mut encode);
+            for (n, decoding, encoding) in ticking {
+                let (channel, at, decoder, encoder, alone) = &mut channels[n];
+                assert_eq!(decode.output(decoding), channel.samples[*at], "{name} {:?}", channel.mode);
+                assert_eq!(encode.output(encoding), encode_one(&ilbc, alone, &channel.samples[*at]), "{name} {:?}", channel.mode);
+                *decoder = *decode.state(decoding).unwrap();
+                *encoder = *encode.state(encoding).unwrap();
+                assert!(encoder == alone, "{name}");
+                *at += 1;
+            }
+        }
+    }
+}
+
+/// Float sums differ in the last bits, so a level may differ from scalar by what that does; a wrong lane would be far off.
+#[test]
+fn every_level_decodes_random_frames_as_scalar_does() {
+    let mut random = Random(93);
+    let scalar = Ilbc::new(Level::named("scalar").unwrap());
+    for (mode, ms) in MODES {
+        let mut stream = vec![];
+        for _ in 0..300 {
+            let mut frame: Vec<u8> = (0..mode.octets()).map(|_| random.next() as u8).collect();
+            frame[mode.octets() - 1] &= 0xFE;
+            stream.extend(frame);
+        }
+        let expected = float(&decode(&scalar, mode, &stream, &[]));
+        for (name, ilbc) in levels() {
+            let (over_all, segments) = snr(&expected, &float(&decode(&ilbc, mode, &stream, &[])), 90.0);
+            println!("{name} {ms}: {segments:.1} dB in segments, {over_all:.1} dB over all");
+            assert!(segments > 40.0 && over_all > 20.0, "{name} {ms}: {segments:.1} dB in segments, {over_all:.1} dB over all");
+        }
+    }
+}
+
+/// Noise, full scale, steps, silence: the quality of what a level sends is that of what scalar sends.
+#[test]
+fn every_level_encodes_adversarial_input_as_well_as_scalar_does() {
+    let mut random = Random(94);
+    let scalar = Ilbc::new(Level::named("scalar").unwrap());
+    let noise: Vec<i16> = (0..9600).map(|_| random.sample()).collect();
+    let levels_of_noise: Vec<i16> = (0..9600).map(|n| random.sample() >> (n / 640)).collect();
+    let square: Vec<i16> = (0..9600).map(|n: usize| if (n / 37).is_multiple_of(2) { i16::MAX } else { i16::MIN }).collect();
+    let impulses: Vec<i16> = (0..9600).map(|n: usize| if n.is_multiple_of(331) { i16::MIN } else { 0 }).collect();
+    for (mode, ms) in MODES {
+        for (what, pcm) in [("noise", &noise), ("fading noise", &levels_of_noise), ("square", &square), ("impulses", &impulses)] {
+            let expected = quality(&scalar, mode, pcm, &encode(&scalar, mode, pcm));
+            for (name, ilbc) in levels() {
+                let got = quality(&ilbc, mode, pcm, &encode(&ilbc, mode, pcm));
+                println!("{name} {ms} {what}: {:.2} / {:.2} dB, scalar {:.2} / {:.2}", got.0, got.1, expected.0, expected.1);
+                assert!(got.0 > expected.0 - 0.3 && got.1 > expected.1 - 0.3, "{name} {ms} {what}");
+            }
+        }
+    }
+}
