@@ -1,6 +1,7 @@
 //! The runtime of mediaswitch: shards, ring, sockets, mesh, and the four programs.
 
 pub mod address;
+pub mod dns;
 pub mod doctor;
 pub mod files;
 pub mod logs;

@@ -112,7 +112,7 @@ async fn start_sip(common: &Common, config: &SipConfig, stop: &Latch) -> Result<
         }
     });
     let sink = Rc::clone(&events);
-    let node = SipNode::bind(config, Rc::clone(&common.resolver), Box::new(move |event| sink.push(event))).await?;
+    let node = SipNode::bind(config, Box::new(move |event| sink.push(event))).await?;
     events_to.get_or_init(|| Rc::downgrade(&node));
     let addresses: Vec<String> = node.addresses().map(|address| address.to_string()).collect();
     tracing::info!(sip = addresses.join(" "), transport = "udp tcp", "project-sip listens");

@@ -2,29 +2,29 @@
 //!
 //! ```text
 //!   Listener ─▶ Endpoint::handle_datagram ─┐
-//!   clock    ─▶ Endpoint::handle_timeout  ─┼─▶ drain: Transmit ─▶ Listener, Event ─▶ control, Resolve ─▶ a blocking thread
+//!   clock    ─▶ Endpoint::handle_timeout  ─┼─▶ drain: Transmit ─▶ Listener, Event ─▶ control, Resolve ─▶ dns
 //!   HTTP     ─▶ Endpoint::command         ─┘
 //! ```
 //! Shape:  one endpoint, borrowed for the length of one call into it, never across an `await`.
 //! Units:  timers are run at most every 10 ms: the finest of RFC 3261 is 500 ms.
 //! Errors: binding only; what peers do wrong is the endpoint's to answer.
-//! Departs from RFC 3263 §4: no NAPTR and no SRV, which the system's resolver does not know.
+//! Not here: where a name is served (`sip::locate`), and who is asked for it (`dns`).
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use control_http::resolve::{self, Resolver};
 use rt::{Latch, Notify, TcpListener};
 use sip::api::{Command, CommandError, Event, Reply};
 use sip::endpoint::{Datagram, Endpoint, EndpointConfig, Output, ResolveId};
 use sip::flow::{ListenerId, Transport};
-use sip::locate::{LocateError, Target, Wish};
+use sip::locate::Wish;
 use sip::registrar::RegistrarConfig;
 use sip::transport::{CloseReason, StreamLimits};
 
 use super::NodeError;
+use crate::dns::{Dns, Reach};
 use crate::net::{Handler, Listener, StreamSet};
 use crate::settings::config::SipConfig;
 
@@ -33,8 +33,6 @@ pub type EventSink = Box<dyn Fn(Event)>;
 
 /// How often timers are looked at while some are due.
 const CLOCK: Duration = Duration::from_millis(10);
-/// RFC 3261 §19.1.2: the port of a SIP URI that names none.
-const SIP_PORT: u16 = 5060;
 /// How long live calls may take to say good-bye: under the 5 s that a shard has.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -48,7 +46,7 @@ pub struct SipNode {
     events: EventSink,
     due: Cell<Option<Instant>>,
     due_changed: Notify,
-    resolver: Rc<Resolver>,
+    dns: Dns,
     /// For lookups, which outlive the call that asked for them.
     this: std::rc::Weak<Self>,
 }
@@ -58,7 +56,7 @@ impl SipNode {
     ///
     /// # Errors
     /// The port is in use, or the address is not ours.
-    pub async fn bind(config: &SipConfig, resolver: Rc<Resolver>, events: EventSink) -> Result<Rc<Self>, NodeError> {
+    pub async fn bind(config: &SipConfig, events: EventSink) -> Result<Rc<Self>, NodeError> {
         let mut listeners = Vec::with_capacity(config.listeners.len());
         for (id, (bind, _)) in config.listeners.iter().enumerate() {
             listeners.push(Rc::new(Listener::bind(id, *bind).await?));
@@ -78,7 +76,10 @@ impl SipNode {
             registrar: registrar(config),
             ..EndpointConfig::default()
         };
+        let has = |v4: bool| known.iter().any(|address| address.is_ipv4() == v4);
+        let reach = Reach { ipv4: has(true), ipv6: has(false), tcp: true };
         let endpoint = RefCell::new(Endpoint::new(endpoint, super::seed()?, Instant::now(), super::epoch_ms()));
+        let dns = Dns::new(&config.dns, reach, super::seed()?);
         Ok(Rc::new_cyclic(|this| Self {
             endpoint,
             listeners,
@@ -87,7 +88,7 @@ impl SipNode {
             events,
             due: Cell::new(None),
             due_changed: Notify::new(),
-            resolver,
+            dns,
             this: this.clone(),
         }))
     }
@@ -220,13 +221,7 @@ impl SipNode {
     fn resolve(&self, id: ResolveId, wish: Wish) {
         let Some(node) = self.this.upgrade() else { return };
         rt::spawn_local(async move {
-            let transport = wish.transport.unwrap_or(Transport::Udp);
-            let found = node.resolver.lookup(&wish.host, wish.port.unwrap_or(SIP_PORT)).await;
-            let found = found.map(|peers| peers.into_iter().map(|peer| Target { peer, transport }).collect());
-            let found = found.map_err(|error| match error {
-                resolve::ResolveError::Unknown => LocateError::NotFound,
-                resolve::ResolveError::Timeout | resolve::ResolveError::Busy => LocateError::Failed,
-            });
+            let found = node.dns.locate(wish).await;
             node.endpoint.borrow_mut().handle_resolved(id, found, Instant::now());
             node.drain();
         });

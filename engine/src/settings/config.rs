@@ -30,6 +30,8 @@ pub struct ApiConfig {
 pub struct SipConfig {
     /// Where to listen, and the address to advertise there.
     pub listeners: Vec<(SocketAddr, IpAddr)>,
+    /// Name servers; none takes those of the system.
+    pub dns: Vec<SocketAddr>,
     /// HTTP listener.
     pub http: SocketAddr,
     /// Live dialogs at most.
@@ -115,6 +117,7 @@ impl SipConfig {
             .collect();
         Ok(Self {
             listeners,
+            dns: settings.get_with("dns", servers)?.unwrap_or_default(),
             http: http(settings, "sip-http-port")?,
             calls_max: settings.require("max-calls")?,
             registrations_max: settings.require("max-registrations")?,
@@ -200,6 +203,14 @@ fn read_token(path: &str) -> Result<Token, String> {
 
 fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
     text.split(',').map(|part| part.trim().trim_matches(['[', ']']).parse().map_err(|_| format!("{part} is no IP address"))).collect()
+}
+
+fn servers(text: &str) -> Result<Vec<SocketAddr>, String> {
+    let server = |part: &str| {
+        let ip = || part.trim_matches(['[', ']']).parse().map(|ip: IpAddr| SocketAddr::new(ip, 53));
+        part.parse().or_else(|_| ip()).map_err(|_| format!("{part} is no address of a name server, such as 192.0.2.1 or 127.0.0.1:5353"))
+    };
+    text.split(',').map(str::trim).map(server).collect()
 }
 
 fn range<T: FromStr + PartialOrd + Display>(text: &str, least: &T, example: &str) -> Result<RangeInclusive<T>, String> {

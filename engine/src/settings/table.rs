@@ -63,6 +63,14 @@ pub const TABLE: &[Setting] = &[
         of: SIP,
     },
     Setting {
+        name: "dns",
+        aliases: &[],
+        value: Some("ADDR"),
+        default: None,
+        help: "Name servers for SIP targets, with commas, each with its port if not 53; those of /etc/resolv.conf if not given.",
+        of: SIP,
+    },
+    Setting {
         name: "rtp-ports",
         aliases: &[],
         value: Some("FIRST-LAST"),
