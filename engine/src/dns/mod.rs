@@ -58,9 +58,12 @@ pub struct Dns {
     jobs: RefCell<Option<SyncSender<Job>>>,
 }
 
+/// What a search ends with.
+type Found = Result<Vec<Target>, LocateError>;
+
 struct Job {
     wish: Wish,
-    found: Arc<Mutex<Option<Result<Vec<Target>, LocateError>>>>,
+    found: Arc<Mutex<Option<Found>>>,
     wake: rt::Wake,
 }
 

@@ -79,7 +79,8 @@ impl Endpoint {
         }
         // The phone came back over another connection, or it did not.
         let user = if call.view.originator { &call.view.to } else { &call.view.from };
-        let mut again = self.registrar.bindings(user.as_deref().unwrap_or_default(), &call.view.domain).map(|binding| binding.flow());
+        let bindings = self.registrar.bindings(user.as_deref().unwrap_or_default(), &call.view.domain);
+        let mut again = bindings.map(crate::registrar::Binding::flow);
         again.find(|flow| !self.is_dead(*flow)).unwrap_or_else(|| self.flow_along(call.flow, dialog.next_hop()))
     }
 
