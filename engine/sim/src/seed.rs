@@ -60,13 +60,13 @@ impl Drop for SeedGuard {
     }
 }
 
-/// Runs `body` for `count` seeds, or for the one in `SIM_SEED`.
+/// Runs `body` for `count` seeds, or for the one in `SIM_SEED`; `SIM_FIRST` and `SIM_COUNT` choose others, for long runs.
 pub fn seeds(name: &'static str, count: u64, mut body: impl FnMut(u64)) {
     let range = match number("SIM_SEED") {
         Some(seed) => seed..seed.saturating_add(1),
         None => {
             let first = number("SIM_FIRST").unwrap_or(1);
-            first..first.saturating_add(count)
+            first..first.saturating_add(number("SIM_COUNT").unwrap_or(count))
         }
     };
     for seed in range {

@@ -1,9 +1,9 @@
-//! Two switches call each other over a bad network, for hundreds of seeds: scripts ring, answer, hold, hang up and stay
-//! silent at random. Every call ends on both sides, every end is told once and last, snapshots are numbered without a
+//! Two switches call each other over a bad network, for hundreds of seeds: scripts ring, show early media, change it, answer,
+//! hold, transfer, redirect, hang up and stay silent at random; session timers refresh. Every call ends on both sides, every end is told once and last, snapshots are numbered without a
 //! gap, and neither a call nor a transaction nor a timer is left.
 #![allow(clippy::unwrap_used, reason = "a test may panic; clippy only exempts functions marked #[test]")]
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,8 @@ struct Switch {
     tasks: BTreeMap<(Instant, u64), Task>,
     task_count: u64,
     calls: HashMap<String, Heard>,
+    /// Methods that it sent.
+    methods: BTreeSet<String>,
     out: VecDeque<Datagram>,
     deadline: Option<Instant>,
 }
@@ -70,7 +72,7 @@ impl Switch {
         endpoint.command(Command::DirReplace { domain, control: Some(ControlUrl("http://c".into())), users, policy: None }, now).unwrap();
         let rng = SimRng::new(seed * 2 + u64::from(address.port()));
         let (tasks, calls, out) = (BTreeMap::new(), HashMap::new(), VecDeque::new());
-        let mut switch = Self { endpoint, address, peer, rng, tasks, task_count: 0, calls, out, deadline: None };
+        let mut switch = Self { endpoint, address, peer, rng, tasks, task_count: 0, calls, methods: BTreeSet::new(), out, deadline: None };
         for _ in 0..CALLS {
             let after = switch.rng.duration(Duration::from_secs(30));
             switch.plan(now + after, Task::Call);
@@ -115,7 +117,8 @@ impl Switch {
                 let over = self.calls.get(&callid).is_some_and(|heard| heard.over);
                 let result = self.endpoint.command(Command::Act { callid, action: action.clone() }, now);
                 match result {
-                    Ok(_) | Err(CommandError::WrongState(_)) => {}
+                    // A late offer cannot be answered early if the far end takes no reliable responses.
+                    Ok(_) | Err(CommandError::WrongState(_) | CommandError::Impossible(_)) => {}
                     Err(CommandError::NotFound(_)) => assert!(over, "{action:?}: an unknown call that nobody said is over"),
                     Err(other) => panic!("{action:?}: {other}"),
                 }
@@ -144,14 +147,30 @@ impl Switch {
             EventKind::New => match self.rng.below(10) {
                 0 | 1 => {}
                 2 => self.soon(now, 3, &id, bye("busy")),
+                3 => self.soon(now, 3, &id, Action::Redirect { contacts: vec!["sip:elsewhere@192.0.2.1".into()] }),
                 _ => {
                     self.soon(now, 2, &id, Action::Ring { alertinfo: None, sdp: None });
+                    if self.rng.chance(500) {
+                        // Reliable, for the other switch can take it; then either side may change it before the answer.
+                        self.soon(now, 3, &id, Action::Progress { sdp: sdp("sendrecv") });
+                        self.soon(now, 6, &id, Action::Update { sdp: Some(sdp("sendonly")) });
+                    }
                     self.soon(now, 8, &id, Action::Answer { sdp: Some(sdp("sendrecv")) });
                 }
             },
             EventKind::Hold | EventKind::Unhold | EventKind::Reinvite => {
                 if self.rng.chance(800) {
                     self.soon(now, 2, &id, Action::Ok { sdp: Some(sdp("sendrecv")) });
+                }
+            }
+            EventKind::Progress if shot.originator && shot.sdp_us.is_none() && shot.sdp_them.is_some() => {
+                self.soon(now, 1, &id, Action::Ack { sdp: sdp("sendrecv") });
+            }
+            EventKind::Progress if self.rng.chance(300) => self.soon(now, 4, &id, Action::Update { sdp: Some(sdp("inactive")) }),
+            EventKind::Refer if shot.refer.is_some() => {
+                self.soon(now, 2, &id, Action::Notify { status: 180 });
+                if self.rng.chance(700) {
+                    self.soon(now, 8, &id, Action::Notify { status: 200 });
                 }
             }
             EventKind::Ringing | EventKind::Progress | EventKind::Answered | EventKind::Refer | EventKind::Dtmf | EventKind::Hangup => {}
@@ -197,7 +216,11 @@ impl Node for Switch {
     fn poll_transmit(&mut self, now: Instant) -> Option<Datagram> {
         loop {
             match self.endpoint.poll_output() {
-                Output::Transmit { to, bytes, .. } => self.out.push_back(Datagram { from: self.address, to, bytes }),
+                Output::Transmit { to, bytes, .. } => {
+                    let method: String = bytes.iter().map(|byte| char::from(*byte)).take_while(char::is_ascii_uppercase).collect();
+                    self.methods.insert(method);
+                    self.out.push_back(Datagram { from: self.address, to, bytes });
+                }
                 Output::Event(Event::Dialog { snapshot, .. }) => self.heard(&snapshot, now),
                 Output::Event(Event::Registration { .. }) | Output::Resolve { .. } => panic!("nobody registers, no names here"),
                 Output::Wait(deadline) => {
@@ -219,7 +242,8 @@ fn gauge(endpoint: &mut Endpoint, name: &str, now: Instant) -> u64 {
     status.into_iter().find(|(gauge, _)| *gauge == name).unwrap().1
 }
 
-fn play(seed: u64, profile: LinkProfile) -> (u64, u64) {
+/// Calls that each side saw answered, and the methods that were used.
+fn play(seed: u64, profile: LinkProfile) -> (u64, u64, BTreeSet<String>) {
     let mut world = World::new(profile, seed);
     let mut a = Switch::new("10.0.0.1:5060", "10.0.0.2:5061", seed, world.now());
     let mut b = Switch::new("10.0.0.2:5061", "10.0.0.1:5060", seed, world.now());
@@ -235,8 +259,13 @@ fn play(seed: u64, profile: LinkProfile) -> (u64, u64) {
         let made = switch.calls.len() as u64;
         assert_eq!(gauge(&mut switch.endpoint, "callstotal", world.now()), made);
     }
+    // The same state on both sides: whoever heard of a call that the other side made heard of its end.
+    for (one, other) in [(&a, &b), (&b, &a)] {
+        let theirs = one.calls.keys().filter(|callid| other.calls.contains_key(*callid)).count();
+        assert!(one.calls.iter().all(|(callid, heard)| heard.over && other.calls.get(callid).is_none_or(|heard| heard.over)), "{theirs}");
+    }
     let answered = |switch: &Switch| switch.calls.values().filter(|heard| heard.answered).count() as u64;
-    (answered(&a), answered(&b))
+    (answered(&a), answered(&b), &a.methods | &b.methods)
 }
 
 #[test]
@@ -249,11 +278,15 @@ fn every_call_ends_on_both_sides_over_a_bad_network() {
 
 #[test]
 fn without_loss_both_sides_count_the_same_answers() {
+    let mut used = BTreeSet::new();
     sim::seeds("calls without loss", 30, |seed| {
         let profile = LinkProfile { delay: Duration::from_millis(20), ..LinkProfile::default() };
-        let (a, b) = play(seed, profile);
+        let (a, b, methods) = play(seed, profile);
         assert!(a == b && a > 0, "{a} and {b} calls answered");
+        used.extend(methods);
     });
+    let wanted = ["INVITE", "ACK", "BYE", "CANCEL", "PRACK", "UPDATE", "INFO", "REFER", "NOTIFY"];
+    assert!(std::env::var_os("SIM_SEED").is_some() || wanted.iter().all(|method| used.contains(*method)), "{used:?}");
 }
 
 #[test]
