@@ -16,6 +16,7 @@ mod reply;
 use std::sync::Arc;
 
 pub use crate::auth::{Algorithm, Authentication, NETWORKS_MAX, Network, Policy, Quality};
+pub use crate::package::{Counts, Mailbox};
 pub use command::{Action, Command, Originate, Party, Secret, UserEntry};
 pub use event::{Epochs, Event, EventKind, ReferView, Snapshot, TransferView};
 pub use reply::{BindingView, CommandError, DomainView, RegisteredUser, RegistrationsView, Reply};

@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod flow;
 pub mod locate;
 pub mod message;
+pub mod package;
 pub mod registrar;
 pub mod sdp;
 pub mod timer;

@@ -4,7 +4,7 @@
 //! Units:  SIP status codes as numbers.
 //! Source: docs/openapi.yaml, project-sip.
 
-use super::{Algorithm, CallerId, ControlUrl, Policy};
+use super::{Algorithm, CallerId, ControlUrl, Mailbox, Policy};
 use crate::sdp::Sdp;
 
 /// A user's credential as the directory holds it.
@@ -192,6 +192,22 @@ pub enum Command {
         domain: Option<String>,
         /// One user.
         user: Option<String>,
+    },
+    /// `PUT /mwi/{domain}/{user}`.
+    MailboxSet {
+        /// Domain.
+        domain: String,
+        /// User.
+        user: String,
+        /// What waits.
+        mailbox: Mailbox,
+    },
+    /// `GET /mwi/{domain}/{user}`.
+    MailboxGet {
+        /// Domain.
+        domain: String,
+        /// User.
+        user: String,
     },
     /// `POST /dialog/invite`.
     Originate(Box<Originate>),

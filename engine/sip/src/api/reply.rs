@@ -7,7 +7,7 @@
 
 use std::net::SocketAddr;
 
-use super::{ControlUrl, Policy, Snapshot};
+use super::{ControlUrl, Mailbox, Policy, Snapshot};
 
 /// Answer to a [`Command`](super::Command).
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,8 @@ pub enum Reply {
     RegCount(u64),
     /// Registrations of a domain.
     Registrations(RegistrationsView),
+    /// What waits in a mailbox.
+    Mailbox(Mailbox),
     /// Call-ID of a call just originated.
     Originated(String),
     /// Live dialogs, and how many were ever made.

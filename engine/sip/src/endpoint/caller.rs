@@ -57,7 +57,7 @@ impl Endpoint {
     }
 }
 
-fn domain_of(uri: &Uri<'_>) -> Option<String> {
+pub(super) fn domain_of(uri: &Uri<'_>) -> Option<String> {
     Some(domain_name(&uri.host()?.to_string()).into_owned())
 }
 

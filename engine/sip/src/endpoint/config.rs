@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::auth::AuthConfig;
 use crate::directory::DirectoryConfig;
 use crate::flow::Transport;
+use crate::package::{PublicationConfig, WatcherConfig};
 use crate::registrar::RegistrarConfig;
 use crate::transaction::{Limits, Timing};
 
@@ -51,6 +52,10 @@ pub struct EndpointConfig {
     pub directory: DirectoryConfig,
     /// Registrar.
     pub registrar: RegistrarConfig,
+    /// Subscriptions.
+    pub watchers: WatcherConfig,
+    /// Published state.
+    pub publications: PublicationConfig,
     /// Transactions.
     pub limits: Limits,
     /// Timers of RFC 3261.
@@ -73,6 +78,8 @@ impl Default for EndpointConfig {
             auth: AuthConfig::default(),
             directory: DirectoryConfig::default(),
             registrar: RegistrarConfig::default(),
+            watchers: WatcherConfig::default(),
+            publications: PublicationConfig::default(),
             limits: Limits::default(),
             timing: Timing::default(),
         }

@@ -61,7 +61,8 @@ impl Endpoint {
                 self.deliver(key, purpose, id, response, from, now);
                 self.calls.settle(key);
             }
-            Matched::Deliver(_, Owner::Nobody) | Matched::Absorbed => {}
+            Matched::Deliver(_, Owner::Watcher(id)) if response.status().is_final() => self.watchers.answered(id, Some(response.status())),
+            Matched::Deliver(_, Owner::Nobody | Owner::Watcher(_)) | Matched::Absorbed => {}
             Matched::Unmatched => self.stats.strays += 1,
         }
     }
@@ -104,12 +105,17 @@ impl Endpoint {
             return self.answer_stateless(request, source, refused.status(), &refused.explain());
         }
         // A REGISTER is never part of a dialog, but some phones send the tag of the last answer along.
+        if request.to().tag.is_some() && request.method() == Method::Subscribe {
+            return self.resubscribe(request, source, new, now);
+        }
         if request.to().tag.is_some() && request.method() != Method::Register {
             return self.within(request, source, new, now);
         }
         match request.method() {
             Method::Invite => self.incoming(request, source, new, now),
             Method::Register => self.register(request, source, new, now),
+            Method::Subscribe => self.subscribe(request, source, new, now),
+            Method::Publish => self.publish(request, source, new, now),
             Method::Options => self.answer_stateless(request, source, StatusCode::OK, CAPABILITIES),
             _ => self.answer_stateless(request, source, StatusCode::CALL_DOES_NOT_EXIST, &[]),
         }
@@ -128,4 +134,5 @@ pub(super) const CAPABILITIES: super::reply::Extra<'static> = &[
     (HeaderName::Allow.as_str(), &screen::ALLOW),
     (HeaderName::Accept.as_str(), &screen::ACCEPT),
     (HeaderName::Supported.as_str(), &screen::SUPPORTED),
+    (HeaderName::AllowEvents.as_str(), &crate::package::ALLOW_EVENTS),
 ];

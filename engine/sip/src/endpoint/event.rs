@@ -11,6 +11,7 @@
 use std::time::Instant;
 
 use super::calls::CallKey;
+use super::watch::call_note;
 use super::{Endpoint, Output};
 use crate::api::{Event, EventKind, Snapshot};
 use crate::message::{HeaderName, Headers, Request, Response, Uri};
@@ -33,11 +34,16 @@ impl Endpoint {
         call.told_end = kind == EventKind::Hangup;
         call.view.seq += 1;
         call.view.event = kind;
+        let tags = call.dialog().map(|dialog| (dialog.remote_tag().map(Box::from), Box::from(dialog.local_tag())));
         let event = call.control.clone().map(|control| Event::Dialog { control, snapshot: Box::new(call.snapshot()) });
         call.view.refer = None;
         call.view.transfer = None;
         call.view.digits = None;
+        let note = call_note(&self.directory, &call.view, tags, kind);
         self.outputs.extend(event.map(Output::Event));
+        if let Some((resource, note)) = note {
+            self.note_call(&resource, note);
+        }
     }
 
     /// Marks a call as over and says so, once. The wire may still have to be told: that is the caller's.

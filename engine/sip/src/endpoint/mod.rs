@@ -36,6 +36,7 @@ mod outgoing;
 mod output;
 mod ping;
 mod prack;
+mod publish;
 mod reach;
 mod reason;
 mod redirect;
@@ -49,12 +50,13 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod watch;
 mod within;
 
 pub use config::{EndpointConfig, Listener};
 pub use output::{Datagram, Output, ResolveId};
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -67,6 +69,7 @@ use crate::directory::Directory;
 use crate::flow::ListenerId;
 use crate::locate::{Health, LocateError, Target};
 use crate::message::StatusCode;
+use crate::package::{Mailbox, NotedCalls, Package, Publications, WatcherId, Watchers};
 use crate::registrar::Registrar;
 use crate::token::Tokens;
 use crate::transaction::{Event as TransactionEvent, Layer, LayerOutput, TransactionId};
@@ -92,6 +95,11 @@ pub struct Endpoint {
     layer: Layer<Owner>,
     calls: Calls,
     keys: Keys,
+    watchers: Watchers,
+    publications: Publications,
+    noted_calls: NotedCalls,
+    /// By `user@domain`; of users of the directory only, so it has its limit.
+    mailboxes: HashMap<Box<str>, Mailbox>,
     /// Live connections.
     streams: HashSet<(ListenerId, SocketAddr)>,
     health: Health,
@@ -107,6 +115,8 @@ enum Owner {
     Nobody,
     /// This call.
     Call(CallKey, Purpose),
+    /// A NOTIFY of this subscription.
+    Watcher(WatcherId),
 }
 
 /// What a transaction is to its call.
@@ -153,6 +163,10 @@ impl Endpoint {
             layer: Layer::new(config.limits, config.timing, layer_seed, now),
             calls: Calls::new(config.calls_max, now),
             keys: Keys::default(),
+            watchers: Watchers::new(config.watchers.clone(), now),
+            publications: Publications::new(config.publications.clone(), now),
+            noted_calls: NotedCalls::default(),
+            mailboxes: HashMap::new(),
             streams: HashSet::new(),
             health: Health::default(),
             config,
@@ -172,6 +186,10 @@ impl Endpoint {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.layer.handle_timeout(now);
         self.registrar.handle_timeout(now);
+        self.watchers.handle_timeout(now);
+        for resource in self.publications.handle_timeout(now) {
+            self.watchers.changed(Package::Presence, &resource);
+        }
         while let Some(key) = self.calls.pop_due(now) {
             self.call_due(key, now);
             self.calls.settle(key);
@@ -211,6 +229,8 @@ impl Endpoint {
             Command::RegGet { domain: Some(domain), user } => {
                 self.registrations(&domain, user.as_deref(), now).map(Reply::Registrations).ok_or(CommandError::NotFound(domain))
             }
+            Command::MailboxSet { domain, user, mailbox } => self.set_mailbox(&domain, &user, mailbox),
+            Command::MailboxGet { domain, user } => self.mailbox(&domain, &user),
             Command::Originate(wish) => self.originate(*wish, now),
             Command::Act { callid, action } => self.act(&callid, *action, now),
             Command::DialogGet { callid: None } => Ok(Reply::DialogCount { count: self.calls.len() as u64, counter: self.stats.calls }),
@@ -238,6 +258,7 @@ impl Endpoint {
             self.end(key, offered.then(|| (status, status.phrase().to_owned())), &[], now);
             self.calls.settle(key);
         }
+        self.watchers.end_all();
         self.settle(now);
     }
 
@@ -251,7 +272,13 @@ impl Endpoint {
         match self.outputs.pop_front() {
             Some(output) => output,
             None => {
-                let deadlines = [self.layer_deadline(), self.registrar.next_deadline(), self.calls.next_deadline()];
+                let deadlines = [
+                    self.layer_deadline(),
+                    self.registrar.next_deadline(),
+                    self.calls.next_deadline(),
+                    self.watchers.next_deadline(),
+                    self.publications.next_deadline(),
+                ];
                 Output::Wait(deadlines.into_iter().flatten().min())
             }
         }
@@ -259,6 +286,22 @@ impl Endpoint {
 
     /// Collects what the machines inside have to say.
     fn settle(&mut self, now: Instant) {
+        loop {
+            self.settle_transactions(now);
+            while let Some(ping) = self.registrar.poll_ping() {
+                self.send_ping(&ping);
+            }
+            while let Some(event) = self.registrar.poll_event() {
+                self.tell_registration(event, now);
+            }
+            // Each NOTIFY is a transaction, and has something to transmit.
+            if !self.send_notices(now) {
+                break;
+            }
+        }
+    }
+
+    fn settle_transactions(&mut self, now: Instant) {
         loop {
             match self.layer.poll_output() {
                 LayerOutput::Transmit { flow, bytes } => {
@@ -269,15 +312,16 @@ impl Endpoint {
                     self.transaction_event(key, purpose, id, event, now);
                     self.calls.settle(key);
                 }
-                LayerOutput::Event { user: Owner::Nobody, .. } => {}
+                LayerOutput::Event {
+                    user: Owner::Watcher(id),
+                    event: TransactionEvent::TimedOut | TransactionEvent::TransportFailed,
+                    ..
+                } => {
+                    self.watchers.answered(id, None);
+                }
+                LayerOutput::Event { user: Owner::Nobody | Owner::Watcher(_), .. } => {}
                 LayerOutput::Wait(_) => break,
             }
-        }
-        while let Some(ping) = self.registrar.poll_ping() {
-            self.send_ping(&ping);
-        }
-        while let Some(event) = self.registrar.poll_event() {
-            self.tell_registration(event);
         }
     }
 

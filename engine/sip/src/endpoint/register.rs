@@ -17,6 +17,7 @@ use super::{Endpoint, Owner};
 use crate::api::{BindingView, Event, RegisteredUser, RegistrationsView};
 use crate::directory::domain_name;
 use crate::message::{Contact, ContactAddress, HeaderError, HeaderName, ParamValue, Request, StatusCode, Uri};
+use crate::package::Package;
 use crate::registrar::{Binding, ContactUpdate, Contacts, Register, RegisterError, RegistrarEvent};
 use crate::transaction::NewRequest;
 
@@ -136,8 +137,14 @@ impl Endpoint {
     }
 
     /// Tells the control server of the domain, if it has one.
-    pub(super) fn tell_registration(&mut self, event: RegistrarEvent) {
+    pub(super) fn tell_registration(&mut self, event: RegistrarEvent, now: Instant) {
         let binding = event.binding;
+        // A refresh is no news to those who watch.
+        if !event.registered || binding.registered_at() == now {
+            let resource = format!("{}@{}", binding.user(), binding.domain());
+            self.watchers.changed(Package::Reg, &resource);
+            self.watchers.changed(Package::Presence, &resource);
+        }
         let Some(control) = self.directory.domain(binding.domain()).and_then(|domain| domain.control().cloned()) else { return };
         self.outputs.push_back(super::Output::Event(Event::Registration {
             control,

@@ -14,7 +14,7 @@ use crate::message::{HeaderName, Method, Request, StatusCode, Uri};
 use crate::sdp::LIMIT_BYTES;
 
 /// Methods that we act on.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, NOTIFY";
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, PUBLISH";
 /// Bodies that we read in an INVITE.
 pub(super) const ACCEPT: &str = "application/sdp";
 /// Option tags that we support; Require with any other is refused.
@@ -77,8 +77,8 @@ pub(super) fn screen(request: &Request<'_>) -> Result<(), Refused> {
     let method = request.method();
     match method {
         Method::Invite | Method::Bye | Method::Options | Method::Register | Method::Info | Method::Update => {}
-        Method::Refer | Method::Notify | Method::Prack | Method::Ack | Method::Cancel => {}
-        Method::Subscribe | Method::Publish | Method::Message => return Err(Refused::MethodNotAllowed),
+        Method::Refer | Method::Notify | Method::Prack | Method::Ack | Method::Cancel | Method::Subscribe | Method::Publish => {}
+        Method::Message => return Err(Refused::MethodNotAllowed),
         Method::Other(_) => return Err(Refused::UnknownMethod),
     }
     match request.uri() {

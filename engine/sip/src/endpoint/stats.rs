@@ -36,6 +36,7 @@ impl Endpoint {
     /// Everything `GET /status` shows of the SIP core.
     pub(super) fn status(&self) -> Vec<(&'static str, u64)> {
         let (domains, users) = self.directory.len();
+        let watchers = self.watchers.stats();
         let (auth, registrar, stats) = (self.auth.stats(), self.registrar.stats(), &self.stats);
         vec![
             ("calls", self.calls.len() as u64),
@@ -59,6 +60,12 @@ impl Endpoint {
             ("authrefused", auth.refused),
             ("authslowed", auth.slowed),
             ("nonces", auth.nonces),
+            ("subscriptions", watchers.subscriptions),
+            ("subscriptionsmade", watchers.made),
+            ("subscriptionslost", watchers.lost),
+            ("notifies", watchers.notified),
+            ("publications", self.publications.len() as u64),
+            ("mailboxes", self.mailboxes.len() as u64),
             ("received", stats.received),
             ("keepalives", stats.keepalives),
             ("garbage", stats.garbage),

@@ -84,6 +84,11 @@ impl Binding {
         self.aor.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
 
+    /// A number that is its own while it lives.
+    pub fn number(&self) -> u64 {
+        u64::from(self.stamp)
+    }
+
     /// URI as registered: the Request-URI of what is sent here.
     pub fn contact(&self) -> &str {
         &self.contact

@@ -11,6 +11,7 @@ mod random;
 mod register;
 mod streams;
 mod transfer;
+mod watch;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -144,7 +144,9 @@ fn what_we_do_not_serve_is_said_truthfully() {
     assert_eq!(status(&ok), 200);
     assert!(ok.contains("Allow: INVITE, ") && ok.contains("Accept: application/sdp"), "{ok}");
     for (method, uri, lines, expected) in [
-        ("SUBSCRIBE", "sip:a@example.com", "", 405),
+        ("SUBSCRIBE", "sip:a@example.com", "", 400),
+        ("SUBSCRIBE", "sip:a@example.com", "Event: refer\r\n", 489),
+        ("MESSAGE", "sip:a@example.com", "", 405),
         ("FOO", "sip:a@example.com", "", 501),
         ("OPTIONS", "foo:bar", "", 416),
         ("OPTIONS", "sips:a@example.com", "", 416),
