@@ -12,6 +12,7 @@
 mod channel;
 mod dialog;
 mod dir;
+mod mwi;
 mod refusal;
 mod reg;
 mod status;
@@ -86,6 +87,7 @@ impl<B: SipBackend, P: Program> SipApi<B, P> {
         let method = reading(request.method);
         match segments.as_slice() {
             ["dir", rest @ ..] => dir::route(&self.backend, method, rest, &request.body).await,
+            ["mwi", rest @ ..] => mwi::route(&self.backend, method, rest, &request.body).await,
             ["reg", rest @ ..] => reg::route(&self.backend, method, rest).await,
             ["dialog", rest @ ..] => dialog::route(&self.backend, method, rest, &request.body).await,
             ["invite"] => dialog::invite(&self.backend, method, &request.body).await,

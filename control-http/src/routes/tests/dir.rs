@@ -1,6 +1,6 @@
 //! `/dir` and `/reg`.
 
-use sip::api::{Algorithm, BindingView, DomainView, Policy, RegisteredUser, RegistrationsView};
+use sip::api::{Algorithm, BindingView, Counts, DomainView, Mailbox, Policy, RegisteredUser, RegistrationsView};
 
 use super::*;
 
@@ -146,4 +146,24 @@ fn registrations_have_the_documented_shape() {
             }})
         )
     );
+}
+
+#[test]
+fn mailboxes_are_set_and_shown() {
+    let set = |body: &str| match command(Method::Put, "/mwi/A.b/1003", body) {
+        Command::MailboxSet { domain, user, mailbox } => (domain, user, mailbox),
+        other => panic!("{other:?}"),
+    };
+    let voice = Counts { new: 2, old: 8, ..Counts::default() };
+    assert_eq!(set(r#"{"new":2,"old":8}"#), ("a.b".into(), "1003".into(), Mailbox { waiting: true, voice }));
+    assert_eq!(set("").2, Mailbox::default());
+    assert!(!set(r#"{"new":2,"waiting":false}"#).2.waiting);
+    assert_eq!(answered(Method::Put, "/mwi/a/1", "{}", Ok(Reply::Done)), (200, value!({})));
+    assert_eq!(
+        answered(Method::Get, "/mwi/a/1", "", Ok(Reply::Mailbox(Mailbox { waiting: true, voice }))),
+        (200, value!({"new":2,"old":8,"urgentnew":0,"urgentold":0,"waiting":true}))
+    );
+    assert_eq!(answered(Method::Put, "/mwi/a/1", r#"{"new":-1}"#, Ok(Reply::Done)).0, 400);
+    assert_eq!(answered(Method::Get, "/mwi/a/1", "", Err(CommandError::NotFound("1".into()))).0, 404);
+    assert_eq!(answered(Method::Delete, "/mwi/a/1", "", Ok(Reply::Done)).0, 405);
 }
