@@ -69,7 +69,7 @@ impl Guesses {
     }
 
     fn until(&self, who: u64) -> u64 {
-        let set = self.sets.get(set_of(who)).map(|set| set.as_slice()).unwrap_or_default();
+        let set = self.sets.get(set_of(who)).map(<[Entry; WAYS]>::as_slice).unwrap_or_default();
         set.iter().find(|entry| entry.who == who).map_or(0, |entry| entry.until_ms)
     }
 

@@ -369,7 +369,8 @@ fn checked_users(users: Vec<UserEntry>) -> Result<BTreeMap<Box<str>, Secret>, Di
 /// Hashes of the right length, each algorithm once.
 fn is_ha1(stored: &[(Algorithm, String)]) -> bool {
     let right = |(algorithm, hash): &(Algorithm, String)| hash.len() == algorithm.hex_len() && hash.bytes().all(|b| b.is_ascii_hexdigit());
-    !stored.is_empty() && stored.iter().all(right) && all_differ(stored.iter().map(|(algorithm, _)| algorithm))
+    let algorithms: Vec<Algorithm> = stored.iter().map(|(algorithm, _)| *algorithm).collect();
+    !stored.is_empty() && stored.iter().all(right) && all_differ(&algorithms)
 }
 
 fn checked_policy(domain: &str, policy: Policy) -> Result<Policy, DirectoryError> {
@@ -378,11 +379,11 @@ fn checked_policy(domain: &str, policy: Policy) -> Result<Policy, DirectoryError
         Authentication::Trusted(networks) => networks.len(),
     };
     let offers = !policy.algorithms.is_empty() && !policy.qualities.is_empty();
-    let usable = offers && networks <= NETWORKS_MAX && all_differ(policy.algorithms.iter()) && all_differ(policy.qualities.iter());
+    let usable = offers && networks <= NETWORKS_MAX && all_differ(&policy.algorithms) && all_differ(&policy.qualities);
     if usable { Ok(policy) } else { Err(DirectoryError::BadPolicy(domain.to_owned())) }
 }
 
 /// For lists of a few.
-fn all_differ<T: PartialEq>(items: impl Iterator<Item = T> + Clone) -> bool {
-    items.clone().enumerate().all(|(at, item)| items.clone().skip(at + 1).all(|other| other != item))
+fn all_differ<T: PartialEq>(items: &[T]) -> bool {
+    items.iter().enumerate().all(|(at, item)| items.iter().skip(at + 1).all(|other| other != item))
 }

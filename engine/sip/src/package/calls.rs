@@ -77,17 +77,22 @@ impl NotedCalls {
         notes.retain(|other| other.state != CallState::Terminated);
         let known = notes.iter().position(|other| other.id == note.id);
         let ended = note.state == CallState::Terminated;
-        let changed = match known.and_then(|at| notes.get_mut(at)) {
-            Some(old) => std::mem::replace(old, note.clone()) != note,
+        let changed = match known {
+            Some(at) if ended && !watched => {
+                notes.remove(at);
+                true
+            }
+            Some(at) => notes.get_mut(at).is_some_and(|old| {
+                let changed = *old != note;
+                *old = note;
+                changed
+            }),
             None if ended => false,
             None => {
-                notes.push(note.clone());
+                notes.push(note);
                 true
             }
         };
-        if ended && !watched {
-            notes.retain(|other| other.id != note.id);
-        }
         if notes.is_empty() {
             self.users.remove(user);
         }
