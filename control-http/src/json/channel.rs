@@ -159,6 +159,12 @@ pub fn channel_event(event: &Event) -> Value {
             out.insert("action".into(), "media".into());
             out.insert("event".into(), media.word().into());
         }
+        EventAction::Digit { digit, duration_ms, source } => {
+            out.insert("action".into(), "telephone-event".into());
+            out.insert("event".into(), digit.to_string().into());
+            out.insert("durationms".into(), (*duration_ms).into());
+            out.insert("source".into(), source.word().into());
+        }
         EventAction::Play(play) => append_play(&mut out, play),
         EventAction::Record(record) => append_record(&mut out, record),
         EventAction::Close { reason, stats } => {

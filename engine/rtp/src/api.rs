@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use id::{BadChannelId, ChannelId};
-pub use play::{DIGITS_MAX, Dtmf, PlayEvent, PlayReason, event_of_digit};
+pub use play::{DIGITS_MAX, DigitSource, Dtmf, PlayEvent, PlayReason, digit_of_event, event_of_digit};
 pub use record::{AVERAGE_FRAMES, Record, RecordChannels, RecordEnd, RecordEvent, RecordEventKind, RecordFormat, Ticket};
 pub use stats::{ChannelCounts, CoreLoad, InStats, Load, OutStats, RemoteStats, RtcpStats, Stats, TickStats};
 
@@ -291,6 +291,15 @@ pub enum EventAction {
     Mix(MixEvent),
     /// `{action:"media", event}`.
     Media(MediaEvent),
+    /// `{action:"telephone-event", event, durationms, source}`: a digit was pressed and let go.
+    Digit {
+        /// Which.
+        digit: char,
+        /// How long it was pressed.
+        duration_ms: u32,
+        /// How it came.
+        source: DigitSource,
+    },
     /// `{action:"play", event, reason}`.
     Play(PlayEvent),
     /// `{action:"record", event, file, filesize}`.

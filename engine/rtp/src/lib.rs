@@ -21,4 +21,5 @@ pub mod sound;
 pub mod soup;
 pub mod source;
 pub mod stream;
+pub mod telephone_event;
 pub mod wav;

@@ -93,3 +93,34 @@ pub const fn event_of_digit(digit: char) -> Option<u8> {
         _ => return None,
     })
 }
+
+/// Digit of an event number as it is told: the inverse of [`event_of_digit`]; `None` for other events.
+pub const fn digit_of_event(event: u8) -> Option<char> {
+    Some(match event {
+        0..=9 => (b'0' + event) as char,
+        10 => '*',
+        11 => '#',
+        12..=15 => (b'A' + event - 12) as char,
+        16 => 'F',
+        _ => return None,
+    })
+}
+
+/// How a digit came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigitSource {
+    /// As an event in RTP (RFC 4733).
+    Rfc4733,
+    /// As tones in the sound.
+    Inband,
+}
+
+impl DigitSource {
+    /// The word of the contract.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Rfc4733 => "rfc4733",
+            Self::Inband => "inband",
+        }
+    }
+}

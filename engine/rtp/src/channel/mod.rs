@@ -29,6 +29,7 @@ use crate::api::{ChannelId, ControlUrl, Direction, Event, EventAction};
 use crate::format::{Codec, Formats};
 use crate::source::SourceCheck;
 use crate::stream::{ReceiveStream, SendStream};
+use crate::telephone_event::{EventReceiver, EventSender};
 
 /// Where what comes in goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +103,16 @@ pub struct Channel {
     pub ptime_ms: u16,
     /// Packets came whose length does not fit the frames of the other side.
     pub odd_frames: bool,
+    /// Digits of the far end.
+    pub events_in: EventReceiver,
+    /// Digits to it.
+    pub events_out: Box<EventSender>,
+    /// It is among those whose digits need time.
+    pub dials: bool,
+    /// Events sent, and the number of the last packet of the last one.
+    pub events_sent: u32,
+    /// See `events_sent`.
+    pub event_sequence: u64,
     /// Frames made up before the clock that runs now.
     pub concealed_before: u64,
     /// Counters.
@@ -135,6 +146,11 @@ impl Channel {
             clock: None,
             ptime_ms: 20,
             odd_frames: false,
+            events_in: EventReceiver::default(),
+            events_out: Box::default(),
+            dials: false,
+            events_sent: 0,
+            event_sequence: 0,
             concealed_before: 0,
             counts: Counts::default(),
             codec_in: None,

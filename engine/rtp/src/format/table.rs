@@ -79,6 +79,13 @@ impl Formats {
         self.0.iter().find_map(|f| if let FormatKind::Audio(Codec::Ilbc(mode)) = f.kind { Some(mode) } else { None })
     }
 
+    /// As what events are sent: on the clock of the sound if there is such a one (RFC 4733 §2.1), else the first.
+    pub fn event(&self) -> Option<Format> {
+        let clock = self.preferred_of_ours().map(|f| f.clock_rate_hz);
+        let events = || self.0.iter().filter(|f| f.kind == FormatKind::Event);
+        events().find(|f| Some(f.clock_rate_hz) == clock).or(events().next()).copied()
+    }
+
     /// The codec that the far end likes best, ours or not.
     pub fn preferred(&self) -> Option<Codec> {
         self.0.iter().find_map(|f| match f.kind {

@@ -80,7 +80,10 @@ impl Media {
             Command::StopPlay { channel } => self.end_play(channel, PlayReason::Interrupted, now)?,
             Command::Record { channel, mut record } => self.record_file(channel, &mut record, now)?,
             Command::StopRecord { channel, file } => self.end_record(channel, file.as_ref(), now)?,
-            Command::Dtmf { .. } => return Err(CommandError::Impossible("channels of this core send no digits".into())),
+            Command::Dtmf { channel, dtmf } => {
+                let slot = self.touch(channel, now)?;
+                self.dial(channel, &dtmf, slot)?;
+            }
             Command::Close { channel } => return self.close(channel, CloseReason::Requested),
             Command::List => {
                 let mut views: Vec<ChannelView> = self.table.iter().map(|(slot, c)| self.view(slot, c)).collect();

@@ -54,6 +54,11 @@ impl Media {
             return None;
         };
         let (taken, link) = self.take(key, from, view, packet.len())?;
+        if taken.format.kind == FormatKind::Event {
+            // RFC 4733 §2.6.3: events are received here, and made anew for whoever hears them.
+            self.digit_packet(key, &taken.place, packet.get(taken.payload)?);
+            return None;
+        }
         if self.keep(key, &taken, packet) {
             return None;
         }
@@ -64,6 +69,11 @@ impl Media {
         };
         let via = self.table.key(out)?;
         let channel = self.table.get_mut(out)?;
+        if channel.events_out.is_sending() {
+            // A digit takes the place of the sound.
+            channel.sent.leave_out(&taken.place);
+            return None;
+        }
         let Some((to, format)) = outgoing(channel, &taken, link) else {
             channel.counts.skipped += 1;
             return None;

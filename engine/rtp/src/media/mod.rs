@@ -19,6 +19,7 @@ mod batch;
 mod codecs;
 mod commands;
 mod counters;
+mod digits;
 mod forward;
 mod group;
 mod io;
@@ -43,7 +44,7 @@ use self::group::Groups;
 use self::sweep::Reports;
 use self::table::Table;
 use self::tick::Mixing;
-use crate::api::{Event, EventAction, MediaEvent};
+use crate::api::{DigitSource, Event, EventAction, MediaEvent, digit_of_event};
 use crate::packet::rtcp::ntp_of_unix_ms;
 
 pub(crate) use codecs::{Decoded, Decoders};
@@ -72,6 +73,9 @@ pub struct Media {
     ticked: u64,
     mixing: Box<Mixing>,
     reports: Reports,
+    /// Event packets of this slot, and the channels that may have some.
+    digits: Reports,
+    dialing: Vec<u32>,
     scratch: Box<[u8]>,
     counters: Counters,
     /// Channels whose last packet was made from another codec.
@@ -90,6 +94,13 @@ enum Pending {
     Media(ChannelKey, MediaEvent),
     /// The player or the recorders of a channel have events, or are done.
     News(ChannelKey),
+    /// A digit of a far end is to be told.
+    Digit {
+        key: ChannelKey,
+        event: u8,
+        duration_ms: u32,
+        source: DigitSource,
+    },
     /// The packets of a channel need a clock.
     Clock(ChannelKey),
 }
@@ -111,11 +122,13 @@ impl Media {
             ticked: 0,
             mixing: Box::new(Mixing::new()),
             reports: Reports::new(),
+            digits: Reports::with_room(digits::DIGITS_OUT, crate::packet::HEADER_LEN + crate::telephone_event::PAYLOAD_LEN),
+            dialing: Vec::with_capacity(channels_max),
             scratch: vec![0; SCRATCH_LEN].into(),
             counters: Counters::default(),
             transcodes: 0,
-            // Each channel may start, time out, have news and need a clock within one slot, and each command has up to four.
-            outputs: VecDeque::with_capacity(4 * channels_max + 64),
+            // Each channel may start, time out, have news, a digit and need a clock within one slot, and each command has up to four.
+            outputs: VecDeque::with_capacity(5 * channels_max + 64),
             cursor: 0,
             swept: start.now,
             start,
@@ -130,10 +143,12 @@ impl Media {
         self.decoders.clear();
         self.encoders.clear();
         self.reports.clear();
+        self.digits.clear();
     }
 
     /// Runs what was gathered in this slot, and what is due by time.
     pub fn run(&mut self) {
+        self.run_digits();
         self.plan_ticks();
         let Self { kernels, table, decoders, encoders, batch, .. } = self;
         if encoders.len() > 0 || !self.due.is_empty() {
@@ -153,7 +168,7 @@ impl Media {
 
     /// Packets made in this slot, beside those forwarded from their buffers.
     pub fn transmits(&self) -> impl Iterator<Item = Transmit<'_>> {
-        self.encoders.transmits().chain(self.reports.transmits())
+        self.encoders.transmits().chain(self.digits.transmits()).chain(self.reports.transmits())
     }
 
     /// The next thing to do for the driver, until `None`.
@@ -170,6 +185,13 @@ impl Media {
                 Pending::News(key) => {
                     if let Some(event) = self.news(key) {
                         self.outputs.push_front(Pending::News(key));
+                        return Some(Output::Event(event));
+                    }
+                }
+                Pending::Digit { key, event, duration_ms, source } => {
+                    let Some(digit) = digit_of_event(event) else { continue };
+                    let action = EventAction::Digit { digit, duration_ms, source };
+                    if let Some(event) = self.table.by_key(key).and_then(|channel| channel.event(action)) {
                         return Some(Output::Event(event));
                     }
                 }

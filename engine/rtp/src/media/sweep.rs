@@ -23,17 +23,24 @@ const ROUND: Duration = Duration::from_secs(1);
 /// Reports of a slot: 5000 channels / 5 s × 1 ms = 1; for the slot after a stall of 64 ms.
 const REPORTS_MAX: usize = 64;
 
-/// RTCP packets of a slot.
+/// Packets of a slot that are made one by one: RTCP, and events.
 #[derive(Debug)]
 pub(super) struct Reports {
     bytes: Vec<u8>,
     list: Vec<(ChannelKey, Port, SocketAddr, Range<usize>)>,
+    max: usize,
+    len_max: usize,
 }
 
 impl Reports {
     /// Empty, with all its memory.
     pub fn new() -> Self {
-        Self { bytes: Vec::with_capacity(REPORTS_MAX * REPORT_MAX), list: Vec::with_capacity(REPORTS_MAX) }
+        Self::with_room(REPORTS_MAX, REPORT_MAX)
+    }
+
+    /// Empty, with memory for `max` packets of at most `len_max` bytes.
+    pub fn with_room(max: usize, len_max: usize) -> Self {
+        Self { bytes: Vec::with_capacity(max * len_max), list: Vec::with_capacity(max), max, len_max }
     }
 
     /// Forgets the last slot.
@@ -42,13 +49,15 @@ impl Reports {
         self.list.clear();
     }
 
-    fn is_full(&self) -> bool {
-        self.list.len() >= REPORTS_MAX
+    /// No other packet fits.
+    pub fn is_full(&self) -> bool {
+        self.list.len() >= self.max
     }
 
-    fn push(&mut self, via: ChannelKey, port: Port, to: SocketAddr, write: impl FnOnce(&mut [u8]) -> Option<usize>) {
+    /// Adds a packet that `write` makes; `None` of it makes none.
+    pub fn push(&mut self, via: ChannelKey, port: Port, to: SocketAddr, write: impl FnOnce(&mut [u8]) -> Option<usize>) {
         let start = self.bytes.len();
-        self.bytes.resize(start + REPORT_MAX, 0);
+        self.bytes.resize(start + self.len_max, 0);
         let len = self.bytes.get_mut(start..).and_then(write).unwrap_or(0);
         self.bytes.truncate(start + len);
         if len > 0 {

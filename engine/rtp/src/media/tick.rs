@@ -262,6 +262,7 @@ fn send(
     let mut sent = Sent::default();
     let (Some(codec), to) = (codec_of(format), channel.destination()) else { return sent };
     let Some(mut clock) = channel.clock.take() else { return sent };
+    let source = if channel.events_out.is_sending() { Source::Nothing } else { source };
     let tick = format.clock_rate_hz / 50;
     if missed > 0 {
         clock.timestamp = clock.timestamp.wrapping_add(missed.wrapping_mul(tick));

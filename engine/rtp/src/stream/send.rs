@@ -114,7 +114,11 @@ impl SendStream {
             anchor
         });
         if sequence > self.highest {
-            (self.highest, self.timestamp, self.at) = (sequence, timestamp, Some(now));
+            if self.at.is_none() || timestamp != self.timestamp {
+                // Packets of an event share the timestamp of its beginning: time goes on from there.
+                self.at = Some(now);
+            }
+            (self.highest, self.timestamp) = (sequence, timestamp);
             self.clock_rate_hz = packet.out_clock_hz;
         }
         let marker = packet.marker || fresh;

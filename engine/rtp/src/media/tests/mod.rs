@@ -2,6 +2,7 @@
 
 mod bridge;
 mod codecs;
+mod digits;
 mod life;
 mod peers;
 mod sounds;
