@@ -92,6 +92,16 @@ impl ClientAuth {
         Ok(())
     }
 
+    /// Another request begins: its rounds are counted anew. The caller bounds how often it is sent.
+    pub const fn begin(&mut self) {
+        self.stale_rounds = 0;
+    }
+
+    /// Who we are to the far end.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Name of the header that `answer` is the value of.
     pub fn header(&self) -> &'static str {
         if self.proxy { "Proxy-Authorization" } else { "Authorization" }

@@ -76,6 +76,8 @@ pub(super) struct Offered {
     pub session: SessionOffer,
     /// Its provisional responses that are acknowledged.
     pub reliable: ReliableOut,
+    /// The last of them goes again then, so that no proxy on the way gives up (RFC 3261 §13.3.1.1).
+    pub remind_at: Option<Instant>,
     /// What may go once the last of them is, in order, at most [`LATER_MAX`].
     pub later: VecDeque<Later>,
 }
@@ -182,6 +184,8 @@ pub(super) struct Talking {
     pub reports: Vec<TransactionId>,
     /// REFER of ours, until their last NOTIFY.
     pub transfer: Option<Transfer>,
+    /// Our BYE was challenged and sent again.
+    pub bye_again: bool,
 }
 
 /// The INVITE that was answered.
@@ -290,7 +294,7 @@ impl Call {
         let inner = match &self.phase {
             Phase::Talking(talking) => talking.deadline(),
             Phase::Ending(Ending::AwaitingAck(talking)) => talking.dialog.deadline(),
-            Phase::Offered(offered) => offered.reliable.deadline(),
+            Phase::Offered(offered) => [offered.reliable.deadline(), offered.remind_at].into_iter().flatten().min(),
             Phase::Calling(outgoing) => outgoing.owed.map(|owed| owed.by),
             Phase::Resolving(..) | Phase::Ending(_) => None,
         };
@@ -348,6 +352,7 @@ impl Talking {
             refer: None,
             reports: Vec::new(),
             transfer: None,
+            bye_again: false,
         }
     }
 

@@ -75,7 +75,7 @@ impl Endpoint {
         match purpose {
             Purpose::OurInvite => self.invite_response(key, id, response, now),
             Purpose::OurOffer => self.offer_response(key, id, response, now),
-            Purpose::Bye if response.status().is_final() => self.bye_done(key, now),
+            Purpose::Bye if response.status().is_final() => self.bye_answered(key, response, now),
             Purpose::Other => self.other_response(key, response, now),
             Purpose::Transfer => self.refer_response(key, id, response, now),
             Purpose::Report if response.status().is_final() => self.report_done(key, id, response.status().class() > 2),

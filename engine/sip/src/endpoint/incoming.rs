@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Display;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::call::{Call, Described, Later, Offered, Open, Peer, Phase, Talking};
 use super::calls::CallKey;
@@ -117,6 +117,7 @@ impl Endpoint {
                 dialog,
                 session,
                 reliable: ReliableOut::new(request.cseq().number),
+                remind_at: None,
                 later: VecDeque::new(),
             })),
         };
@@ -185,6 +186,7 @@ impl Endpoint {
             call.us = Described::from(sdp);
         }
         self.layer.respond(offered.pending.transaction, status, bytes, now);
+        offered.remind_at = Some(now + REMIND_EVERY);
         if status == StatusCode::SESSION_PROGRESS {
             // Announcements and queues: the time that a phone may ring does not count any more.
             call.ends_at = call.ends_at.max(early_until);
@@ -268,6 +270,9 @@ impl Endpoint {
         self.forget(key, now);
     }
 }
+
+/// RFC 3261 §13.3.1.1: a provisional response every minute keeps the proxies of a caller from giving up after three.
+pub(super) const REMIND_EVERY: Duration = Duration::from_secs(60);
 
 /// Whom they called: user of the Request-URI, else of To.
 fn called_user(request: &Request<'_>) -> String {

@@ -133,6 +133,15 @@ impl Endpoint {
         if gone {
             return self.lost_within(key, status, now);
         }
+        if let Some(talking) = self.calls.get_mut(key).and_then(Call::talking_mut)
+            && talking.auths.challenged_within(response)
+        {
+            ours.tries += 1;
+            let (invite, sdp, refresh, tries) = (ours.invite, ours.sdp.clone(), ours.refresh, ours.tries);
+            if tries <= TRIES_MAX && self.offer(key, invite, sdp, refresh, tries, now).is_ok() {
+                return;
+            }
+        }
         if ours.refresh {
             return self.refresh_refused(key, response, now);
         }

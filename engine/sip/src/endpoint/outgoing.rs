@@ -41,6 +41,15 @@ impl Auths {
         known.map(|auth| (auth.header(), auth.answer_for(method.as_str(), uri, body, rng))).collect()
     }
 
+    /// Takes the challenge of a 401 or 407 inside the dialog: true if the request is worth sending again, which it is where
+    /// the far end had our password before and its nonce has aged, or now asks by the other of the two.
+    pub fn challenged_within(&mut self, response: &Response<'_>) -> bool {
+        [&mut self.server, &mut self.proxy].into_iter().flatten().for_each(|auth| auth.begin());
+        let known = [&self.server, &self.proxy].into_iter().flatten().next().map(|auth| auth.identity().clone());
+        let challenge = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+        challenge && known.is_some_and(|identity| self.challenged(&identity, response).is_ok())
+    }
+
     /// Takes the challenges of a 401 or 407.
     fn challenged(&mut self, identity: &Identity, response: &Response<'_>) -> Result<(), AnswerError> {
         let proxy = response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED;

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use super::call::{Call, Described, LATER_MAX, Later, Phase};
 use super::calls::CallKey;
+use super::incoming::REMIND_EVERY;
 use super::reply::SDP_TYPE;
 use super::source::Source;
 use super::{Endpoint, Purpose, event};
@@ -94,13 +95,18 @@ impl Endpoint {
         }
     }
 
-    /// What the time asks of our reliable response.
+    /// What the time asks of our provisional responses.
     pub(super) fn reliable_due(&mut self, key: CallKey, now: Instant) {
+        let Some(Phase::Offered(offered)) = self.calls.get_mut(key).map(|call| &mut call.phase) else { return };
+        let transaction = offered.pending.transaction;
+        if offered.remind_at.is_some_and(|at| at <= now) {
+            offered.remind_at = Some(now + REMIND_EVERY);
+            self.layer.repeat_1xx(transaction);
+        }
         let Some(Phase::Offered(offered)) = self.calls.get_mut(key).map(|call| &mut call.phase) else { return };
         match offered.reliable.handle_timeout(now) {
             ReliableDue::Quiet => {}
             ReliableDue::Repeat => {
-                let transaction = offered.pending.transaction;
                 self.layer.repeat_1xx(transaction);
             }
             ReliableDue::GaveUp => {

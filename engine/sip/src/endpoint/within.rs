@@ -174,7 +174,7 @@ impl Endpoint {
         let mut out = Vec::with_capacity(1024);
         let hop = Hop { transport: flow.transport, sent_by, branch: &branch };
         let (dialog, proofs) = match &mut call.phase {
-            Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking)) => {
+            Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking) | Ending::Bye(talking)) => {
                 let proofs = talking.auths.prove(method, talking.dialog.target(), body.map(|(_, body)| body), &mut self.rng);
                 (&mut talking.dialog, proofs)
             }
@@ -224,6 +224,19 @@ impl Endpoint {
         self.finish(key, Some((status.code(), status.phrase().to_owned())), now);
         self.refuse_offer(key, StatusCode::CALL_DOES_NOT_EXIST, now);
         if status == StatusCode::REQUEST_TIMEOUT { self.send_bye(key, &[], now) } else { self.forget(key, now) }
+    }
+
+    /// The BYE was answered; a challenge is answered once more.
+    pub(super) fn bye_answered(&mut self, key: CallKey, response: &Response<'_>, now: Instant) {
+        if let Some(Phase::Ending(Ending::Bye(talking))) = self.calls.get_mut(key).map(|call| &mut call.phase)
+            && response.status().class() == 4
+            && !std::mem::replace(&mut talking.bye_again, true)
+            && talking.auths.challenged_within(response)
+            && self.request_within(key, Method::Bye, &[], None, Purpose::Bye, now).is_some()
+        {
+            return;
+        }
+        self.bye_done(key, now);
     }
 
     /// The BYE was answered, or never will be.

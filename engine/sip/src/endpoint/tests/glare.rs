@@ -168,3 +168,46 @@ fn a_session_that_is_too_short_is_refused_with_422() {
     bench.receive(PHONE, &taken);
     assert_eq!(bench.kinds(), [EventKind::Reinvite], "the refused one is closed");
 }
+
+#[test]
+fn a_trunk_whose_nonce_has_aged_gets_our_offer_and_our_bye_again() {
+    let mut bench = Bench::new();
+    let trunk = "192.0.2.50:5060";
+    let party = |user: &str| crate::api::Party {
+        user: user.into(),
+        domain: Some("192.0.2.50".into()),
+        authsecret: Some("pw".into()),
+        authuser: None,
+    };
+    let (callid, invite) = bench.call_out(crate::api::Originate {
+        from: party("1000"),
+        to: party("+44"),
+        control: Some(ControlUrl("http://c".into())),
+        ..wish()
+    });
+    let first = ("WWW-Authenticate", "Digest realm=\"t\", nonce=\"n1\", qop=\"auth\"");
+    let stale = ["n2", "n3", "n4", "n5"].map(|nonce| format!("Digest realm=\"t\", nonce=\"{nonce}\", stale=true, qop=\"auth\""));
+    bench.receive(trunk, &answer(&invite, StatusCode::UNAUTHORIZED, &[first], ""));
+    let again = bench.fresh().pop().unwrap();
+    bench.receive(trunk, &answer(&again, StatusCode::OK, &[("Contact", "<sip:gw@192.0.2.50>")], SDP));
+    bench.sent.clear();
+    bench.snapshots();
+    let actions = [Action::Invite { sdp: Some(sdp()) }, Action::Update { sdp: Some(sdp()) }];
+    for (action, (stale, nonce)) in actions.into_iter().zip(stale.iter().zip(["n2", "n3"])) {
+        bench.act(&callid, action).unwrap();
+        let offer = bench.only_fresh();
+        bench.receive(trunk, &answer(&offer, StatusCode::UNAUTHORIZED, &[("WWW-Authenticate", stale)], ""));
+        let again = bench.fresh().pop().unwrap();
+        assert!(again.contains(&format!("nonce=\"{nonce}\"")) && again.contains("m=audio"), "{again}");
+        bench.receive(trunk, &answer(&again, StatusCode::OK, &[("Contact", "<sip:gw@192.0.2.50>")], SDP));
+        assert_eq!(bench.kinds(), [EventKind::Answered]);
+        bench.sent.clear();
+    }
+    bench.hangup(&callid);
+    let bye = bench.only_fresh();
+    bench.receive(trunk, &answer(&bye, StatusCode::UNAUTHORIZED, &[("WWW-Authenticate", &stale[2])], ""));
+    let again = bench.only_fresh();
+    assert!(again.starts_with("BYE ") && again.contains("CSeq: "), "{again}");
+    bench.receive(trunk, &answer(&again, StatusCode::UNAUTHORIZED, &[("WWW-Authenticate", &stale[3])], ""));
+    assert!(bench.endpoint.is_idle(), "once is enough");
+}

@@ -10,6 +10,7 @@ mod prack;
 mod random;
 mod register;
 mod streams;
+mod table;
 mod transfer;
 mod watch;
 

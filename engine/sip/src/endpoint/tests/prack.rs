@@ -220,3 +220,10 @@ fn an_update_of_a_phone_that_rings_is_told_and_answered() {
     let ok = bench.fresh().pop().unwrap();
     assert!(status(&ok) == 200 && ok.contains("m=audio 4000"), "control was silent, so what we said stands: {ok}");
 }
+
+#[test]
+fn a_provisional_response_goes_again_every_minute_while_nobody_answers() {
+    let (mut bench, _, first) = progress("", SDP);
+    bench.run(Duration::from_secs(185));
+    assert_eq!(bench.texts(), [first.clone(), first.clone(), first], "RFC 3261 §13.3.1.1");
+}

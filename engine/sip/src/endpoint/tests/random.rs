@@ -150,6 +150,14 @@ impl Play {
         }
     }
 
+    /// The law of `call`: whatever happened, a time is set at which the call ends or goes on by itself.
+    fn every_call_has_a_timer(&self) {
+        let endpoint = &self.bench.endpoint;
+        for call in endpoint.calls.keys().into_iter().filter_map(|key| endpoint.calls.get(key)) {
+            assert!(call.deadline() <= call.ends_at && call.ends_at <= self.bench.now + Duration::from_secs(200));
+        }
+    }
+
     /// Everything has come to rest, and was told properly.
     fn end(mut self) {
         // Long enough for set-up, the longest call of this test, and the wire.
@@ -186,7 +194,10 @@ proptest! {
         bench.call_in_with("c1", if rel { "Supported: 100rel, timer\r\n" } else { "" }, if late { "" } else { SDP });
         let (to, from) = ("<sip:1001@example.com>".to_owned(), "\"Bob\" <sip:1000@example.com>;tag=f1".to_owned());
         let mut play = Play { bench, callid: "c1".into(), to, from, cseq: 2, branch: 0, last: String::new(), rack: "1 1 INVITE".into(), rseq: 0, ours: vec![] };
-        steps.into_iter().for_each(|step| play.step(step));
+        for step in steps {
+            play.step(step);
+            play.every_call_has_a_timer();
+        }
         play.end();
     }
 
@@ -205,7 +216,10 @@ proptest! {
         let our_tag = super::calls::as_request(&invite).from().to_string();
         let from = "<sip:1001@192.0.2.7>;tag=phone".to_owned();
         let mut play = Play { bench, callid, to: our_tag, from, cseq: 0, branch: 0, last: String::new(), rack: "1 1 INVITE".into(), rseq: 0, ours: vec![invite] };
-        steps.into_iter().for_each(|step| play.step(step));
+        for step in steps {
+            play.step(step);
+            play.every_call_has_a_timer();
+        }
         play.end();
     }
 }
