@@ -33,9 +33,16 @@ class Callbacks {
     return list;
   }
 
-  /** Forgets all. */
+  /** Forgets all. @returns {Map<string, Function[]>} What there was, for `restore`. */
   clear() {
-    this.#lists.clear();
+    const lists = this.#lists;
+    this.#lists = new Map();
+    return lists;
+  }
+
+  /** Puts back what `clear` took. */
+  restore(lists) {
+    this.#lists = lists;
   }
 }
 

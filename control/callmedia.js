@@ -10,6 +10,7 @@
 "use strict";
 
 const CallState = require("./callstate.js");
+const rescue = require("./rescue.js");
 
 class CallMedia extends CallState {
   #plays = [];
@@ -93,7 +94,8 @@ class CallMedia extends CallState {
     let done = false;
     if (mine && theirs && !this.hungup && !other.hungup) {
       this.history = "Mix";
-      const reply = await mine.mix(theirs);
+      let reply = await mine.mix(theirs);
+      if (reply.code >= 500 && mine.server !== theirs.server && !this.hungup) reply = await this.#moved(theirs);
       // 409: mixed already.
       done = reply.code === 409 || this.done(reply, "mix");
     }
@@ -144,6 +146,17 @@ class CallMedia extends CallState {
   /** Forgets digits that were pressed and not waited for. */
   cleartelevents() {
     this.digits.collected = "";
+  }
+
+  /** The servers of two calls could not be linked: this call moves to the other's. */
+  async #moved(theirs) {
+    try {
+      this.history = "Moved to the RTP server of the other";
+      await rescue.relocated(this, theirs);
+      return await this.metadata.channel.mix(theirs);
+    } catch (error) {
+      return { code: error.code ?? 500, message: error.message, json: {} };
+    }
   }
 
   async #redirect(direction) {

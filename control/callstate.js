@@ -35,6 +35,8 @@ class CallState {
     this.callinfo = callinfo;
     /** It outlives its last child: set by queues and menus, which try something else then. */
     this.stays = false;
+    /** Since when nothing was heard of it, and how many times `times.audit` that may go on. */
+    Object.defineProperty(this, "quiet", { value: { since: control.host.now(), patience: 1 }, writable: true });
     /** We hold the far end, see `putonhold`. */
     this.held = false;
     /** Whatever has to follow the call; `family`, `channel` and `history` are ours. */

@@ -13,6 +13,7 @@
 "use strict";
 
 const Call = require("./call.js");
+const { OFFERS } = require("./progress.js");
 
 /** 128 ends a second for the 32 s that a SIP server may go on repeating an event. */
 const ENDED_MAX = 4096;
@@ -53,6 +54,11 @@ class CallTable {
     return [...this.#calls.values()];
   }
 
+  /** @returns {object[]} The live calls, and those that hold a channel and have no Call-ID yet. */
+  everyone() {
+    return [...new Set([...this.#calls.values(), ...this.channels.values()])];
+  }
+
   /** A call object, not yet in the table. */
   create(callinfo) {
     this.counter += 1;
@@ -82,14 +88,14 @@ class CallTable {
   }
 
   /** Takes a snapshot; see the header. */
-  snapshot(info) {
+  snapshot(info, server) {
     const { callid } = info;
     const known = this.#calls.get(callid);
     if (known) known.progress.handle(info);
     else if (this.#ended.has(callid)) return;
     else if (this.#early.has(callid)) this.#early.get(callid).push(info);
-    else if (info.originator && this.#originating.size > 0) this.#keep(info);
-    else this.#meet(info);
+    else if (info.originator && this.#originating.size > 0) this.#keep(info, server);
+    else this.#meet(info, server);
   }
 
   /** Runs call processing: the script's `onnewcall`. */
@@ -109,26 +115,31 @@ class CallTable {
     if (this.#ended.size > ENDED_MAX) this.#ended.delete(this.#ended.values().next().value);
   }
 
-  #keep(info) {
+  #keep(info, server) {
     this.#early.set(info.callid, [info]);
     // Those under way now are the only ones it can belong to.
     Promise.allSettled([...this.#originating]).then(() => {
       const kept = this.#early.get(info.callid) ?? [];
       this.#early.delete(info.callid);
-      for (const one of kept) this.snapshot(one);
+      for (const one of kept) this.snapshot(one, server);
     });
   }
 
-  #meet(info) {
+  #meet(info, server) {
     // Over before we heard of it: nothing to process.
     if (info.hangup) return;
     const call = this.create({ ...info, ring: false, answered: false, hold: false, hangup: false });
+    call.dialog.server = server;
     this.#calls.set(info.callid, call);
-    if (info.originator || info.answered) call.history = "Taken over in mid-call";
-    else {
-      call.history = "New call";
-      this.arrived(call);
+    if (info.originator || info.answered) {
+      call.history = "Taken over in mid-call";
+      call.progress.takeover(info);
+      // An event that wants an answer gets one.
+      if (OFFERS.has(info.event)) call.progress.handle({ ...info, seq: undefined });
+      return;
     }
+    call.history = "New call";
+    this.arrived(call);
     call.progress.handle(info);
   }
 }

@@ -4,12 +4,14 @@
  *   open ──► target / mix / unmix / play / echo … in the order asked ──► close, once
  *
  * Shape:  documented fields `ip`, `port`, `control`, `uuid`, `codecs`; one request in flight per channel, so order is kept.
+ *         Two channels of different servers are mixed through a pair of channels between them, see link.js.
  * Units:  ports are UDP ports; statistics as the RTP server gives them.
  * Errors: `open` throws `CallError` 503. The verbs answer the server's reply and never reject; after `close` they answer 410.
  */
 "use strict";
 
 const CallError = require("./callerror.js");
+const Link = require("./link.js");
 
 const GONE = { code: 410, message: "channel is closed", json: {} };
 
@@ -19,35 +21,53 @@ class Channel {
   #closing;
   #seq = 0;
   #playing = false;
+  #links = new Map();
 
   /**
-   * Asks an RTP server for a channel.
+   * Asks an RTP server for a channel: the server of `near` if it takes more, else the better of two; the next if that refuses.
    * @param {object} control The `projectcontrol` object.
-   * @param {string|undefined} near A channel that this one will be mixed with: same server, same core.
+   * @param {Channel|undefined} near A channel that this one will be mixed with: same server, same core.
+   * @param {{quiet?: boolean, only?: boolean}} [how] `quiet`: its events are of no interest; `only`: on the server of `near` or not at all.
    * @returns {Promise<Channel>}
    * @throws {CallError} 503, no channel to be had.
    */
-  static async open(control, near) {
-    const body = near ? { control: control.url, near } : { control: control.url };
-    const reply = await control.rtppeer.request("POST", "/channel", body, { once: true });
-    if (reply.code !== 200 || !reply.json?.uuid) throw new CallError(503, `unable to create channel: ${reply.message}`);
-    return new Channel(control, reply.json);
+  static async open(control, near, { quiet = false, only = false } = {}) {
+    const { rtppool, rtppeer } = control;
+    await rtppool.ready();
+    const tried = new Set();
+    let reply = { message: "no RTP server is named" };
+    for (let server = only ? near.server : rtppool.pick(near?.server, tried); server; server = only ? undefined : rtppool.pick(undefined, tried)) {
+      tried.add(server);
+      const body = { control: quiet ? undefined : control.url, near: server === near?.server ? near.uuid : undefined };
+      reply = await rtppeer.request("POST", "/channel", body, { once: true, server, probe: tried.size < rtppool.servers.length });
+      if (reply.code === 200 && reply.json?.uuid) {
+        server.took(reply.json.load?.headroom);
+        return new Channel(control, server, reply.json);
+      }
+      // A request that is wrong for one is wrong for all.
+      if (reply.code < 500) break;
+    }
+    throw new CallError(503, `unable to create channel: ${reply.message}`);
   }
 
-  constructor(control, { uuid, ip, port }) {
+  constructor(control, server, { uuid, ip, port }) {
     this.#peer = control.rtppeer;
     /** Address for SDP. */
     this.ip = ip;
     /** UDP port for SDP. */
     this.port = port;
     /** The RTP server that has it. */
-    this.control = { ...control.rtp };
+    this.control = { host: server.host, port: server.port };
     /** Its name there. */
     this.uuid = uuid;
     /** Codec words that the call was opened with. */
     this.codecs = [];
     /** What the server told at the end; `null` before, or if it could not be asked. */
     this.stats = null;
+    // Not enumerable: what is printed of a channel is what was documented.
+    for (const [name, value] of Object.entries({ owner: control, server })) Object.defineProperty(this, name, { value });
+    Object.defineProperty(this, "audio", { value: undefined, writable: true });
+    Object.defineProperty(this, "soup", { value: undefined, writable: true });
   }
 
   /** Whether a play that was asked for may still be running. */
@@ -57,22 +77,40 @@ class Channel {
 
   /** Far end, see `Sdp.target`. */
   target(far) {
+    this.audio = far.audio;
     return this.#ask("PUT", "", far);
   }
 
   /** Joins the group of another channel; what either plays is stopped first, for it would drown the other side. */
   async mix(other) {
     await Promise.all([this.stop(), other.stop()]);
+    if (other.server === this.server) return this.mixhere(other);
+    if (this.#links.has(other)) return { code: 200, message: "linked already", json: {} };
+    if (this.#closing || other.closed) return GONE;
+    return new Link(this, other).join();
+  }
+
+  /** The same, of channels known to be on one server. */
+  mixhere(other) {
     return this.#ask("PUT", `/mix/${other.uuid}`, {});
   }
 
-  unmix() {
-    return this.#ask("PUT", "/unmix", {});
+  /** A link to a channel elsewhere has begun, or ended (`undefined`). */
+  linked(other, link) {
+    if (link) this.#links.set(other, link);
+    else this.#links.delete(other);
+  }
+
+  async unmix() {
+    const reply = this.#ask("PUT", "/unmix", {});
+    await this.#unlink();
+    return reply;
   }
 
   /** @param {object} soup Sound soup: `{loop?, files: [{wav, start?, stop?, loop?}]}`, times in milliseconds. */
   play(soup) {
     this.#playing = true;
+    this.soup = soup;
     return this.#ask("PUT", "/play", soup);
   }
 
@@ -115,16 +153,34 @@ class Channel {
     return reply.code === 200 ? reply.json : null;
   }
 
+  /** @returns {boolean} Whether it was given back or is lost. */
+  get closed() {
+    return this.#closing !== undefined;
+  }
+
   /**
    * Gives the channel back; again and again is the same as once.
    * @returns {Promise<object|null>} Final statistics, `null` if the server could not be asked.
    */
   close() {
-    this.#closing ??= this.#turn("DELETE", "").then((reply) => {
-      if (reply.code === 200) this.stats ??= reply.json;
-      return this.stats;
-    });
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close() {
+    const [reply] = await Promise.all([this.#turn("DELETE", ""), this.#unlink()]);
+    if (reply.code === 200) this.stats ??= reply.json;
+    return this.stats;
+  }
+
+  /** Its server has lost it: nothing is left to give back there. */
+  lost() {
+    this.#closing ??= Promise.resolve(this.stats);
+    return this.#unlink();
+  }
+
+  #unlink() {
+    return Promise.all([...this.#links.values()].map((link) => link.part()));
   }
 
   /**
@@ -141,7 +197,7 @@ class Channel {
     if (event.action === "close") {
       this.stats ??= event.stats ?? null;
       // The server closed it by itself: there is nothing left to give back.
-      this.#closing ??= Promise.resolve(this.stats);
+      this.lost();
     }
     return true;
   }
@@ -152,7 +208,7 @@ class Channel {
   }
 
   #turn(method, verb, body, how = {}) {
-    const turn = this.#tail.then(() => this.#peer.request(method, `/channel/${this.uuid}${verb}`, body, { ...how, server: this.control }));
+    const turn = this.#tail.then(() => this.#peer.request(method, `/channel/${this.uuid}${verb}`, body, { ...how, server: this.server }));
     this.#tail = turn;
     return turn;
   }

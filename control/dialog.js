@@ -21,6 +21,8 @@ class Dialog {
   /** @param {object} call The call it belongs to. */
   constructor(call) {
     this.#call = call;
+    /** The SIP server that has it. */
+    this.server = undefined;
   }
 
   /** @returns {boolean} Whether we have asked for the end. */
@@ -43,7 +45,7 @@ class Dialog {
     const turn = this.#tail.then(() => {
       if (this.#call.hungup) return { code: 410, message: "call is over", json: {} };
       const { control, callinfo } = this.#call;
-      return control.sippeer.request("PUT", `/dialog/${action}`, { callid: callinfo.callid, ...body });
+      return control.sippeer.request("PUT", `/dialog/${action}`, { callid: callinfo.callid, ...body }, { server: this.server });
     });
     this.#tail = turn;
     return turn;

@@ -64,7 +64,7 @@ class Family {
     if (!parent || parent.answered || parent.hungup || parent.metadata.family.children.length > 1) return;
     await this.#media(async () => {
       await this.#call.session.accept(them);
-      if (await parent.early({ near: this.#call.session.channel?.uuid })) await this.#call.mix(parent);
+      if (await parent.early({ near: this.#call.session.channel })) await this.#call.mix(parent);
     });
   }
 
@@ -81,10 +81,11 @@ class Family {
     for (const loser of group?.losers ?? []) loser.hangup(ELSEWHERE);
     await this.#media(async () => {
       await call.complete();
+      if (call.session.stale) await call.dialog.act("invite", { sdp: call.session.local });
       const { parent } = this;
       if (!parent || call.hungup) return;
       if (parent.hungup) call.hangup();
-      else if (await parent.accept({ near: call.session.channel?.uuid })) await this.#join(parent);
+      else if (await parent.accept({ near: call.session.channel })) await this.#join(parent);
       else if (!call.hungup) call.hangup();
     });
   }

@@ -105,12 +105,12 @@ async function invite(control, call, request, parent) {
   try {
     if (parent?.hungup || parent?.dialog.ending) throw new CallError(487, "the calling call is over");
     if (request.maxforwards <= 0) throw new CallError(483, "passed on too often");
-    const near = parent?.metadata.channel?.uuid;
+    const near = parent?.metadata.channel;
     // An offer is made unless asked not to: most phones expect one.
     const sdp = request.lateoffer ? undefined : await call.session.offer(request.codecs, near);
     // Placed again, it has its offer already; another far end answers it.
     if (call.dialog.ending || call.hungup) throw new CallError(487, "ended before it was placed");
-    const reply = await control.sippeer.request("POST", "/dialog/invite", body(control, request, sdp));
+    const reply = await send(control, call, parent, request, sdp);
     if (reply.code !== 200 || !reply.json?.callid) throw new CallError(ROUTING.has(reply.code) ? reply.code : 500, reply.message);
     call.callinfo.callid = reply.json.callid;
     call.history = `We created new call ${call.id}`;
@@ -124,13 +124,31 @@ async function invite(control, call, request, parent) {
   }
 }
 
+/** Places it with a SIP server: the parent's if it takes more, else the better of two, and the next if it cannot have seen it. */
+async function send(control, call, parent, request, sdp) {
+  const { sippool, sippeer } = control;
+  await sippool.ready();
+  const tried = new Set();
+  let reply = { code: 503, message: "no SIP server is named" };
+  for (let server = sippool.pick(parent?.dialog.server); server; server = sippool.pick(undefined, tried)) {
+    tried.add(server);
+    call.dialog.server = server;
+    const last = tried.size >= sippool.servers.length;
+    reply = await sippeer.request("POST", "/dialog/invite", body(control, server, request, sdp), { server, once: !last, probe: !last });
+    if (!last && (reply.unsent || reply.code === 503)) continue;
+    server.took();
+    break;
+  }
+  return reply;
+}
+
 function news(control, call) {
   for (const callback of call.callbacks.take("onnewcall")) control.invoke(callback, call, "onnewcall");
 }
 
-function body(control, request, sdp) {
+function body(control, server, request, sdp) {
   const { from, to, maxforwards, cid, headers, autoanswer } = request;
-  return { from, to, domain: from.domain, maxforwards, cid, control: control.url, sdp, headers, autoanswer, idempotency: control.nextkey() };
+  return { from, to, domain: from.domain, maxforwards, cid, control: control.urlfor(server), sdp, headers, autoanswer, idempotency: control.nextkey() };
 }
 
 /** Places a call of ours once more, elsewhere: see redirect.js. */

@@ -4,7 +4,7 @@
  *   request ──► host.request ──► reply { code, message, json }
  *                  └─ not reached ─► again after `times.tryagain` ─► reply with code 503
  *
- * Shape:  never rejects; a server that cannot be reached answers 503 with `unreachable: true`.
+ * Shape:  the server is the one named in `how`, else the pool's choice. Never rejects; a server that cannot be reached answers 503 with `unreachable: true`.
  * Units:  `times.trylimit` for each try, 5 s, and 4 tries: at most 21.4 s in all.
  * Errors: in the reply. A request is sent again only if the server cannot have seen it, or if seeing it twice does no harm.
  */
@@ -29,12 +29,15 @@ class Peer {
    * @param {string} method
    * @param {string} path
    * @param {object} [body] Sent as JSON.
-   * @param {{server?: object, once?: boolean, probe?: boolean, limit?: number}} [how] Another address; `once`: harmful if it arrives
+   * @param {{server?: object, once?: boolean, probe?: boolean, limit?: number}} [how] The server to ask; `once`: harmful if it arrives
    *   twice; `probe`: one try only; `limit`: milliseconds for a try.
    * @returns {Promise<{code: number, message: string, json: any, unreachable?: boolean}>}
    */
   async request(method, path, body, how = {}) {
-    const server = how.server ?? this.#control[this.#which];
+    const pool = this.#control[`${this.#which}pool`];
+    if (!how.server) await pool.ready();
+    const server = how.server ?? pool.pick();
+    if (!server) return { code: 503, message: `no ${this.#which} server is named`, json: {}, unreachable: true, unsent: true };
     const headers = { "user-agent": `project-control/${VERSION}` };
     if (server.token) headers.authorization = `Bearer ${server.token}`;
     const { trylimit, tryagain } = this.#control.times;
@@ -51,7 +54,8 @@ class Peer {
         const harmless = error.unsent === true || !how.once;
         if (!harmless || attempt === tryagain.length || how.probe) {
           const message = `${this.#which} server ${server.host}:${server.port} not reached: ${error.message}`;
-          return { code: 503, message, json: {}, unreachable: true };
+          if (!how.probe) pool.missed(server);
+          return { code: 503, message, json: {}, unreachable: true, unsent: error.unsent === true };
         }
         await this.#control.sleep(tryagain[attempt]);
       }

@@ -39,9 +39,11 @@ class Progress {
     const call = this.#call;
     if (this.#over) return false;
     if (info.seq !== undefined) {
+      // What is told again is no news, but tells that the call is alive.
       if (info.seq <= this.#seq) return false;
       this.#seq = info.seq;
     }
+    call.quiet = { since: call.control.host.now(), patience: 1 };
     const elsewhere = info.hangup && redirect.next(call, info);
     if (elsewhere) {
       call.control.table.remove(call);
@@ -67,6 +69,14 @@ class Progress {
     if (info.hangup) this.#hungup(info);
     call.wake();
     return true;
+  }
+
+  /** Takes a call as it is: what happened before we knew of it is not done again. */
+  takeover(info) {
+    this.#seq = info.seq ?? 0;
+    this.#seen = { ring: info.ring === true, answered: info.answered === true, hold: info.hold === true };
+    this.#call.callinfo = { ...info, ...this.#seen, hangup: false };
+    this.#call.wake();
   }
 
   /** The SIP server has sent 180 for us: no snapshot has to say so. */
@@ -185,5 +195,7 @@ class Progress {
     }
   }
 }
+
+Progress.OFFERS = OFFERS;
 
 module.exports = Progress;

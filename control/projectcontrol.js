@@ -13,12 +13,17 @@
 "use strict";
 
 const CallTable = require("./calltable.js");
+const Audit = require("./audit.js");
 const Callbacks = require("./callbacks.js");
 const Conference = require("./conference.js");
 const Peer = require("./peer.js");
+const Pool = require("./pool.js");
 const Routes = require("./routes.js");
+const address = require("./address.js");
 const codecs = require("./codecs.js");
 const originate = require("./originate.js");
+const relearn = require("./relearn.js");
+const rescue = require("./rescue.js");
 const times = require("./times.js");
 
 const MAXCALLS = 20_000;
@@ -38,10 +43,10 @@ class ProjectControl {
   /** @param {object} host What it runs on, see host/index.js. */
   constructor(host) {
     const { us, sip, rtp } = host.defaults ?? {};
-    /** The SIP server's HTTP address. */
-    this.sip = address(sip, 9000);
-    /** The RTP server's HTTP address. */
-    this.rtp = address(rtp, 9002);
+    /** The SIP server's HTTP address; a list for several. */
+    this.sip = address.all(sip, 9000);
+    /** The RTP server's HTTP address; a list for several, and a name stands for all its addresses. */
+    this.rtp = address.all(rtp, 9002);
     /** Where we listen and are reached. `token` is asked of all who call; `insecure: true` allows an open listener. */
     this.us = address(us, 9001);
     /** How long what may take, see times.js; milliseconds. */
@@ -56,6 +61,8 @@ class ProjectControl {
     this.gateways = [];
     /** Set by `POST /drain`: no new calls. */
     this.draining = false;
+    /** Calls moved from one RTP server to another since start. */
+    this.rescued = 0;
     /** Errors of scripts since start. */
     this.errors = 0;
     const hidden = { host, callbacks: new Callbacks(), started: host.now() };
@@ -63,6 +70,12 @@ class ProjectControl {
     Object.defineProperty(this, "table", { value: new CallTable(this, MAXCALLS) });
     Object.defineProperty(this, "sippeer", { value: new Peer(this, "sip") });
     Object.defineProperty(this, "rtppeer", { value: new Peer(this, "rtp") });
+    Object.defineProperty(this, "sippool", { value: new Pool(this, "sip") });
+    Object.defineProperty(this, "rtppool", { value: new Pool(this, "rtp") });
+    Object.defineProperty(this, "audit", { value: new Audit(this) });
+    Object.defineProperty(this, "domains", { value: new Map() });
+    this.rtppool.onlost = (server) => this.#rtplost(server);
+    this.sippool.onback = (server) => this.#sipback(server);
     // RFC 4566 §5.2: the id of a description should not come again; seconds since 1970 keep restarts apart.
     this.#sessionid = Math.floor(host.now() / 1000) * 1000;
   }
@@ -106,6 +119,30 @@ class ProjectControl {
     return this.us.port === 80 ? `http://${host}` : `http://${host}:${this.us.port}`;
   }
 
+  /** Our address as this SIP server is to use it: with several, its own name is in it, so that its events can be told apart. */
+  urlfor(server) {
+    return this.sippool.servers.length > 1 ? `${this.url}/from/${encodeURIComponent(server.key)}` : this.url;
+  }
+
+  /** A number from 0 to 1, for choices; tests give their own. */
+  random() {
+    return Math.random();
+  }
+
+  /** What an RTP server held is lost: moved, if there is where to. @returns {boolean} Whether there is. */
+  #rtplost(server) {
+    const elsewhere = this.rtppool.servers.some((one) => one.open && (one !== server || one.state === "up"));
+    // With no other, its media may still flow: only its HTTP is known to be silent.
+    if (elsewhere) this.track(rescue(this, server));
+    return elsewhere;
+  }
+
+  /** A SIP server answers again: it may know nothing any more. */
+  #sipback(server) {
+    for (const [domain, users] of this.domains) this.track(this.#tell(server, domain, users));
+    this.track(this.audit.server(server));
+  }
+
   /**
    * Tells the SIP server the users of a domain, and that we control it; replaces what it knew. Asked again until it is there.
    * @param {string} domain
@@ -116,6 +153,7 @@ class ProjectControl {
   directory(domain, users) {
     if (typeof domain !== "string" || domain === "") throw new TypeError("directory needs a domain");
     if (!Array.isArray(users)) throw new TypeError("directory needs an array of users");
+    this.domains.set(domain, users);
     return this.track(this.#directory(domain, users));
   }
 
@@ -123,8 +161,14 @@ class ProjectControl {
     // With port 0 our address is known only once we listen, and `run` may come a line later.
     await Promise.resolve();
     if (this.us.port === 0) await this.#running;
+    await this.sippool.ready();
+    const taken = await Promise.all(this.sippool.servers.map((server) => this.#tell(server, domain, users)));
+    return taken.every(Boolean);
+  }
+
+  async #tell(server, domain, users) {
     for (let waited = false; ; waited = true) {
-      const reply = await this.sippeer.request("PUT", `/dir/${encodeURIComponent(domain)}`, { control: this.url, users });
+      const reply = await this.sippeer.request("PUT", `/dir/${encodeURIComponent(domain)}`, { control: this.urlfor(server), users }, { server });
       if (!reply.unreachable) {
         const taken = reply.code < 300;
         this.host.log(taken ? "info" : "error", `directory ${domain}: ${taken ? `${users.length} users` : reply.message}`);
@@ -199,6 +243,18 @@ class ProjectControl {
     this.#server = await this.host.listen({ host: listen, port }, (request) => routes.handle(request));
     this.us.port = this.#server.port;
     this.host.log("info", `project-control listens on ${listen} port ${this.us.port}`);
+    this.track(this.#learn());
+    for (const one of [this.sippool, this.rtppool, this.audit]) one.watch();
+  }
+
+  /** Calls that went on while we were not there. */
+  async #learn() {
+    await this.sippool.ready();
+    const counts = await Promise.all(this.sippool.servers.map((server) => this.audit.learn(server)));
+    const learnt = counts.reduce((sum, count) => sum + count, 0);
+    if (learnt === 0) return;
+    await relearn(this);
+    this.host.log("info", `${learnt} calls taken over`);
   }
 
   /**
@@ -207,11 +263,27 @@ class ProjectControl {
    */
   async stop({ hangup = false } = {}) {
     this.draining = true;
+    for (const one of [this.sippool, this.rtppool, this.audit]) one.close();
     if (hangup) await Promise.all(this.table.list().map((call) => call.hangup()));
     this.#stopped = true;
     await this.idle();
     await this.#server?.close();
     this.#server = undefined;
+  }
+
+  /**
+   * Forgets what a script has set, for it is read anew; live calls keep what was set on them.
+   * @returns {Function} Undoes that.
+   */
+  checkpoint() {
+    const { callbacks, gateways, prefer, maxduration } = this;
+    const [lists, gates, words, moh] = [callbacks.clear(), [...gateways], this.#codecs, this.#moh];
+    gateways.length = 0;
+    return () => {
+      callbacks.restore(lists);
+      gateways.splice(0, Infinity, ...gates);
+      Object.assign(this, { codecs: words, moh, prefer, maxduration });
+    };
   }
 
   /** @returns {Promise<void>} When no request of ours is under way. */
@@ -248,7 +320,11 @@ class ProjectControl {
     if (event.action === "play" && event.event === "end" && !["replaced", "new"].includes(event.reason)) call.played(event.reason ?? "completed");
     // On hold, whoever holds, silence is what was asked for.
     if (event.action === "media" && event.event === "timeout" && !call.hold && !call.held) call.hangup({ reason: "no media" });
-    if (event.action === "close") call.hangup({ code: 503, reason: "channel lost" });
+    if (event.action === "close") {
+      // The calls of a server that shuts down go elsewhere, if there is a place.
+      if (event.reason === "shutdown") channel.server.leaves(this.host.now());
+      if (event.reason !== "shutdown" || !this.#rtplost(channel.server)) call.hangup({ code: 503, reason: "channel lost" });
+    }
   }
 
   /**
@@ -343,15 +419,6 @@ function described(error) {
   if (!(error instanceof Error)) return String(error);
   const stack = String(error.stack ?? "").trimEnd();
   return error.message !== "" && stack.includes(error.message) ? stack : `${error.name}: ${error.message}\n${stack}`;
-}
-
-/** `{host, port, token?}` of an URL, `host:port` or such an object. */
-function address(given, port) {
-  if (typeof given === "object" && given !== null) return { host: "127.0.0.1", port, ...given };
-  if (typeof given !== "string" || given === "") return { host: "127.0.0.1", port };
-  const match = given.match(/^(?:http:\/\/)?(\[[^\]]+\]|[^:/]+)(?::(\d+))?\/?$/);
-  if (!match) throw new TypeError(`"${given}" is not an address: http://host:port`);
-  return { host: match[1].replace(/^\[|\]$/g, ""), port: match[2] === undefined ? port : Number(match[2]) };
 }
 
 module.exports = ProjectControl;

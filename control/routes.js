@@ -12,6 +12,7 @@
 "use strict";
 
 const Registration = require("./registration.js");
+const address = require("./address.js");
 const VERSION = require("./version.js");
 
 const OK = { status: 200 };
@@ -24,7 +25,7 @@ class Routes {
   constructor(control) {
     this.#control = control;
     this.#table = new Map([
-      ["dialog", { PUT: (request, [callid]) => this.#dialog(request, callid) }],
+      ["dialog", { PUT: (request, [callid], server) => this.#dialog(request, callid, server) }],
       ["channel", { PUT: (request, [uuid]) => this.#channel(request, uuid) }],
       ["reg", { PUT: this.#reg("onreg"), POST: this.#reg("onreg"), DELETE: this.#reg("ondereg") }],
       ["invite", { POST: (request) => this.#invite(request) }],
@@ -49,12 +50,22 @@ class Routes {
     } catch {
       return failed(400, "bad_path", "the path is not valid percent encoding");
     }
+    // Of several SIP servers each uses an address with its own name in it, see `urlfor`.
+    let server;
+    if (parts[0] === "from" && parts.length > 2) {
+      try {
+        server = this.#control.sippool.at(address(parts[1], 9000));
+      } catch (error) {
+        return failed(404, "not_found", error.message);
+      }
+      parts = parts.slice(2);
+    }
     const route = this.#table.get(parts[0]);
     if (!route) return failed(404, "not_found", `nothing at /${parts[0] ?? ""}`);
     const handler = route[request.method === "HEAD" ? "GET" : request.method];
     if (!handler) return failed(405, "method_not_allowed", `${request.method} is not for /${parts[0]}`, { allow: Object.keys(route).join(", ") });
     try {
-      return await handler(request, parts.slice(1));
+      return await handler(request, parts.slice(1), server);
     } catch (error) {
       if (error instanceof BadBody || error instanceof TypeError) return failed(400, "bad_body", error.message);
       this.#control.host.log("error", `${request.method} ${request.path}: ${error.stack ?? error}`);
@@ -62,7 +73,7 @@ class Routes {
     }
   }
 
-  #dialog(request, callid) {
+  #dialog(request, callid, server) {
     const info = parse(request.body);
     info.callid ??= callid;
     if (typeof info.callid !== "string") throw new BadBody("callid must be a string");
@@ -70,7 +81,7 @@ class Routes {
     if (!table.get(info.callid) && ((draining && !info.originator && !info.hangup) || !table.admits(info.callid))) {
       return failed(503, draining ? "draining" : "full", "takes no new calls", { "retry-after": "5" });
     }
-    host.defer(() => this.#control.guarded(() => table.snapshot(info), `snapshot of ${info.callid}`));
+    host.defer(() => this.#control.guarded(() => table.snapshot(info, server), `snapshot of ${info.callid}`));
     return OK;
   }
 
@@ -129,6 +140,8 @@ class Routes {
       draining,
       calls: { active: table.size, counter: table.counter, max: table.max },
       channels: { active: table.channels.size },
+      servers: { sip: this.#control.sippool.servers, rtp: this.#control.rtppool.servers.map((one) => ({ ...one, channels: held(table, one) })) },
+      rescued: this.#control.rescued,
       errors: this.#control.errors,
     };
   }
@@ -137,6 +150,13 @@ class Routes {
     this.#control.draining = true;
     return json(200, { draining: true, calls: this.#control.table.size });
   }
+}
+
+/** How many of our channels a server has. */
+function held(table, server) {
+  let count = 0;
+  for (const call of table.channels.values()) if (call.metadata.channel?.server === server) count += 1;
+  return count;
 }
 
 class BadBody extends Error {}

@@ -127,6 +127,18 @@ class Sdp {
     return { ...sdp, o: { ...sdp.o, sessionversion: sdp.o.sessionversion + 1 }, m };
   }
 
+  /**
+   * The same description with another address and port, and the next version.
+   * @param {object} sdp Ours.
+   * @param {{ip: string, port: number}} place
+   * @returns {object} A copy.
+   */
+  static moved(sdp, { ip, port }) {
+    const place = { nettype: "IN", ipver: ip.includes(":") ? 6 : 4, address: ip };
+    const m = sdp.m.map((line) => (Number(line.port) > 0 ? { ...line, port } : line));
+    return { ...sdp, o: { ...sdp.o, ...place, sessionversion: sdp.o.sessionversion + 1 }, c: [place], m };
+  }
+
   static #session(our, m) {
     const place = { nettype: "IN", ipver: our.ip.includes(":") ? 6 : 4, address: our.ip };
     const o = { username: "-", sessionid: our.sessionid, sessionversion: our.sessionversion ?? 0, ...place };

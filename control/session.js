@@ -32,6 +32,8 @@ class Session {
     this.#sessionid = call.control.nextsession();
     /** Our last description, `undefined` before the first. */
     this.local = undefined;
+    /** What the far end knows of us is out of date. */
+    this.stale = false;
     /** Their last description that was applied, as text for comparison. */
     this.remote = "";
   }
@@ -49,7 +51,7 @@ class Session {
   /**
    * The channel, opened at the first call of this.
    * @param {string[]} [codecs] Codec words; later calls cannot change them.
-   * @param {string} [near] Channel it will be mixed with.
+   * @param {Channel} [near] Channel it will be mixed with.
    * @returns {Promise<Channel>}
    */
   open(codecs, near) {
@@ -142,6 +144,43 @@ class Session {
     if (!this.local || !this.channel) return undefined;
     this.local = Sdp.redirected(this.local, direction);
     if (this.#target) await this.#aim(JSON.parse(this.remote));
+    return this.local;
+  }
+
+  /** A channel that was opened before we were restarted, with the descriptions of the last snapshot. */
+  adopt(channel) {
+    const { us, them } = this.#call.callinfo.sdp ?? {};
+    this.#codecs ??= this.#call.control.codecs;
+    this.#opening = Promise.resolve(channel);
+    this.#call.metadata.channel = channel;
+    this.#call.control.table.channels.set(channel.uuid, this.#call);
+    channel.codecs = this.#codecs;
+    if (Sdp.present(us)) this.local = us;
+    if (Sdp.present(them)) this.remote = JSON.stringify(them);
+  }
+
+  /**
+   * Another channel in place of one that is lost; aimed at the far end if that is known.
+   * @param {Channel} [near]
+   * @returns {Promise<object|undefined>} Our description from there, for a re-INVITE; `undefined` if none was ever sent.
+   */
+  async relocate(near) {
+    const old = this.channel;
+    if (old) {
+      this.#call.control.table.channels.delete(old.uuid);
+      // A lost one is closed already; of one that is left behind nobody waits for the end.
+      old.close();
+    }
+    this.#call.metadata.channel = undefined;
+    this.#opening = undefined;
+    this.#target = "";
+    this.#direction = "sendrecv";
+    const channel = await this.open(undefined, near);
+    if (!this.local) return undefined;
+    this.local = Sdp.moved(this.local, channel);
+    if (this.remote) await this.#aim(JSON.parse(this.remote));
+    // An offer that is out and not answered yet names the old place: the re-INVITE follows the answer.
+    this.stale = !this.#call.answered;
     return this.local;
   }
 

@@ -5,6 +5,7 @@
  *   request({host, port, method, path, headers, body, timeoutms}) → Promise<{status, body}>, rejects with `error.unsent` true
  *                                                                    if the server cannot have seen the request
  *   listen({host, port}, handler) → Promise<{port, close()}>; handler({method, path, headers, body}) → {status, body?, headers?} or a promise of it
+ *   resolve(name) → Promise<string[]>  optional: addresses of a name
  *   timer(ms, callback) → function that cancels it
  *   defer(callback)      runs it after what is running now and after answers have been written
  *   log(level, text)     level is error, warn, info or debug

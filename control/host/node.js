@@ -9,6 +9,7 @@
 "use strict";
 
 const http = require("node:http");
+const { lookup } = require("node:dns").promises;
 
 const BODY_MAX = 1 << 20;
 const ANSWER_MAX = 16 << 20;
@@ -95,6 +96,10 @@ function collect(message, max) {
   });
 }
 
+async function resolve(name) {
+  return (await lookup(name, { all: true })).map(({ address }) => address);
+}
+
 function timer(ms, callback) {
   const handle = setTimeout(callback, ms);
   return () => clearTimeout(handle);
@@ -117,6 +122,7 @@ module.exports = {
   name: "node",
   request,
   listen,
+  resolve,
   timer,
   defer: (callback) => void setImmediate(callback),
   log,

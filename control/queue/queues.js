@@ -33,6 +33,13 @@ class ProjectQueues {
     return [...this.#callbacks];
   }
 
+  /** Forgets callbacks, for the script is read anew; queues and who waits in them stay. @returns {Function} Undoes that. */
+  checkpoint() {
+    const kept = this.#callbacks;
+    this.#callbacks = [];
+    return () => (this.#callbacks = kept);
+  }
+
   #changed(call) {
     for (const callback of this.#callbacks) call.control.invoke(callback, call, "onpositionchange");
   }

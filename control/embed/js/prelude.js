@@ -20,6 +20,11 @@
   let last = 0;
   let guard;
 
+  /** Timers set while the script was read: a reload ends them, those of calls go on. */
+  let top = new Set();
+  let loading = false;
+  let undo = () => undefined;
+
   const number = () => (last += 1);
 
   // --- errors nobody caught ------------------------------------------------------------------------------------------------
@@ -83,6 +88,8 @@
     log: (level, text) => native.log(level, text),
     now: () => Date.now(),
     blame,
+    /** Addresses of a name: `["192.0.2.1", …]`. */
+    resolve: (name) => ask((id) => native.lookup(id, name)).then(({ body }) => body.split(" ")),
     guard: (report) => (guard = report),
     onstop: undefined,
   };
@@ -93,6 +100,7 @@
     if (timers.size >= TIMERS_MAX) throw new RangeError(`more than ${TIMERS_MAX} timers`);
     const id = number();
     // Not finite, negative or absent is 0, as in browsers and Node; a repetition takes at least a millisecond.
+    if (loading) top.add(id);
     const wait = Math.max(Number.isFinite(Number(ms)) ? Number(ms) : 0, every ? 1 : 0);
     timers.set(id, { callback, args, every: every ? wait : undefined });
     native.timer(id, wait);
@@ -113,6 +121,19 @@
   globalThis.clearTimeout = globalThis.clearInterval = cancel;
   globalThis.clearImmediate = (entry) => void (immediates = immediates.filter((one) => one !== entry));
   globalThis.queueMicrotask = (callback) => void Promise.resolve().then(() => run("queueMicrotask", callback, []));
+
+  // --- fetch: as much of it as call scripts need -----------------------------------------------------------------------------
+  const URL_PARTS = /^http:\/\/(\[[^\]]+\]|[^:/?#]+)(?::(\d+))?(\/[^?#]*)?(\?[^#]*)?/i;
+
+  /** @param {string} url `http://` only. @param {{method?, headers?, body?: string, timeout?: number}} [how] `timeout` in milliseconds, 10 000. */
+  globalThis.fetch = async (url, { method = "GET", headers = {}, body, timeout = 10_000 } = {}) => {
+    const parts = URL_PARTS.exec(String(url));
+    if (!parts) throw new TypeError(`fetch: "${url}" does not start with http://host; https is not spoken here`);
+    const [, host, port, path, query] = parts;
+    const target = { host: host.replace(/^\[|\]$/g, ""), port: Number(port ?? 80), method, path: (path ?? "/") + (query ?? "") };
+    const { status, body: text } = await globalThis.mediaswitchhost.request({ ...target, headers, body, timeoutms: timeout });
+    return { status, ok: status >= 200 && status < 300, url: String(url), text: async () => text, json: async () => JSON.parse(text) };
+  };
 
   // --- console and process -------------------------------------------------------------------------------------------------
   const line = (level) => (...args) => native.log(level, inspect.line(args));
@@ -142,6 +163,7 @@
       else {
         const directory = path.slice(0, path.lastIndexOf("/")) || "/";
         const require = (name) => load(native.resolve(directory, String(name)));
+        require.source = (name) => native.source(native.resolve(directory, String(name)));
         native.compile(source, path).call(module.exports, module.exports, require, module, path, directory);
       }
     } catch (error) {
@@ -153,9 +175,51 @@
     return module.exports;
   }
 
+  /** The script of the program, read for the first time or again. */
+  function main() {
+    loading = true;
+    try {
+      return load(native.script);
+    } finally {
+      loading = false;
+    }
+  }
+
+  /**
+   * Reads the script anew: calls and what they wait for stay, settings and callbacks of the script are those of the new text.
+   * If it fails, all is as before; the engine calls `undo` if it had to stop it.
+   */
+  function reload() {
+    const [kept, old] = [new Map(modules), top];
+    const restores = [...modules.values()].map(({ exports }) => exports?.checkpoint?.()).filter(Boolean);
+    top = new Set();
+    undo = () => {
+      for (const id of top) cancel(id);
+      top = old;
+      modules.clear();
+      for (const [path, module] of kept) modules.set(path, module);
+      for (const restore of restores) restore();
+      undo = () => undefined;
+    };
+    for (const path of kept.keys()) if (!path.startsWith("lib:") || path === native.script) modules.delete(path);
+    try {
+      main();
+      for (const id of old) cancel(id);
+      undo = () => undefined;
+      native.log("info", "the script was read again");
+      return true;
+    } catch (error) {
+      undo();
+      failed(error, "the changed script failed, the one before goes on");
+      return false;
+    }
+  }
+
   // --- what the engine calls -----------------------------------------------------------------------------------------------
   return {
-    load,
+    load: main,
+    reload,
+    undo: () => undo(),
     failed,
     /** A request to one of our servers; its answer goes to `native.respond`. */
     request(id, server, method, path, authorization, body) {

@@ -72,6 +72,7 @@ impl Driver {
             Input::Reply { id, status, body } => machine.turn::<()>("reply", (js(id), status, body)),
             Input::Refused { id, message, unsent } => machine.turn::<()>("refused", (js(id), message, unsent)),
             Input::Done { id, value } => machine.turn::<()>("done", (js(id), value)),
+            Input::Reload => Some(machine.reload()),
             Input::Stop => machine.turn::<()>("stop", ()),
         };
     }

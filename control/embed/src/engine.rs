@@ -6,6 +6,7 @@
 //! Shape:  belongs to the executor it was started on. Dropped without `stop`, the script goes on with the executor.
 //! Errors: [`StartError`]; a script that calls `run` is started only when its listener is.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct Status {
     pub turns: u64,
     /// Turns stopped for taking too long.
     pub stopped: u64,
+    /// Times that the script was read again, in vain or not.
+    pub reloads: u64,
     /// The longest turn.
     pub longest: Duration,
     /// JavaScript heap, bytes.
@@ -57,8 +60,13 @@ impl ControlEngine {
                 native.set("text", source.as_str())?;
             }
             let defaults = Object::new(ctx.clone())?;
-            for (name, peer) in [("us", &options.us), ("sip", &options.sip), ("rtp", &options.rtp)] {
-                defaults.set(name, address(ctx, peer)?)?;
+            defaults.set("us", address(ctx, &options.us)?)?;
+            for (name, peers) in [("sip", &options.sip), ("rtp", &options.rtp)] {
+                // One stays an object, whose port a script may set.
+                match peers.as_slice() {
+                    [peer] => defaults.set(name, address(ctx, peer)?)?,
+                    several => defaults.set(name, several.iter().map(|peer| address(ctx, peer)).collect::<rquickjs::Result<Vec<_>>>()?)?,
+                }
             }
             let us: Object<'_> = defaults.get("us")?;
             if let Some(listen) = &options.listen {
@@ -74,7 +82,11 @@ impl ControlEngine {
             Ok(Persistent::save(ctx, hooks))
         });
         let machine = Rc::new(machine.map_err(StartError::Engine)?);
-        machine.start(&script).map_err(StartError::Script)?;
+        machine.start().map_err(StartError::Script)?;
+        if options.watch {
+            // Detached: it ends with the engine.
+            drop(rt::spawn_local(watch(Rc::clone(&shared))));
+        }
         let driver = rt::spawn_local(Driver::new(Rc::clone(&machine), Rc::clone(&shared)).run());
         let engine = Self { machine, shared, driver, grace: options.limits.grace };
         engine.listening().await?;
@@ -97,6 +109,11 @@ impl ControlEngine {
         Ok(())
     }
 
+    /// What reads the script again: its calls stay, its settings and callbacks are those of the new text.
+    pub fn reloader(&self) -> Reloader {
+        Reloader(Rc::clone(&self.shared))
+    }
+
     /// Asks the script to end and waits for it, at most for the grace; then closes its listeners whatever it does.
     pub async fn stop(self) {
         self.shared.push(Input::Stop);
@@ -115,8 +132,43 @@ impl ControlEngine {
         Status {
             turns: counts.turns.get(),
             stopped: counts.stopped.get(),
+            reloads: counts.reloads.get(),
             longest: counts.longest.get(),
             memory_bytes: self.machine.memory_bytes(),
+        }
+    }
+}
+
+/// Has the script read again; good for as long as the engine runs, and of no effect afterwards.
+pub struct Reloader(Rc<Shared>);
+
+impl Reloader {
+    /// Reads it in a turn of its own. What is wrong with the new text is logged, and the old one goes on.
+    pub fn reload(&self) {
+        self.0.push(Input::Reload);
+    }
+}
+
+/// Looks once a second whether a file of the script has changed.
+async fn watch(shared: Rc<Shared>) {
+    let state = || {
+        let stamp = |name: &String| {
+            let known = std::fs::metadata(name).ok();
+            (name.clone(), known.map(|known| (known.len(), known.modified().ok())))
+        };
+        shared.files.borrow().iter().filter(|name| !name.starts_with(library::ROOT)).map(stamp).collect::<BTreeMap<_, _>>()
+    };
+    let mut before = state();
+    while !shared.stopped.is_open() {
+        rt::sleep(WATCH_AGAIN).await;
+        let now = state();
+        // A file that is being replaced is not there for a moment: wait for the new one.
+        let gone = now.values().any(Option::is_none);
+        if !gone && now.iter().any(|(name, stamp)| before.get(name).is_some_and(|old| old != stamp)) {
+            shared.push(Input::Reload);
+        }
+        if !gone {
+            before = now;
         }
     }
 }
@@ -143,4 +195,6 @@ fn place(script: &Script) -> Result<String, StartError> {
     }
 }
 
+/// An editor has written the whole file by then, and nobody waits long.
+const WATCH_AGAIN: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);

@@ -24,6 +24,6 @@ mod resolve;
 mod shared;
 mod timers;
 
-pub use engine::{ControlEngine, Status};
+pub use engine::{ControlEngine, Reloader, Status};
 pub use error::StartError;
 pub use options::{Limits, Options, Peer, Script};

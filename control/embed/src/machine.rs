@@ -27,6 +27,8 @@ pub struct Counts {
     pub turns: Cell<u64>,
     /// Turns that were stopped because they took too long.
     pub stopped: Cell<u64>,
+    /// Times that the script was read again, in vain or not.
+    pub reloads: Cell<u64>,
     /// The longest turn.
     pub longest: Cell<Duration>,
 }
@@ -120,11 +122,11 @@ impl Machine {
     ///
     /// # Errors
     /// What it threw, with file and line.
-    pub fn start(&self, script: &str) -> Result<(), String> {
+    pub fn start(&self) -> Result<(), String> {
         self.begin(self.limits.start);
         let loaded = self.context.with(|ctx| {
             let hooks = self.hooks.clone().restore(&ctx).map_err(|error| described(&ctx, error))?;
-            let load = || hooks.get::<_, Function<'_>>("load")?.call::<_, Value<'_>>((script,));
+            let load = || hooks.get::<_, Function<'_>>("load")?.call::<_, Value<'_>>(());
             load().map(drop).map_err(|error| self.explained(&ctx, error, self.limits.start))
         });
         if loaded.is_ok() {
@@ -134,14 +136,26 @@ impl Machine {
         loaded
     }
 
+    /// Reads the script again, with the time of a start; one that had to be stopped is undone.
+    pub fn reload(&self) {
+        self.counts.reloads.set(self.counts.reloads.get() + 1);
+        if self.turn_within::<bool>(self.limits.start, "reload", ()).is_none() {
+            self.turn::<()>("undo", ());
+        }
+    }
+
     /// A turn: calls a hook of the prelude and runs what follows from it. What it returns comes back, `None` if it failed.
     pub fn turn<R: for<'js> rquickjs::FromJs<'js>>(&self, hook: &str, args: impl for<'js> IntoArgs<'js>) -> Option<R> {
-        self.begin(self.limits.turn);
+        self.turn_within(self.limits.turn, hook, args)
+    }
+
+    fn turn_within<R: for<'js> rquickjs::FromJs<'js>>(&self, limit: Duration, hook: &str, args: impl for<'js> IntoArgs<'js>) -> Option<R> {
+        self.begin(limit);
         let result = self.context.with(|ctx| {
             let call = |args| self.hooks.clone().restore(&ctx)?.get::<_, Function<'_>>(hook)?.call::<_, R>(args);
-            call(args).map_err(|error| self.failed(&ctx, error)).ok()
+            call(args).map_err(|error| self.failed(&ctx, error, limit)).ok()
         });
-        self.jobs(self.limits.turn);
+        self.jobs(limit);
         self.end();
         result
     }
@@ -171,7 +185,7 @@ impl Machine {
             match self.runtime.execute_pending_job() {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(broken) => broken.0.with(|ctx| self.failed(&ctx, Error::Exception)),
+                Err(broken) => broken.0.with(|ctx| self.failed(&ctx, Error::Exception, limit)),
             }
             if self.deadline.at.get().is_some_and(|at| Instant::now() > at) {
                 break;
@@ -194,10 +208,9 @@ impl Machine {
     }
 
     /// Hands an error that got out of a turn to the library, as it knows which call it concerns; else to the log.
-    fn failed(&self, ctx: &Ctx<'_>, error: Error) {
+    fn failed(&self, ctx: &Ctx<'_>, error: Error, limit: Duration) {
         let stopped = self.deadline.passed.get();
-        let (place, text) =
-            if stopped { ("stopped", self.explained(ctx, error, self.limits.turn)) } else { ("uncaught", described(ctx, error)) };
+        let (place, text) = if stopped { ("stopped", self.explained(ctx, error, limit)) } else { ("uncaught", described(ctx, error)) };
         if stopped {
             self.counts.stopped.set(self.counts.stopped.get() + 1);
         }

@@ -3,6 +3,7 @@
 //! ```text
 //!   request(id, host, port, method, path, [name, value …], body, ms)     listen(id, server, host, port)   unlisten(id, server)
 //!   respond(id, status, [name, value …], body)     timer(id, ms)  untimer(id)     log(level, text)     stopped()
+//!   lookup(id, name)
 //!   source(path)  resolve(directory, name)  compile(source, path)
 //! ```
 //! Shape:  numbers are counted by the prelude and stay under 2^53.
@@ -39,7 +40,14 @@ pub fn functions<'js>(ctx: &Ctx<'js>, shared: &Rc<Shared>, script: &str, memory_
 
     native
         .set("resolve", Func::from(|ctx: Ctx<'js>, directory: String, name: String| thrown(&ctx, resolve::resolve(&directory, &name))))?;
-    native.set("source", Func::from(|ctx: Ctx<'js>, path: String| thrown(&ctx, resolve::source(&path))))?;
+    let reader = Rc::clone(shared);
+    native.set(
+        "source",
+        Func::from(move |ctx: Ctx<'js>, path: String| {
+            reader.files.borrow_mut().insert(path.clone());
+            thrown(&ctx, resolve::source(&path))
+        }),
+    )?;
     native.set("compile", Func::from(|ctx: Ctx<'js>, source: String, path: String| compile(&ctx, source, path)))?;
     Ok(native)
 }
@@ -75,6 +83,14 @@ fn network<'js>(native: &Object<'js>, shared: &Rc<Shared>) -> Result<()> {
         Func::from(move |id: f64, server: f64| {
             // Detached: the same.
             drop(rt::spawn_local(Rc::clone(&listener).unlisten(number(id), number(server))));
+        }),
+    )?;
+    let resolver = Rc::clone(shared);
+    native.set(
+        "lookup",
+        Func::from(move |id: f64, name: String| {
+            // Detached: the same.
+            drop(rt::spawn_local(Rc::clone(&resolver).look_up(number(id), name)));
         }),
     )?;
     let responder = Rc::clone(shared);

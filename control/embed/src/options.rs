@@ -71,16 +71,18 @@ pub struct Options {
     pub listen: Option<String>,
     /// Where the other programs reach us; port 0 takes a free one.
     pub us: Peer,
-    /// project-sip.
-    pub sip: Peer,
-    /// project-rtp.
-    pub rtp: Peer,
+    /// project-sip, one or several.
+    pub sip: Vec<Peer>,
+    /// project-rtp, one or several.
+    pub rtp: Vec<Peer>,
     /// Who may use our HTTP.
     pub policy: ListenPolicy,
     /// Presented to the other programs.
     pub token: Option<Token>,
     /// `process.env` of the script.
     pub environment: Vec<(String, String)>,
+    /// Read the script again when one of its files changes.
+    pub watch: bool,
     /// What it may use.
     pub limits: Limits,
 }
@@ -92,11 +94,12 @@ impl Options {
             script,
             listen: None,
             us: Peer::local(9001),
-            sip: Peer::local(9000),
-            rtp: Peer::local(9002),
+            sip: vec![Peer::local(9000)],
+            rtp: vec![Peer::local(9002)],
             policy: ListenPolicy::default(),
             token: None,
             environment: Vec::new(),
+            watch: false,
             limits: Limits::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! From the name in `require(name)` to the file that is meant.
 //!
 //! ```text
-//!   projectcontrol ──► lib:/index.js        ./x within lib:/ ──► lib:/x.js
+//!   projectcontrol ──► lib:/index.js        projectqueue ──► lib:/queue/index.js        ./x within lib:/ ──► lib:/x.js
 //!   ./x ../x /x    ──► x, x.js, x.json, x/index.js       other ──► node_modules/other, here and above
 //! ```
 //! Shape:  names are absolute, with forward slashes; a file is at most [`SOURCE_MAX`] bytes.
@@ -22,11 +22,17 @@ pub fn resolve(directory: &str, name: &str) -> Result<String, String> {
     if name == "projectcontrol" {
         return Ok(library::PROJECTCONTROL.into());
     }
+    if name == "projectqueue" {
+        return Ok(library::PROJECTQUEUE.into());
+    }
     let relative = name.starts_with("./") || name.starts_with("../") || name == "." || name == "..";
     if let Some(inside) = directory.strip_prefix("lib:") {
         let path = normal(&Path::new(if inside.is_empty() { "/" } else { inside }).join(name));
         let path = format!("lib:{}", path.display());
-        return [path.clone(), format!("{path}.js")].into_iter().find(|path| library::source(path).is_some()).ok_or_else(missing);
+        return [path.clone(), format!("{path}.js"), format!("{path}/index.js")]
+            .into_iter()
+            .find(|path| library::source(path).is_some())
+            .ok_or_else(missing);
     }
     if relative || name.starts_with('/') {
         return file(&normal(&Path::new(directory).join(name))).ok_or_else(missing);
@@ -94,6 +100,7 @@ mod tests {
     #[test]
     fn the_library_is_found_by_its_name_and_within_itself() {
         assert_eq!(resolve("/anywhere", "projectcontrol").unwrap(), "lib:/index.js");
+        assert_eq!(resolve("/anywhere", "projectqueue").unwrap(), "lib:/queue/index.js");
         assert_eq!(resolve("lib:/", "./call.js").unwrap(), "lib:/call.js");
         assert_eq!(resolve("lib:/", "./codecs").unwrap(), "lib:/codecs.js");
         assert_eq!(resolve("lib:/host", "./embedded.js").unwrap(), "lib:/host/embedded.js");

@@ -10,7 +10,7 @@
 //! Not here: JavaScript.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,8 @@ pub enum Input {
     Refused { id: Id, message: String, unsent: bool },
     /// A listen (with its port) or unlisten of its own is done.
     Done { id: Id, value: u16 },
+    /// The script is to be read again.
+    Reload,
     /// The program ends.
     Stop,
 }
@@ -68,6 +70,8 @@ pub struct Shared {
     answers: RefCell<HashMap<Id, OneshotSender<Response>>>,
     queued: RefCell<VecDeque<Ask>>,
     in_flight: Cell<usize>,
+    /// Files that the script was read from.
+    pub files: RefCell<BTreeSet<String>>,
     requests: Cell<Id>,
     /// Listens under way, and why the last one failed.
     pub listening: Cell<usize>,
@@ -98,6 +102,7 @@ impl Shared {
             answers: RefCell::default(),
             queued: RefCell::default(),
             in_flight: Cell::new(0),
+            files: RefCell::default(),
             requests: Cell::new(0),
             listening: Cell::new(0),
             listen_error: RefCell::default(),
@@ -159,6 +164,17 @@ impl Shared {
         match self.client.request(&outgoing).await {
             Ok(answer) => Input::Reply { id, status: answer.status, body: String::from_utf8_lossy(&answer.body).into_owned() },
             Err(error) => Input::Refused { id, unsent: unsent(&error), message: error.to_string() },
+        }
+    }
+
+    /// Finds the addresses of a name for the script, with blanks between them.
+    pub async fn look_up(self: Rc<Self>, id: Id, name: String) {
+        match self.resolver.lookup(&name, 0).await {
+            Ok(found) => {
+                let addresses: Vec<String> = found.iter().map(|address| address.ip().to_string()).collect();
+                self.push(Input::Reply { id, status: 200, body: addresses.join(" ") });
+            }
+            Err(error) => self.push(Input::Refused { id, message: format!("{name}: {error}"), unsent: true }),
         }
     }
 

@@ -70,6 +70,23 @@ fn the_environment_can_be_read_and_not_changed() {
 }
 
 #[test]
+fn fetch_asks_and_tells_what_it_cannot() {
+    let source = format!(
+        "{POST}
+        const projectcontrol = require('projectcontrol');
+        const queues = require('projectqueue');
+        projectcontrol.run().then(async () => {{
+          const answer = await fetch(`http://127.0.0.1:${{projectcontrol.us.port}}/health?x=1`);
+          const secure = await fetch('https://example.org/').catch((error) => error.message);
+          const gone = await fetch('http://127.0.0.1:1/', {{ timeout: 500 }}).catch(() => 'refused');
+          const addresses = await projectcontrol.host.resolve('127.0.0.1');
+          post([answer.ok, (await answer.json()).status, secure.includes('https'), gone, addresses, queues.find('q').name]);
+        }});"
+    );
+    assert_eq!(posted(text(&source), &[]), serde_json::json!([true, "ok", true, "refused", ["127.0.0.1"], "q"]));
+}
+
+#[test]
 fn console_writes_to_the_log_with_values_as_people_read_them() {
     let (log, ()) = logged(async {
         let source = r#"

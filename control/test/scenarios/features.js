@@ -15,7 +15,8 @@ async function answered(world, fields) {
   };
   const callid = await sip.incoming(fields);
   await world.until(() => call?.answered && call.metadata.channel, "the answer");
-  await world.rtp.until(() => world.rtp.channels.get(call.metadata.channel.uuid).target, "the far end");
+  const rtps = [world.rtp, ...world.others.filter(({ channels }) => channels)];
+  await world.until(() => rtps.some((rtp) => rtp.channels.get(call.metadata.channel.uuid)?.target), "the far end");
   return { call, callid, uuid: call.metadata.channel.uuid };
 }
 

@@ -17,6 +17,12 @@ class Rtp extends Server {
     this.opened = 0;
   }
 
+  /** The process dies and another takes its place: what it held is gone. */
+  restart() {
+    this.channels.clear();
+    this.report = { uptime: 0 };
+  }
+
   /** Tells control an event of a channel. */
   async event(uuid, event) {
     const channel = this.channels.get(uuid);
@@ -35,6 +41,7 @@ class Rtp extends Server {
     const [, kind, uuid, verb, second] = path.split("/");
     if (kind !== "channel") return { status: 404 };
     if (method === "POST" && !uuid) return this.#open(body);
+    if (method === "GET" && !uuid) return { json: { channels: [...this.channels.values()].map(({ uuid: name, port, mixed }) => ({ uuid: name, port, ip: "127.0.0.1", mix: mixed ?? null })) } };
     const channel = this.channels.get(uuid);
     if (!channel) return { status: 404, json: { error: "channel_not_open", detail: uuid } };
     if (method === "DELETE" && !verb) {
@@ -50,6 +57,7 @@ class Rtp extends Server {
         const other = this.channels.get(second);
         if (!other) return { status: 404, json: { error: "channel_not_open", detail: second } };
         channel.mix = other.mix ??= Symbol(second);
+        [channel.mixed, other.mixed] = [second, uuid];
         return {};
       }
       case "unmix":
@@ -70,10 +78,10 @@ class Rtp extends Server {
     if (this.channels.size >= this.most) return { status: 503, json: { error: "pool_empty", detail: "no free channel" } };
     this.#numbers += 1;
     this.opened += 1;
-    const uuid = `channel-${this.#numbers}`;
+    const uuid = `${this.name ?? "channel"}-${this.#numbers}`;
     const port = 10000 + this.#numbers * 2;
     this.channels.set(uuid, { uuid, port, near: body?.near, control: body?.control, seq: 0 });
-    return { json: { uuid, channel: uuid, ip: "127.0.0.1", port, channels: { active: this.channels.size, available: this.most - this.channels.size } } };
+    return { json: { uuid, channel: uuid, ip: "127.0.0.1", port, load: this.headroom === undefined ? undefined : { headroom: this.headroom }, channels: { active: this.channels.size, available: this.most - this.channels.size } } };
   }
 }
 

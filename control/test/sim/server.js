@@ -26,11 +26,16 @@ class Server {
     return this;
   }
 
-  stop() {
-    return this.#listener.close();
+  async stop() {
+    await this.#listener?.close();
+    this.#listener = undefined;
   }
 
   async #handle({ method, path, body }) {
+    // Looks at our health are not what scenarios are about; `ready` and `report` may be set by one.
+    if (method === "GET" && path === "/ready") return { status: this.ready ?? 200, body: "{}" };
+    if (method === "GET" && path === "/status") return { status: 200, body: JSON.stringify(this.report ?? {}) };
+    if (method === "GET" && path.startsWith("/dialog?")) return { status: 200, body: JSON.stringify({ calls: [...(this.calls?.keys() ?? [])] }) };
     const entry = { method, path, body: body ? JSON.parse(body) : undefined };
     this.log.push(entry);
     const refusal = [...this.refusals].find(([prefix]) => `${method} ${path}`.startsWith(prefix));

@@ -85,7 +85,7 @@ class Sip extends Server {
     const turn = (this.#queues.get(callid) ?? Promise.resolve()).then(async () => {
       if (!this.filter(snapshot)) return { status: 0 };
       const body = JSON.stringify(snapshot);
-      const sent = { method: "PUT", path: `/dialog/${callid}`, headers: { "content-type": "application/json" }, body, timeoutms: 5000 };
+      const sent = { method: "PUT", path: `${this.prefix ?? ""}/dialog/${callid}`, headers: { "content-type": "application/json" }, body, timeoutms: 5000 };
       const reply = await this.host.request({ host: "127.0.0.1", port: this.controlport, ...sent });
       this.stir();
       return reply;
@@ -102,6 +102,7 @@ class Sip extends Server {
       this.directory.set(name, body);
       return { status: 201 };
     }
+    if (kind === "dialog" && method === "GET") return this.calls.has(name) ? { json: this.calls.get(name) } : { status: 404, json: {} };
     if (kind !== "dialog") return { status: 404 };
     if (method === "POST" && name === "invite") return this.#originate(body);
     const state = this.calls.get(body?.callid);
@@ -111,7 +112,7 @@ class Sip extends Server {
 
   #originate(body) {
     this.#numbers += 1;
-    const callid = `out-${this.#numbers}`;
+    const callid = `out-${this.name ?? ""}${this.#numbers}`;
     const { from, to, maxforwards, sdp } = body;
     const fields = { originator: true, from: from.user, to: to.user, domain: from.domain, maxforwards, sdp: { us: sdp, them: {} } };
     // The event may well be faster than the answer to the request.

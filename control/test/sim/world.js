@@ -18,11 +18,13 @@ class World {
     this.check = check;
     /** Lines of the log at level error. */
     this.errors = [];
+    /** Servers beside the first two. */
+    this.others = [];
     this.control = new ProjectControl({ ...host, guard: undefined, defaults: {}, log: (level, text) => level === "error" && this.errors.push(text) });
   }
 
   /** Waits of tests: long enough for the order of things, short enough for patience. */
-  static times = { tryagain: [5, 10, 20], straggler: 60, health: 50, healthlimit: 500, directory: 20 };
+  static times = { tryagain: [5, 10, 20], straggler: 60, health: 3_600_000, healthlimit: 500, directory: 20, audit: 3_600_000 };
 
   async start() {
     Object.assign(this.control.times, World.times);
@@ -34,6 +36,31 @@ class World {
     await this.control.run();
     this.sip.controlport = this.rtp.controlport = this.control.us.port;
     return this;
+  }
+
+  /** More RTP servers beside the first. @returns {Promise<Rtp[]>} All. */
+  async morertp(count) {
+    const all = [this.rtp];
+    for (let n = 1; n < count; n += 1) {
+      const rtp = await new Rtp(this.host).start();
+      rtp.name = `rtp${n}`;
+      rtp.controlport = this.control.us.port;
+      all.push(rtp);
+      this.others.push(rtp);
+    }
+    this.control.rtp = all.map(({ port }) => `http://127.0.0.1:${port}`);
+    return all;
+  }
+
+  /** A second SIP server. Both are told our address with their name in it. */
+  async moresip() {
+    const sip = await new Sip(this.host).start();
+    sip.name = "b";
+    this.others.push(sip);
+    const all = [this.sip, sip];
+    this.control.sip = all.map(({ port }) => ({ host: "127.0.0.1", port }));
+    for (const one of all) Object.assign(one, { controlport: this.control.us.port, prefix: `/from/127.0.0.1:${one.port}` });
+    return all;
   }
 
   /** Asks our control server something. */
@@ -67,16 +94,18 @@ class World {
   async finish() {
     for (const callid of [...this.sip.calls.keys()]) await this.sip.hangup(callid);
     const end = this.host.now() + QUIET_MS;
-    const left = () => this.control.table.size + this.control.table.channels.size + this.rtp.channels.size > 0;
+    const rtps = [this.rtp, ...this.others.filter((one) => one instanceof Rtp && !one.dead)];
+    const held = () => rtps.flatMap((one) => [...one.channels.keys()]);
+    const left = () => this.control.table.size + this.control.table.channels.size + held().length > 0;
     while (left() && this.host.now() < end) await this.turn();
     check.equal(this.control.table.ids(), [], "calls left over");
-    check.equal([...this.rtp.channels.keys()], [], "channels left over");
+    check.equal(held(), [], "channels left over");
     check.equal(this.control.table.channels.size, 0, "channels remembered");
   }
 
   async stop() {
     await this.control.idle();
-    await Promise.all([this.control.stop(), this.sip.stop(), this.rtp.stop()]);
+    await Promise.all([this.control.stop(), this.sip.stop(), this.rtp.stop(), ...this.others.map((one) => one.stop())]);
   }
 }
 

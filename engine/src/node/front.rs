@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use control_embed::{ControlEngine, Options, Peer, Script};
+use control_embed::{ControlEngine, Options, Peer, Reloader, Script};
 use control_http::client::{Client, ClientConfig};
 use control_http::events::{EventConfig, Events};
 use control_http::resolve::Resolver;
@@ -26,6 +26,7 @@ use super::rtp::{MediaEnd, RtpNode};
 use super::service::Service;
 use super::sip::SipNode;
 use crate::files::FilesEnd;
+use crate::os::signals;
 use crate::settings::config::{ApiConfig, ControlConfig, RtpConfig, SipConfig};
 use crate::shard::{BodyError, Context, Layout};
 
@@ -58,6 +59,9 @@ type Task = rt::JoinHandle<()>;
 /// What the built-in script reads.
 const DOMAIN: &str = "MEDIASWITCH_DOMAIN";
 const USERS: &str = "MEDIASWITCH_USERS";
+
+/// Nobody who sends a SIGHUP notices such a wait.
+const HANGUP_LOOK: Duration = Duration::from_millis(200);
 
 /// How long the last events may take to reach control when the process ends.
 const LAST_EVENTS: Duration = Duration::from_millis(500);
@@ -174,16 +178,31 @@ async fn start_control(common: &Common, config: ControlConfig) -> Result<Control
     let options = Options {
         listen: Some(config.http.ip().to_string()),
         us: peer(config.us),
-        sip: peer(config.sip),
-        rtp: peer(config.rtp),
+        sip: config.sip.into_iter().map(peer).collect(),
+        rtp: config.rtp.into_iter().map(peer).collect(),
         policy: common.api.policy.clone(),
         token: common.api.policy.token.clone(),
         environment,
+        watch: config.watch,
         ..Options::new(script)
     };
     let engine = ControlEngine::start(options).await?;
+    // Detached: without the engine it has no effect, and it ends with the executor.
+    drop(rt::spawn_local(heed_hangups(engine.reloader())));
     tracing::info!(http = %config.http, "project-control runs its script");
     Ok(engine)
+}
+
+/// Has the call script read again at each SIGHUP.
+async fn heed_hangups(reloader: Reloader) {
+    let mut seen = signals::hangups();
+    loop {
+        rt::sleep(HANGUP_LOOK).await;
+        if seen != signals::hangups() {
+            seen = signals::hangups();
+            reloader.reload();
+        }
+    }
 }
 
 async fn listen<H: Handler + 'static>(

@@ -1,7 +1,9 @@
-//! The two signals that end a program, taken by one waiting thread instead of a handler.
+//! The two signals that end a program, and SIGHUP, which has its call script read again; taken by one waiting thread instead of a handler.
 //!
 //! Shape:  blocked in `main` before the first thread, so that every thread inherits the mask; then waited for with `sigwait`.
 //! Errors: none: the calls fail for bad signal numbers only, and these are constants.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which signal came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,14 +24,22 @@ impl Ending {
     }
 }
 
-/// Blocks SIGTERM and SIGINT in the calling thread and in all it starts later.
+/// Blocks SIGTERM, SIGINT and SIGHUP in the calling thread and in all it starts later.
 pub fn block() {
     let set = endings();
     // SAFETY: `set` lives on this stack and is only read; no old mask is asked for.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
 }
 
-/// Waits for the next of the two. [`block`] must have been called in every thread.
+/// How often SIGHUP came: who has something to read again compares with what it saw before.
+static HANGUPS: AtomicU64 = AtomicU64::new(0);
+
+/// See [`HANGUPS`].
+pub fn hangups() -> u64 {
+    HANGUPS.load(Ordering::Relaxed)
+}
+
+/// Waits for the next of the two that end. [`block`] must have been called in every thread.
 pub fn wait() -> Ending {
     let set = endings();
     let mut number = 0;
@@ -38,6 +48,9 @@ pub fn wait() -> Ending {
         let answer = unsafe { libc::sigwait(&raw const set, &raw mut number) };
         match (answer, number) {
             (0, libc::SIGINT) => return Ending::Interrupt,
+            (0, libc::SIGHUP) => {
+                HANGUPS.fetch_add(1, Ordering::Relaxed);
+            }
             (0, _) => return Ending::Terminate,
             _ => {}
         }
@@ -61,5 +74,7 @@ fn endings() -> libc::sigset_t {
     unsafe { libc::sigaddset(&raw mut set, libc::SIGTERM) };
     // SAFETY: as above; the number is valid.
     unsafe { libc::sigaddset(&raw mut set, libc::SIGINT) };
+    // SAFETY: as above; the number is valid.
+    unsafe { libc::sigaddset(&raw mut set, libc::SIGHUP) };
     set
 }

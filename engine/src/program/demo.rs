@@ -83,9 +83,10 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         control: Some(ControlConfig {
             http: SocketAddr::new(HERE, control_http),
             us: (HERE.to_string(), control_http),
-            sip: (HERE.to_string(), sip_http),
-            rtp: (HERE.to_string(), rtp_http),
+            sip: vec![(HERE.to_string(), sip_http)],
+            rtp: vec![(HERE.to_string(), rtp_http)],
             script: None,
+            watch: false,
             domain: DOMAIN.to_owned(),
             users: ["1000", "1001"].iter().zip(&secrets).map(|(user, secret)| ((*user).to_owned(), secret.clone())).collect(),
         }),

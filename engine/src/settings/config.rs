@@ -68,12 +68,14 @@ pub struct ControlConfig {
     pub http: SocketAddr,
     /// Where others reach it.
     pub us: (String, u16),
-    /// project-sip.
-    pub sip: (String, u16),
-    /// project-rtp.
-    pub rtp: (String, u16),
+    /// project-sip, one or several.
+    pub sip: Vec<(String, u16)>,
+    /// project-rtp, one or several; a name stands for all its addresses.
+    pub rtp: Vec<(String, u16)>,
     /// Call script; the built-in one if none.
     pub script: Option<PathBuf>,
+    /// Read the script again when it changes.
+    pub watch: bool,
     /// Domain of the built-in script.
     pub domain: String,
     /// Users of the built-in script, with their secrets; none takes new ones.
@@ -163,9 +165,9 @@ impl ControlConfig {
         let (sip, rtp, us) = if settings.program == Program::Mediaswitch {
             let sip = settings.require("sip-http-port")?;
             let rtp = settings.require("rtp-http-port")?;
-            ((here.clone(), sip), (here.clone(), rtp), (here, http.port()))
+            (vec![(here.clone(), sip)], vec![(here.clone(), rtp)], (here, http.port()))
         } else {
-            let required = |name| Ok::<_, SettingsError>(settings.get_with(name, host_port)?.unwrap_or_default());
+            let required = |name| Ok::<_, SettingsError>(settings.get_with(name, host_ports)?.unwrap_or_default());
             (required("sip")?, required("rtp")?, settings.get_with("us", host_port)?.unwrap_or((here, http.port())))
         };
         let script = settings.get("script")?.or_else(|| match settings.program {
@@ -179,6 +181,7 @@ impl ControlConfig {
             sip,
             rtp,
             script,
+            watch: settings.is_set("watch"),
             domain: settings.text("domain").or_else(|| public.map(|public| public.v4.to_string())).unwrap_or_default(),
             users: settings.get_with("users", users)?.unwrap_or_default(),
         })
@@ -228,6 +231,10 @@ fn host_port(text: &str) -> Result<(String, u16), String> {
     if host.is_empty() { Err(wrong()) } else { Ok((host.to_owned(), port)) }
 }
 
+fn host_ports(text: &str) -> Result<Vec<(String, u16)>, String> {
+    text.split(',').map(host_port).collect()
+}
+
 fn users(text: &str) -> Result<Vec<(String, String)>, String> {
     text.split(',')
         .map(|entry| match entry.trim().split_once(':') {
@@ -264,11 +271,13 @@ mod tests {
 
     #[test]
     fn control_is_told_where_the_others_are() {
-        let control = ControlConfig::read(&settings(Program::Control, &["--sip", "http://sip.example:9000/", "call.js"])).unwrap();
-        assert_eq!((control.sip, control.rtp), (("sip.example".into(), 9000), ("127.0.0.1".into(), 9002)));
+        let control =
+            ControlConfig::read(&settings(Program::Control, &["--sip", "http://sip.example:9000/,sip2:9000", "call.js"])).unwrap();
+        assert_eq!(control.sip, [("sip.example".into(), 9000), ("sip2".into(), 9000)]);
+        assert_eq!(control.rtp, [("127.0.0.1".into(), 9002)]);
         assert_eq!(control.script, Some(PathBuf::from("call.js")));
         let whole = ControlConfig::read(&settings(Program::Mediaswitch, &["--cp", "8000", "--control-port", "8001"])).unwrap();
-        assert_eq!((whole.sip, whole.us), (("127.0.0.1".into(), 8000), ("127.0.0.1".into(), 8001)));
+        assert_eq!((whole.sip, whole.us), (vec![("127.0.0.1".into(), 8000)], ("127.0.0.1".into(), 8001)));
     }
 
     #[test]

@@ -183,11 +183,19 @@ pub const TABLE: &[Setting] = &[
         of: CONTROL,
     },
     Setting {
+        name: "watch",
+        aliases: &[],
+        value: None,
+        default: None,
+        help: "Read the call script again when its file changes, as SIGHUP does; calls go on.",
+        of: CONTROL,
+    },
+    Setting {
         name: "sip",
         aliases: &[],
         value: Some("HOST:PORT"),
         default: Some("127.0.0.1:9000"),
-        help: "HTTP of the project-sip to control.",
+        help: "HTTP of the project-sip to control, several with commas.",
         of: &[Control],
     },
     Setting {
@@ -195,7 +203,7 @@ pub const TABLE: &[Setting] = &[
         aliases: &[],
         value: Some("HOST:PORT"),
         default: Some("127.0.0.1:9002"),
-        help: "HTTP of the project-rtp to control.",
+        help: "HTTP of the project-rtp to control, several with commas; a name stands for all its addresses.",
         of: &[Control],
     },
     Setting {

@@ -1,0 +1,182 @@
+/**
+ * All servers of one kind: which there are, how they do, and which one gets the next piece of work.
+ *
+ *   `projectcontrol.rtp` = {host, port} | URL | list of those ─► names resolved, again each 30 s ─► servers
+ *   pick(near) ─► the server of `near` if it is open, else two at random and of these the one with more headroom
+ *   each 2 s GET /ready and /status of each ─► up, full, draining, down; down or restarted ─► `onlost(server)`, back ─► `onback(server)`
+ *
+ * Shape:  settings are read at each use, so a script may change them at any time; a server that is no longer named gets no new work.
+ * Units:  `times.health`, `times.healthlimit`, `times.resolve`: milliseconds.
+ * Errors: none; without any server `pick` gives `undefined`.
+ */
+"use strict";
+
+const Server = require("./server.js");
+const address = require("./address.js");
+
+const PORTS = { sip: 9000, rtp: 9002 };
+const LITERAL = /^[0-9.]+$|:/;
+
+class Pool {
+  #control;
+  #which;
+  #servers = new Map();
+  #names = new Map();
+  #resolving;
+  #seen = "";
+  #stop;
+
+  /** @param {object} control @param {"sip"|"rtp"} which */
+  constructor(control, which) {
+    this.#control = control;
+    this.#which = which;
+    /** Told a server that has lost what it held: it is down, or was restarted. */
+    this.onlost = () => undefined;
+    /** Told a server that answers again. */
+    this.onback = () => undefined;
+  }
+
+  /** @returns {Array<object>} The places that settings name. */
+  get places() {
+    return [this.#control[this.#which]].flat().map((one) => address(one, PORTS[this.#which]));
+  }
+
+  /** @returns {Server[]} All servers that settings name, as far as their names are resolved. */
+  get servers() {
+    this.#sync();
+    return [...this.#servers.values()];
+  }
+
+  /** Waits until each name has been looked up once. */
+  async ready() {
+    const wanted = this.places.filter(({ host }) => this.#named(host) && !this.#names.has(host));
+    if (wanted.length > 0) await this.resolve();
+  }
+
+  /**
+   * The server for a new piece of work.
+   * @param {Server} [near] The server to prefer.
+   * @param {Set<Server>} [tried] Those that have refused it.
+   * @returns {Server|undefined}
+   */
+  pick(near, tried = new Set()) {
+    const all = this.servers.filter((one) => !tried.has(one));
+    if (near && near.open && all.includes(near)) return near;
+    const open = all.filter((one) => one.open);
+    const active = open.filter((one) => !one.standby);
+    // All down or full by our knowledge: it may be old, and one try costs little.
+    const from = [active, open, all].find((list) => list.length > 0);
+    if (!from) return undefined;
+    const [a, b] = [this.#any(from), this.#any(from)];
+    return b.headroom > a.headroom ? b : a;
+  }
+
+  /** The server of that place, made known if it was not: an old call may be on one that settings no longer name. */
+  at(place) {
+    const server = this.servers.find((one) => Server.key(one) === Server.key(place));
+    return server ?? new Server(place, this.#control.host.now());
+  }
+
+  /** A request did not reach it. */
+  missed(server) {
+    if (server.missed?.(this.#control.host.now())) this.#lost(server, "is down");
+  }
+
+  /** Begins to look after the servers. */
+  watch() {
+    const again = () => {
+      const { health } = this.#control.times;
+      this.#stop = this.#control.host.timer(health, () => this.look().finally(() => this.#stop && again()));
+    };
+    again();
+  }
+
+  /** Ends it. */
+  close() {
+    this.#stop?.();
+    this.#stop = undefined;
+  }
+
+  /** Looks at each server once. */
+  async look() {
+    const now = this.#control.host.now();
+    const { resolve } = this.#control.times;
+    const old = this.places.some(({ host }) => this.#named(host) && now - (this.#names.get(host)?.at ?? 0) > resolve);
+    if (old) await this.resolve();
+    await Promise.all(this.servers.map((server) => this.#look(server)));
+  }
+
+  async #look(server) {
+    const peer = this.#control[`${this.#which}peer`];
+    const ask = (path) => peer.request("GET", path, undefined, { server, probe: true, limit: this.#control.times.healthlimit });
+    const ready = await ask("/ready");
+    const status = ready.unreachable ? ready : await ask("/status");
+    const now = this.#control.host.now();
+    if (status.unreachable) {
+      if (server.missed(now)) this.#lost(server, "is down");
+      return;
+    }
+    const { load, draining, uptime } = status.json ?? {};
+    // A server without `/ready` is one of old: it answers, so it takes work.
+    const happened = server.answered({ ready: ready.code < 500, draining: draining === true, headroom: load?.headroom, uptime }, now);
+    if (happened === "restarted") this.#lost(server, "was restarted");
+    if (happened) {
+      this.#control.host.log("info", `${this.#which} server ${server.key} answers again`);
+      this.onback(server);
+    }
+  }
+
+  #lost(server, what) {
+    this.#control.host.log("warn", `${this.#which} server ${server.key} ${what}`);
+    this.onlost(server);
+  }
+
+  /** Looks up all names, one at a time for all who ask. */
+  resolve() {
+    this.#resolving ??= this.#resolve().finally(() => (this.#resolving = undefined));
+    return this.#resolving;
+  }
+
+  async #resolve() {
+    const { host, times } = this.#control;
+    for (const { host: name } of this.places) {
+      if (!this.#named(name)) continue;
+      let addresses = this.#names.get(name)?.addresses;
+      try {
+        const found = await host.resolve(name);
+        if (found.length > 0) addresses = found;
+      } catch (error) {
+        host.log("warn", `${this.#which} server ${name}: ${error.message}; looked up again in ${times.resolve / 1000} s`);
+      }
+      this.#names.set(name, { at: host.now(), addresses });
+    }
+    this.#seen = "";
+  }
+
+  #named(host) {
+    return !LITERAL.test(host) && host !== "localhost" && this.#control.host.resolve !== undefined;
+  }
+
+  /** Brings the servers in line with the settings; those that stay keep what is known of them. */
+  #sync() {
+    const { places } = this;
+    const seen = JSON.stringify(places);
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    const before = this.#servers;
+    this.#servers = new Map();
+    for (const place of places) {
+      for (const host of this.#names.get(place.host)?.addresses ?? [place.host]) {
+        const one = { ...place, host };
+        const key = Server.key(one);
+        this.#servers.set(key, before.get(key) ?? new Server(one, this.#control.host.now()));
+      }
+    }
+  }
+
+  #any(list) {
+    return list[Math.floor(this.#control.random() * list.length)];
+  }
+}
+
+module.exports = Pool;

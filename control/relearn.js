@@ -1,0 +1,59 @@
+/**
+ * After a restart of ours: which channel belongs to which call, and which calls talk to each other.
+ *
+ *   calls taken over (audit.js) + GET /channel of each RTP server ─► same port and address as our SDP ─► channel of the call
+ *                                                                └─► `mix` of two ─► the calls linked again
+ *
+ * Shape:  runs once, when the calls are known. A channel of ours that belongs to no call is closed: its call ended meanwhile.
+ * Errors: what cannot be told apart stays unlinked; hang-ups work all the same.
+ */
+"use strict";
+
+const Channel = require("./channel.js");
+
+/** @param {object} control @returns {Promise<void>} */
+async function relearn(control) {
+  const calls = control.table.list().filter((call) => !call.metadata.channel && port(call));
+  if (calls.length === 0) return;
+  const { rtppool, rtppeer } = control;
+  await rtppool.ready();
+  const views = [];
+  for (const server of rtppool.servers) {
+    const reply = await rtppeer.request("GET", "/channel", undefined, { server, probe: true });
+    for (const view of reply.json?.channels ?? []) views.push({ server, view });
+  }
+  const byuuid = new Map();
+  for (const call of calls) {
+    const found = which(call, views);
+    if (!found) continue;
+    const { uuid, mix } = found.view;
+    const channel = new Channel(control, found.server, { uuid, ip: address(call), port: port(call) });
+    call.session.adopt(channel);
+    byuuid.set(uuid, { call, mix });
+  }
+  for (const { call, mix } of byuuid.values()) {
+    const other = byuuid.get([mix].flat()[0])?.call;
+    if (!other || call.other || other.other || call === other) continue;
+    const [upper, lower] = call.originator && !other.originator ? [other, call] : [call, other];
+    upper.link(lower);
+  }
+}
+
+/** The one channel on our port; of several, that of the address in our description. */
+function which(call, views) {
+  const on = views.filter(({ view }) => view.port === port(call));
+  if (on.length < 2) return on[0];
+  const there = on.filter(({ server, view }) => view.ip === address(call) || server.host === address(call));
+  return there.length === 1 ? there[0] : undefined;
+}
+
+function port(call) {
+  return call.callinfo.sdp?.us?.m?.[0]?.port;
+}
+
+function address(call) {
+  const { m = [], c = [] } = call.callinfo.sdp?.us ?? {};
+  return ([m[0]?.c].flat()[0] ?? [c].flat()[0])?.address;
+}
+
+module.exports = relearn;
