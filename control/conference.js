@@ -66,11 +66,19 @@ class Conference {
     return out;
   }
 
+  /** Mixes all with the first again, after a link or a channel was lost. */
+  async tie() {
+    const [first, ...rest] = this.members.filter(({ hungup, metadata }) => !hungup && metadata.channel && !metadata.channel.closed);
+    for (const one of rest) await one.mix(first);
+  }
+
   #gone(call) {
     if (!this.#members.delete(call)) return;
     call.history = `Left conference ${this.name}`;
     this.#tell(this.onleave, call, "onleave");
     if (this.#members.size === 0) this.#control.conferences.delete(this.name);
+    // Links of several servers go through somebody's channel: with that one they are gone.
+    if (new Set([call, ...this.#members].map((one) => one.metadata.channel?.server)).size > 1) this.#control.track(this.tie());
     const [alone] = this.#members;
     if (this.#members.size === 1 && !alone.hungup) alone.music(this.moh);
   }

@@ -71,7 +71,11 @@ async function resume(call, before) {
   const { channel } = call.metadata;
   if (!channel || channel.closed || call.hungup || !call.answered || call.held || call.hold) return;
   const room = [...call.control.conferences.values()].find(({ members }) => members.includes(call));
-  const partner = room ? room.members.find((one) => one !== call && one.metadata.channel && !one.metadata.channel.closed) : call.other;
+  if (room) {
+    await room.tie();
+    return;
+  }
+  const partner = call.other;
   if (partner && partner.answered && !partner.hold && !partner.held) await call.mix(partner);
   else if (before.playing) await call.play(before.soup);
 }

@@ -5,7 +5,7 @@
  */
 "use strict";
 
-const SEEDS = 24;
+const SEEDS = 12;
 const STEPS = 60;
 /** Turns of a millisecond for the calls to end in: more than the second that control waits for a last event. */
 const ROUNDS = 3000;

@@ -144,6 +144,7 @@ const scenarios = [
     check.equal([body.sdp.m[0].port, body.sdp.o.sessionversion], [first.metadata.channel.port, 1]);
     const target = rtps.map((rtp) => rtp.channels.get(first.metadata.channel.uuid)?.target).find(Boolean);
     check.equal(target.port, first.originator ? 30000 : 20000);
+    await world.until(() => control.rescued === moved.length, "the rescue counted");
     check.equal([control.rescued, control.table.size, pairs.flat().some((call) => call.hungup)], [moved.length, 12, false]);
   }],
 
