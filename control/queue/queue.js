@@ -80,8 +80,9 @@ class Queue {
     const limit = this.maxwaitms > 0 ? call.after(this.maxwaitms, () => this.#timeout(call)) : undefined;
     this.#places.set(call, { limit });
     call.onhangup = () => this.#abandoned(call);
+    this.#changed(call);
     if (!(await call.answer())) return false;
-    this.#moved(call);
+    this.#entertain(call);
     this.dispatch();
     return true;
   }
@@ -170,14 +171,15 @@ class Queue {
       if (one.metadata.queue.position === index + 1) continue;
       one.metadata.queue.position = index + 1;
       one.history = `Call queue position changed to ${index + 1}`;
-      this.#moved(one);
+      this.#changed(one);
+      if (one.answered) this.#entertain(one);
     }
     return true;
   }
 
-  /** A call has a new place: told, announced, and back to the music. */
-  #moved(call) {
-    this.#changed(call);
+  /** The place of a call is announced; then music. */
+  #entertain(call) {
+    if (!this.#places.has(call)) return;
     const soup = this.announce?.(call.metadata.queue.position, call);
     const wait = soup ? call.playtoend(soup, 60_000) : Promise.resolve();
     wait.then(() => {
