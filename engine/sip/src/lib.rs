@@ -12,6 +12,7 @@ pub mod message;
 pub mod package;
 pub mod registrar;
 pub mod sdp;
+pub mod selftest;
 pub mod timer;
 pub mod token;
 pub mod transaction;
