@@ -26,6 +26,15 @@ fn help_and_version_are_said_and_nothing_starts() {
 }
 
 #[test]
+fn the_self_test_of_messages_passes_anywhere() {
+    let folder = std::env::temp_dir();
+    let output = program("project-sip").arg("--test").current_dir(folder).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.ends_with(" passed, 0 failed\n"), "{text}");
+    assert!(text.lines().filter(|line| line.starts_with("ok ")).count() >= 49, "the whole of RFC 4475: {text}");
+}
+
+#[test]
 fn wrong_settings_end_with_code_2_and_the_remedy() {
     let cases: [(&str, &[&str], &str); 6] = [
         ("mediaswitch", &["--sipport", "1"], "unknown option --sipport; `mediaswitch --help` lists them all"),

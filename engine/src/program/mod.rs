@@ -10,6 +10,7 @@
 mod daemon;
 mod demo;
 mod doctor;
+mod selftest;
 mod sounds;
 pub mod switch;
 mod welcome;
@@ -61,6 +62,9 @@ fn start(program: Program) -> Result<ExitCode, Failure> {
     }
     if settings.is_set("version") {
         return say(&format!("{} {}\n", program.name(), env!("CARGO_PKG_VERSION")));
+    }
+    if settings.is_set("test") {
+        return Ok(selftest::run());
     }
     if let Some(done) = sounds::run(&settings)? {
         return say(&done);

@@ -275,6 +275,7 @@ pub const TABLE: &[Setting] = &[
         help: "Stay in the foreground: the default, accepted for old scripts.",
         of: ALL,
     },
+    Setting { name: "test", aliases: &[], value: None, default: None, help: "Run the built-in self-test of messages and end.", of: SIP },
     Setting { name: "help", aliases: &[("h", None)], value: None, default: None, help: "This text.", of: ALL },
     Setting { name: "version", aliases: &[("V", None)], value: None, default: None, help: "Version.", of: ALL },
 ];
