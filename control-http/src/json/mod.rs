@@ -22,6 +22,7 @@ mod policy;
 mod reg;
 pub mod sdp;
 mod snapshot;
+mod trunk;
 
 pub use action::{ACTIONS, action};
 pub use channel::{TargetBody, channel, channel_event, closed, direction, load, open, opened, target};
@@ -34,3 +35,4 @@ pub use object::{JsonError, Object, parse};
 pub use originate::{ORIGINATE_MAX, originate, originate_all};
 pub use reg::{registration, registrations};
 pub use snapshot::snapshot;
+pub use trunk::{trunk, trunk_view};

@@ -49,7 +49,21 @@ pub fn originate(body: &Object<'_>) -> Result<Originate, JsonError> {
         autoanswer: body.boolean("autoanswer")?.unwrap_or(false),
         idempotency: body.string("idempotency")?.filter(|key| !key.is_empty()).map(str::to_owned),
         follow: body.boolean("follow")?.unwrap_or(false),
+        trunks: trunks(body)?,
     })
+}
+
+/// `trunk`: a name, or an array of at most 16, first choice first.
+fn trunks(body: &Object<'_>) -> Result<Vec<String>, JsonError> {
+    let rule = || body.error("trunk", "must be the name of a trunk, or an array of 1 to 16");
+    match body.get("trunk") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::String(name)) => Ok(vec![name.clone()]),
+        Some(Value::Array(names)) if (1..=16).contains(&names.len()) => {
+            names.iter().map(|name| name.as_str().map(str::to_owned).ok_or_else(rule)).collect()
+        }
+        Some(_) => Err(rule()),
+    }
 }
 
 /// Extra headers: an object of strings, or of arrays of strings for a header that repeats.

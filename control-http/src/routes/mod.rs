@@ -1,7 +1,7 @@
 //! The routes of project-sip and project-rtp: a request in, a command to the core, a response out.
 //!
 //! ```text
-//!   Request ─► SipApi ─► dir | reg | dialog | status ─► json ─► SipBackend::call ─► json ─► Response
+//!   Request ─► SipApi ─► dir | reg | dialog | trunk | status ─► json ─► SipBackend::call ─► json ─► Response
 //!   Request ─► RtpApi ─► channel | status            ─► json ─► RtpBackend::call ─► json ─► Response
 //! ```
 //! Shape:  generic over the backends; the engine implements them over its mesh, tests by a table.
@@ -18,6 +18,7 @@ mod reg;
 mod status;
 #[cfg(test)]
 mod tests;
+mod trunk;
 
 use std::future::Future;
 use std::rc::Rc;
@@ -90,6 +91,7 @@ impl<B: SipBackend, P: Program> SipApi<B, P> {
             ["mwi", rest @ ..] => mwi::route(&self.backend, method, rest, &request.body).await,
             ["reg", rest @ ..] => reg::route(&self.backend, method, rest).await,
             ["dialog", rest @ ..] => dialog::route(&self.backend, method, rest, &request.body).await,
+            ["trunk", rest @ ..] => trunk::route(&self.backend, method, rest, &request.body).await,
             ["invite"] => dialog::invite(&self.backend, method, &request.body).await,
             [word] => {
                 let report = async || match self.backend.call(sip::api::Command::Status).await {

@@ -12,6 +12,7 @@
 mod command;
 mod event;
 mod reply;
+mod trunk;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub use crate::package::{Counts, Mailbox};
 pub use command::{Action, Command, Originate, Party, Secret, UserEntry};
 pub use event::{Epochs, Event, EventKind, ReferView, Snapshot, TransferView};
 pub use reply::{BindingView, CommandError, DomainView, RegisteredUser, RegistrationsView, Reply};
+pub use trunk::{TrunkConfig, TrunkView};
 
 /// Where a control server listens: `http://host:port` with an optional path prefix, no slash at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

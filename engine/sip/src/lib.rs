@@ -17,3 +17,4 @@ pub mod timer;
 pub mod token;
 pub mod transaction;
 pub mod transport;
+pub mod trunk;

@@ -109,6 +109,7 @@ impl Switch {
                     autoanswer: false,
                     idempotency: None,
                     follow: false,
+                    trunks: Vec::new(),
                 };
                 let reply = self.endpoint.command(Command::Originate(Box::new(wish)), now).unwrap();
                 assert!(matches!(reply, Reply::Originated(_)));

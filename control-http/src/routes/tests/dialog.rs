@@ -53,6 +53,7 @@ fn both_generations_of_originate_are_read() {
         autoanswer: false,
         idempotency: None,
         follow: false,
+        trunks: Vec::new(),
     };
     for path in ["/invite", "/dialog/invite"] {
         assert_eq!(command(Method::Post, path, seed), Command::Originate(Box::new(expected.clone())));

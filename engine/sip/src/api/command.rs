@@ -61,6 +61,8 @@ pub struct Originate {
     pub autoanswer: bool,
     /// The same key within 5 minutes gives the same call.
     pub idempotency: Option<String>,
+    /// Trunks to go through, first choice first; empty takes those of the called domain, if there are any.
+    pub trunks: Vec<String>,
     /// Call the contacts of a 3xx in place of reporting it.
     pub follow: bool,
 }
@@ -222,6 +224,18 @@ pub enum Command {
     DialogGet {
         /// One call, or only the counts.
         callid: Option<String>,
+    },
+    /// `PUT /trunk/{name}`.
+    TrunkPut(Box<super::TrunkConfig>),
+    /// `GET /trunk[/{name}]`.
+    TrunkGet {
+        /// One, or all.
+        name: Option<String>,
+    },
+    /// `DELETE /trunk/{name}`.
+    TrunkDelete {
+        /// Which.
+        name: String,
     },
     /// `GET /status`: the SIP part.
     Status,

@@ -7,7 +7,7 @@
 
 use std::net::SocketAddr;
 
-use super::{ControlUrl, Mailbox, Policy, Snapshot};
+use super::{ControlUrl, Mailbox, Policy, Snapshot, TrunkView};
 
 /// Answer to a [`Command`](super::Command).
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,8 @@ pub enum Reply {
     },
     /// One call.
     Dialog(Box<Snapshot>),
+    /// Trunks, by name.
+    Trunks(Vec<TrunkView>),
     /// Named gauges and counters, in the order they are shown.
     Status(Vec<(&'static str, u64)>),
 }

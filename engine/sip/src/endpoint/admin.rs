@@ -48,6 +48,9 @@ impl Endpoint {
             | Command::Originate(_)
             | Command::Act { .. }
             | Command::DialogGet { .. }
+            | Command::TrunkPut(_)
+            | Command::TrunkGet { .. }
+            | Command::TrunkDelete { .. }
             | Command::Status => Err(CommandError::Bad("not a command of the directory".into())),
         }
     }

@@ -13,7 +13,7 @@ use super::Endpoint;
 use super::event::user_of;
 use super::identify::Sender;
 use super::source::Source;
-use crate::api::CallerId;
+use crate::api::{CallerId, ControlUrl};
 use crate::directory::domain_name;
 use crate::message::{HeaderName, NameAddr, Request, StatusCode, Uri};
 
@@ -25,6 +25,8 @@ pub(super) struct Caller {
     pub authenticated: bool,
     /// Identity shown.
     pub id: CallerId,
+    /// Control of the trunk that the call came by; that of the domain if none.
+    pub control: Option<ControlUrl>,
 }
 
 impl Endpoint {
@@ -41,9 +43,14 @@ impl Endpoint {
                 self.answer_stateless(request, source, StatusCode::NOT_FOUND, &[]);
                 return None;
             };
-            return Some(Caller { domain, authenticated: false, id: caller_id(request, true) });
+            return Some(Caller { domain, authenticated: false, id: caller_id(request, true), control: None });
         }
         let Some(domain) = from_domain else {
+            // A provider speaks for callers of everywhere: it is known by where it sends from.
+            if let Some(trunk) = self.trunks.of_source(source.from.ip()) {
+                let (domain, control) = (trunk.domain.clone(), trunk.control.clone());
+                return Some(Caller { domain, authenticated: false, id: caller_id(request, true), control });
+            }
             self.answer_stateless(request, source, StatusCode::FORBIDDEN, &[]);
             return None;
         };
@@ -53,7 +60,7 @@ impl Endpoint {
             self.answer_stateless(request, source, StatusCode::FORBIDDEN, &[]);
             return None;
         }
-        Some(Caller { domain, authenticated: sender != Sender::Trusted, id: caller_id(request, false) })
+        Some(Caller { domain, authenticated: sender != Sender::Trusted, id: caller_id(request, false), control: None })
     }
 }
 

@@ -62,6 +62,7 @@ impl Endpoint {
                 self.calls.settle(key);
             }
             Matched::Deliver(_, Owner::Watcher(id)) if response.status().is_final() => self.watchers.answered(id, Some(response.status())),
+            Matched::Deliver(_, Owner::Trunk(id, errand)) => self.trunk_response(id, errand, response, now),
             Matched::Deliver(_, Owner::Nobody | Owner::Watcher(_)) | Matched::Absorbed => {}
             Matched::Unmatched => self.stats.strays += 1,
         }

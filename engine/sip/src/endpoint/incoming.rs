@@ -34,7 +34,8 @@ impl Endpoint {
             return self.answer_stateless(request, source, StatusCode::LOOP_DETECTED, &[]);
         }
         let Some(caller) = self.admit(request, source, now) else { return };
-        let Some(control) = self.directory.domain(&caller.domain).and_then(|domain| domain.control().cloned()) else {
+        let of_domain = || self.directory.domain(&caller.domain).and_then(|domain| domain.control().cloned());
+        let Some(control) = caller.control.clone().or_else(of_domain) else {
             return self.answer_stateless(request, source, StatusCode::TEMPORARILY_UNAVAILABLE, &[]);
         };
         let Ok(offer) = event::session(request.body()) else {

@@ -59,7 +59,9 @@ pub(super) struct Outgoing {
     pub moved: Vec<String>,
     /// How many of them may be called.
     pub follow: u8,
-    /// INVITE that the next one to such a contact is made from.
+    /// Trunks that may still be tried.
+    pub trunks: Vec<u32>,
+    /// INVITE that the next one to such a contact or trunk is made from.
     pub spent: Option<Invitation>,
     /// Session-Expires that we ask for, seconds, and Min-SE once a 422 named one.
     pub session: (u32, Option<u32>),
@@ -179,6 +181,7 @@ mod tests {
                 failed: None,
                 moved: Vec::new(),
                 follow: 0,
+                trunks: Vec::new(),
                 spent: None,
                 session: (0, None),
                 longer: 0,

@@ -50,6 +50,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod trunks;
 mod watch;
 mod within;
 
@@ -103,6 +104,7 @@ pub struct Endpoint {
     /// Live connections.
     streams: HashSet<(ListenerId, SocketAddr)>,
     health: Health,
+    trunks: trunks::Trunks,
     outputs: VecDeque<Output>,
     stats: Stats,
     draining: bool,
@@ -117,6 +119,8 @@ enum Owner {
     Call(CallKey, Purpose),
     /// A NOTIFY of this subscription.
     Watcher(WatcherId),
+    /// This trunk.
+    Trunk(u32, trunks::Errand),
 }
 
 /// What a transaction is to its call.
@@ -169,6 +173,7 @@ impl Endpoint {
             mailboxes: HashMap::new(),
             streams: HashSet::new(),
             health: Health::default(),
+            trunks: trunks::Trunks::default(),
             config,
             outputs: VecDeque::new(),
             stats: Stats::default(),
@@ -190,6 +195,9 @@ impl Endpoint {
         for resource in self.publications.handle_timeout(now) {
             self.watchers.changed(Package::Presence, &resource);
         }
+        if self.trunks.due().is_some_and(|due| due <= now) {
+            self.trunk_due(now);
+        }
         while let Some(key) = self.calls.pop_due(now) {
             self.call_due(key, now);
             self.calls.settle(key);
@@ -210,7 +218,9 @@ impl Endpoint {
 
     /// Takes the answer to a [`Output::Resolve`], best address first.
     pub fn handle_resolved(&mut self, id: ResolveId, targets: Result<Vec<Target>, LocateError>, now: Instant) {
-        self.resolved(id, targets, now);
+        if let Err(targets) = self.trunk_resolved(id, targets, now) {
+            self.resolved(id, targets, now);
+        }
         self.settle(now);
     }
 
@@ -238,7 +248,10 @@ impl Endpoint {
                 let call = self.calls.find(&callid).and_then(|key| self.calls.get(key));
                 call.map(|call| Reply::Dialog(Box::new(call.snapshot()))).ok_or(CommandError::NotFound(callid))
             }
-            Command::Status => Ok(Reply::Status(self.status())),
+            Command::TrunkPut(config) => self.trunk_put(*config, now),
+            Command::TrunkGet { name } => self.trunk_get(name.as_deref(), now),
+            Command::TrunkDelete { name } => self.trunk_delete(&name, now),
+            Command::Status => Ok(Reply::Status(self.status(now))),
         };
         self.settle(now);
         reply
@@ -259,6 +272,7 @@ impl Endpoint {
             self.calls.settle(key);
         }
         self.watchers.end_all();
+        self.trunks_end(now);
         self.settle(now);
     }
 
@@ -278,6 +292,7 @@ impl Endpoint {
                     self.calls.next_deadline(),
                     self.watchers.next_deadline(),
                     self.publications.next_deadline(),
+                    self.trunks.due(),
                 ];
                 Output::Wait(deadlines.into_iter().flatten().min())
             }
@@ -319,6 +334,11 @@ impl Endpoint {
                 } => {
                     self.watchers.answered(id, None);
                 }
+                LayerOutput::Event { user: Owner::Trunk(id, errand), event, .. } => match event {
+                    TransactionEvent::TimedOut => self.trunk_lost(id, errand, StatusCode::REQUEST_TIMEOUT, now),
+                    TransactionEvent::TransportFailed => self.trunk_lost(id, errand, StatusCode::SERVICE_UNAVAILABLE, now),
+                    TransactionEvent::Terminated => {}
+                },
                 LayerOutput::Event { user: Owner::Nobody | Owner::Watcher(_), .. } => {}
                 LayerOutput::Wait(_) => break,
             }

@@ -93,9 +93,22 @@ impl Endpoint {
         let nowhere = || CommandError::Bad("neither party has a domain".into());
         let from_domain = bare(&first([from.as_ref(), wish.domain.as_ref(), to.as_ref()]).ok_or_else(nowhere)?);
         let to_domain = first([to.as_ref(), wish.domain.as_ref(), from.as_ref()]).ok_or_else(nowhere)?;
-        let routes = self.routes(&wish.to.user, &to_domain)?;
+        let mut trunks = self.trunks_of(&wish, &bare(&to_domain), now)?;
+        let through = if trunks.is_empty() { None } else { self.trunk_route(trunks.remove(0), &wish.to.user, now) };
+        let (routes, others, account) = match through {
+            Some((route, others, account)) => (vec![route], others, Some(account)),
+            None => (self.routes(&wish.to.user, &to_domain)?, Vec::new(), None),
+        };
         let callid = format!("{}@{}", self.tokens.text(24), domain_name(&from_domain));
         let key = self.place(&wish, &from_domain, &bare(&to_domain), &routes, &extra, &callid, now)?;
+        if let (Some(account), Some(call)) = (account, self.calls.get_mut(key))
+            && let Phase::Calling(outgoing) | Phase::Resolving(outgoing, _) = &mut call.phase
+        {
+            (outgoing.identity, outgoing.trunks) = (Some(account), trunks);
+            if let Some(leg) = outgoing.legs.first_mut() {
+                leg.others = others;
+            }
+        }
         if let Some(idempotency) = wish.idempotency {
             self.keys.insert(idempotency, callid.clone(), now + self.config.idempotency_kept);
         }
@@ -223,6 +236,7 @@ impl Endpoint {
             failed: None,
             moved: Vec::new(),
             follow: if wish.follow { FOLLOW_MAX } else { 0 },
+            trunks: Vec::new(),
             spent: None,
             session: (self.session_s(), None),
             longer: 0,

@@ -51,7 +51,7 @@ impl Auths {
     }
 
     /// Takes the challenges of a 401 or 407.
-    fn challenged(&mut self, identity: &Identity, response: &Response<'_>) -> Result<(), AnswerError> {
+    pub(super) fn challenged(&mut self, identity: &Identity, response: &Response<'_>) -> Result<(), AnswerError> {
         let proxy = response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
         let name = if proxy { HeaderName::ProxyAuthenticate } else { HeaderName::WwwAuthenticate };
         let values = response.headers().headers(name);
@@ -421,7 +421,10 @@ impl Endpoint {
     pub(super) fn leg_failed(&mut self, key: CallKey, at: usize, status: StatusCode, phrase: &str, now: Instant) {
         let Some(Phase::Calling(outgoing)) = self.calls.get_mut(key).map(|call| &mut call.phase) else { return };
         if at < outgoing.legs.len() {
-            outgoing.legs.remove(at);
+            let over = outgoing.legs.remove(at);
+            if !outgoing.trunks.is_empty() {
+                outgoing.spent = Some(over.invitation);
+            }
         }
         outgoing.note_failure(status, phrase);
         // RFC 3261 §16.7 step 5: a 6xx speaks for the user, so the other phones stop ringing.
@@ -430,6 +433,12 @@ impl Endpoint {
             return;
         }
         let (status, phrase) = outgoing.failed.clone().unwrap_or((status, phrase.to_owned()));
+        // Another trunk is for what this one could not do, not for what the called party said.
+        let elsewhere = outgoing.legs.is_empty() && (status == StatusCode::REQUEST_TIMEOUT || status.class() == 5);
+        if elsewhere && self.next_trunk(key, now) {
+            return;
+        }
+        let Some(Phase::Calling(outgoing)) = self.calls.get(key).map(|call| &call.phase) else { return };
         if outgoing.legs.is_empty() && !everywhere && self.follow(key, now) {
             return;
         }

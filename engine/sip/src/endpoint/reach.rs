@@ -42,6 +42,7 @@ impl Endpoint {
                 self.health.failed(Target { peer, transport }, now);
             }
             self.bindings_lost(flow, was_live);
+            self.trunk_flow_lost(flow, now);
         }
         self.layer.handle_transport_failed(flow);
         self.settle(now);

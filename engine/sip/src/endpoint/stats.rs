@@ -3,6 +3,8 @@
 //! Shape:  counters since start; gauges are asked of their tables when shown.
 //! Errors: none. Everything that is dropped without an answer has a counter here.
 
+use std::time::Instant;
+
 use super::Endpoint;
 
 /// Counters.
@@ -34,9 +36,10 @@ pub(super) struct Stats {
 
 impl Endpoint {
     /// Everything `GET /status` shows of the SIP core.
-    pub(super) fn status(&self) -> Vec<(&'static str, u64)> {
+    pub(super) fn status(&self, now: Instant) -> Vec<(&'static str, u64)> {
         let (domains, users) = self.directory.len();
         let watchers = self.watchers.stats();
+        let (trunks, trunks_up) = self.trunks.count(now);
         let (auth, registrar, stats) = (self.auth.stats(), self.registrar.stats(), &self.stats);
         vec![
             ("calls", self.calls.len() as u64),
@@ -75,6 +78,10 @@ impl Endpoint {
             ("lostacks", stats.acks_lost),
             ("unwritable", stats.unwritable),
             ("shed", stats.shed),
+            ("trunks", trunks as u64),
+            ("trunksup", trunks_up as u64),
+            ("streams", self.streams.len() as u64),
+            ("illtargets", self.health.len() as u64),
             ("draining", u64::from(self.draining)),
         ]
     }

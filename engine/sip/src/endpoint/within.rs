@@ -99,7 +99,7 @@ impl Endpoint {
     pub(super) fn cancel_received(&mut self, request: &Request<'_>, source: &Source, invite: TransactionId, owner: Owner, now: Instant) {
         let call = match owner {
             Owner::Call(key, _) => self.calls.get(key).map(|call| (key, call)),
-            Owner::Nobody | Owner::Watcher(_) => None,
+            Owner::Nobody | Owner::Watcher(_) | Owner::Trunk(..) => None,
         };
         // The tag of the 200 is that of the INVITE's answers (RFC 3261 §9.2).
         let tag = call.and_then(|(_, call)| call.dialog()).map(|dialog| dialog.local_tag().to_owned());

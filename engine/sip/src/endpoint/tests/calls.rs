@@ -194,6 +194,7 @@ pub(super) fn wish() -> Originate {
         autoanswer: false,
         idempotency: None,
         follow: false,
+        trunks: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ mod register;
 mod streams;
 mod table;
 mod transfer;
+mod trunks;
 mod watch;
 
 use std::net::SocketAddr;

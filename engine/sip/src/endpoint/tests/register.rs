@@ -187,6 +187,7 @@ fn a_path_is_answered_and_becomes_the_route_of_what_is_sent() {
         headers: vec![],
         autoanswer: false,
         follow: false,
+        trunks: Vec::new(),
         idempotency: None,
     };
     bench.endpoint.command(Command::Originate(Box::new(originate)), bench.now).unwrap();

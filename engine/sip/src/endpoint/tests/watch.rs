@@ -281,6 +281,7 @@ fn a_busy_lamp_follows_a_call() {
         headers: vec![],
         autoanswer: false,
         follow: false,
+        trunks: Vec::new(),
         idempotency: None,
     };
     bench.endpoint.command(Command::Originate(Box::new(originate)), bench.now).unwrap();
