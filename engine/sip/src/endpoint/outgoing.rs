@@ -348,7 +348,7 @@ impl Endpoint {
             talking.won = transaction.map(|transaction| Box::new(Won { transaction, invitation }));
         }
         talking.losers = outgoing.legs;
-        talking.losers.retain(|leg| leg.transaction.is_some_and(|transaction| self.layer.cancel(transaction, now)));
+        talking.losers.retain(|leg| leg.transaction.is_some_and(|transaction| self.layer.cancel_elsewhere(transaction, now)));
         let tag: Box<str> = talking.dialog.remote_tag().unwrap_or_default().into();
         call.phase = Phase::Talking(Box::new(talking));
         // What was open in the early dialogs of others goes with them.

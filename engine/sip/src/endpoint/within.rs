@@ -85,13 +85,9 @@ impl Endpoint {
             return self.send_bye(key, &[], now);
         }
         call.acknowledged = true;
-        let kind = match (held, call.view.hold) {
-            (false, true) if !first => EventKind::Hold,
-            (true, false) if !first => EventKind::Unhold,
-            _ => EventKind::Answered,
-        };
+        // Not `hold` or `unhold`: those ask control for an `ok`, and here all is said.
         if first || answered {
-            self.tell(key, kind);
+            self.tell(key, EventKind::Answered);
         }
     }
 

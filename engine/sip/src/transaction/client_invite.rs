@@ -28,6 +28,8 @@ pub struct ClientInvite {
     pending: Pending,
     timing: Timing,
     reliability: Reliability,
+    /// A CANCEL says that the call was answered elsewhere.
+    elsewhere: bool,
 }
 
 #[derive(Debug)]
@@ -83,7 +85,7 @@ impl ClientInvite {
             Reliability::Reliable => None,
         };
         let state = State::Calling { invite: invite.into_boxed_slice(), timer_a, timer_b: now + timing.t1x64(), cancel: Cancel::No };
-        Ok(Self { state, pending, timing, reliability })
+        Ok(Self { state, pending, timing, reliability, elsewhere: false })
     }
 
     /// Takes a response of this transaction: its status, and the value of its To header for the ACK.
@@ -165,12 +167,18 @@ impl ClientInvite {
         }
     }
 
+    /// As [`ClientInvite::cancel`]; the CANCEL says that the call was answered elsewhere (RFC 3326).
+    pub fn cancel_elsewhere(&mut self) -> bool {
+        self.elsewhere = true;
+        self.cancel()
+    }
+
     /// The CANCEL to send now, once: the driver starts a [`super::ClientNonInvite`] with it.
     pub fn take_cancel(&mut self, now: Instant) -> Option<Box<[u8]>> {
         match &mut self.state {
             State::Proceeding { invite, cancel } if *cancel == Cancel::Ready => {
                 *cancel = Cancel::Sent { give_up: now + self.timing.t1x64() };
-                Some(derive::cancel(invite))
+                Some(derive::cancel(invite, self.elsewhere))
             }
             _ => None,
         }

@@ -53,9 +53,15 @@ pub(super) fn ack(invite: &[u8], to: &str) -> Box<[u8]> {
     })
 }
 
-/// CANCEL for this INVITE.
-pub(super) fn cancel(invite: &[u8]) -> Box<[u8]> {
-    build(invite, b"CANCEL", |out, parts| push_line(out, parts.to))
+/// CANCEL for this INVITE. `elsewhere`: another phone of the user answered, so that this one shows no missed call.
+pub(super) fn cancel(invite: &[u8], elsewhere: bool) -> Box<[u8]> {
+    build(invite, b"CANCEL", |out, parts| {
+        push_line(out, parts.to);
+        if elsewhere {
+            // RFC 3326 §3.1, the example of HERFP.
+            push_line(out, b"Reason: SIP;cause=200;text=\"Call completed elsewhere\"");
+        }
+    })
 }
 
 fn build(invite: &[u8], method: &[u8], to: impl FnOnce(&mut Vec<u8>, &Parts<'_>)) -> Box<[u8]> {
@@ -165,7 +171,7 @@ mod tests {
     #[test]
     fn the_cancel_has_the_to_of_the_invite_and_no_body() {
         let invite = INVITE.replace("\r\n\r\n", "\r\nContent-Type: application/sdp\r\nContent-Length: 4\r\n\r\nv=0\n");
-        let cancel = cancel(invite.as_bytes());
+        let cancel = cancel(invite.as_bytes(), false);
         let cancel = text(&cancel);
         assert!(cancel.starts_with("CANCEL sip:bob@biloxi.com SIP/2.0\r\nVia: SIP/2.0/UDP pc33.atlanta.com;branch=z9hG4bKkjshdyff\r\n"));
         assert!(cancel.contains("To: Bob <sip:bob@biloxi.com>\r\n"));
@@ -185,7 +191,7 @@ mod tests {
         assert!(ack.contains("Route: <sip:p1;lr>\r\nRoute: <sip:p2;lr>,\r\n <sip:p3;lr>\r\n"), "{ack}");
         assert!(ack.contains("Proxy-Authorization: Digest username=\"a\"\r\n"));
         assert!(ack.contains("To: Bob <sip:bob@biloxi.com>\r\n"));
-        let cancel = cancel(invite.as_bytes());
+        let cancel = cancel(invite.as_bytes(), false);
         assert!(text(&cancel).contains("Route: <sip:p1;lr>\r\n"));
         assert!(!text(&cancel).contains("Authorization"));
     }

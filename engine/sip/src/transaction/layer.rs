@@ -240,8 +240,17 @@ impl<U: Copy> Layer<U> {
     /// Ends a client INVITE by CANCEL, now or once a provisional response allows it (RFC 3261 §9.1). False if it is no
     /// client INVITE or has its final response: then BYE is the way. The 487, a 2xx that crossed, or `TimedOut` follows.
     pub fn cancel(&mut self, id: TransactionId, now: Instant) -> bool {
+        self.cancel_by(id, ClientInvite::cancel, now)
+    }
+
+    /// As [`Layer::cancel`], for an INVITE to one of several phones of which another has answered.
+    pub fn cancel_elsewhere(&mut self, id: TransactionId, now: Instant) -> bool {
+        self.cancel_by(id, ClientInvite::cancel_elsewhere, now)
+    }
+
+    fn cancel_by(&mut self, id: TransactionId, ask: impl FnOnce(&mut ClientInvite) -> bool, now: Instant) -> bool {
         let asked = match self.slot(id).map(|slot| &mut slot.machine) {
-            Some(Machine::InviteClient(machine)) => machine.cancel(),
+            Some(Machine::InviteClient(machine)) => ask(machine),
             Some(Machine::Client(_) | Machine::InviteServer(_) | Machine::Server(_)) | None => false,
         };
         if asked {

@@ -36,6 +36,7 @@ fn all_contacts_ring_the_first_to_answer_wins_and_the_others_are_cancelled() {
     let sent = std::mem::take(&mut bench.sent);
     let (cancel, ack) = (sent.iter().find(|s| s.1.starts_with("CANCEL ")).unwrap(), sent.iter().find(|s| s.1.starts_with("ACK ")).unwrap());
     assert_eq!((cancel.0, ack.0, sent.len()), (DESK.parse().unwrap(), CELL.parse().unwrap(), 2), "{sent:#?}");
+    assert!(cancel.1.contains("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"), "no missed call there: {}", cancel.1);
     assert_eq!(bench.kinds(), [EventKind::New, EventKind::Ringing, EventKind::Ringing, EventKind::Answered]);
     bench.receive(DESK, &answer(&cancel.1, StatusCode::OK, &[], ""));
     bench.receive(DESK, &tagged(&answer(&invites[0].1, StatusCode::REQUEST_TERMINATED, &[], ""), "desk"));

@@ -295,5 +295,6 @@ fn every_form_of_hold_is_told_and_so_is_its_end() {
     bench.receive(PHONE, &caller.next("INVITE", AT_US, "", ""));
     bench.act("c1", Action::Ok { sdp: Some(sdp()) }).unwrap();
     bench.receive(PHONE, &caller.write("ACK", AT_US, caller.cseq, "ack-u", "", SDP));
-    assert_eq!(bench.kinds(), [EventKind::Reinvite, EventKind::Unhold]);
+    let told: Vec<_> = bench.snapshots().iter().map(|shot| (shot.event, shot.hold)).collect();
+    assert_eq!(told, [(EventKind::Reinvite, true), (EventKind::Answered, false)], "nothing is left to accept");
 }
