@@ -17,7 +17,12 @@ declare namespace projectcontrol {
     port: number;
     /** Bearer token that is sent, or of `us` asked for. */
     token?: string;
+    /** Of several servers: only taken when the others cannot be. */
+    standby?: boolean;
   }
+
+  /** One server or several; an URL or `host:port` will do for each, and a name stands for all its addresses. */
+  type Servers = Address | string | (Address | string)[];
 
   interface OwnAddress extends Address {
     /** Address to listen on, if it is not `host`, under which others reach us. */
@@ -64,6 +69,8 @@ declare namespace projectcontrol {
 
   interface SoundSoup {
     loop?: boolean | number;
+    /** A digit of the caller ends it. */
+    interrupt?: boolean;
     files?: SoundFile[];
   }
 
@@ -92,6 +99,115 @@ declare namespace projectcontrol {
     /** INVITE without SDP; ours follows in the ACK. */
     lateoffer?: boolean;
     domain?: string;
+    /** Most milliseconds from the answer; 0 is no limit. */
+    maxduration?: number;
+    /** 3xx: `false` is a failure, `"anywhere"` takes the contact's host; otherwise it is followed within the domain. */
+    follow?: boolean | "anywhere";
+    /** In `hunt`: how long this one rings, milliseconds. */
+    ms?: number;
+  }
+
+  interface RecordOptions {
+    /** Name under the RTP server's media folder. */
+    file: string;
+    format?: string;
+    numchannels?: 1 | 2;
+    startabovepower?: number;
+    finishbelowpower?: number;
+    /** Milliseconds. */
+    minduration?: number;
+    maxduration?: number;
+    pause?: boolean;
+  }
+
+  /** Record of a call; times in milliseconds since 1970, 0 if it never came to it; durations in milliseconds. */
+  interface CallRecord {
+    callid?: string;
+    uuid?: string;
+    domain?: string;
+    from?: string;
+    to?: string;
+    destination: string;
+    direction: "in" | "out";
+    callerid?: CallerId;
+    agent?: string;
+    transport?: string;
+    remote?: { host: string; port: number };
+    start: number;
+    ring: number;
+    answer: number;
+    end: number;
+    ringms: number;
+    talkms: number;
+    totalms: number;
+    answered: boolean;
+    endedby: "us" | "them" | null;
+    cause: { code: number; text: string };
+    /** Agreed with the far end, such as `PCMA/8000`, the one we send first. */
+    codecs: string[];
+    /** Final statistics of the channel, as project-rtp gives them. */
+    media: object | null;
+    /** The calls it was linked to, with their statistics at that moment. */
+    legs: { callid: string; media: object | null }[];
+    history: { when: number; what: string }[];
+  }
+
+  interface ChannelEvent {
+    action: string;
+    event: string;
+    reason?: string;
+    file?: string;
+    /** Bytes. */
+    filesize?: number;
+    [more: string]: any;
+  }
+
+  interface Conference {
+    readonly name: string;
+    readonly members: Call[];
+    /** 64 unless set. */
+    max: number;
+    moh: SoundSoup;
+    onjoin?: (call: Call, conference: Conference) => unknown;
+    onleave?: (call: Call, conference: Conference) => unknown;
+    /** Answers the call if need be. `false`: full, or no media. */
+    add(call: Call): Promise<boolean>;
+    remove(call: Call): Promise<boolean>;
+  }
+
+  /** All in milliseconds, see times.js. */
+  interface Times {
+    tryagain: number[];
+    trylimit: number;
+    watch: number;
+    straggler: number;
+    letgo: number;
+    directory: number;
+    health: number;
+    healthlimit: number;
+    resolve: number;
+    audit: number;
+  }
+
+  interface CollectOptions {
+    prompt?: SoundSoup;
+    /** Played before the prompt of the next try. */
+    invalid?: SoundSoup;
+    count?: number;
+    terminator?: string;
+    pattern?: RegExp;
+    /** Silence that ends a try, milliseconds; 5000. */
+    ms?: number;
+    /** 3. */
+    tries?: number;
+  }
+
+  interface Ivr {
+    /** @throws {TypeError} Neither `count` nor `terminator` nor `pattern`. */
+    collect(call: Call, options: CollectOptions): Promise<string | undefined>;
+    menu(call: Call, options: { prompt: SoundSoup; choices: Record<string, (call: Call) => unknown>; invalid?: SoundSoup; otherwise?: (call: Call) => unknown; ms?: number; tries?: number }): Promise<string | undefined>;
+    voicemail(call: Call, options: { file: string; greeting?: SoundSoup; beep?: SoundSoup; maxduration?: number; minduration?: number; silence?: number; format?: string }): Promise<{ file: string; reason: string; filesize?: number } | undefined>;
+    say: { number(value: number, folder?: string): SoundSoup; spell(digits: string, folder?: string): SoundSoup };
   }
 
   interface HangupReason {
@@ -143,8 +259,10 @@ declare namespace projectcontrol {
     readonly codecs: Codec[];
     /** Final statistics of the RTP server, once the channel is closed. */
     readonly stats: object | null;
-    record(options: object): Promise<Reply>;
-    dtmf(digits: string): Promise<Reply>;
+    record(options: RecordOptions): Promise<Reply>;
+    stoprecord(file?: string): Promise<Reply>;
+    dtmf(digits: string, how?: { duration?: number; gap?: number }): Promise<Reply>;
+    direction(ways: { send: boolean; recv: boolean }): Promise<Reply>;
   }
 
   interface Reply {
@@ -209,7 +327,9 @@ declare namespace projectcontrol {
     set onhangup(callback: CallCallback);
     set onreporting(callback: CallCallback);
     set ondtmf(callback: (this: Call, call: Call, digit: string) => unknown);
-    set onplay(callback: (this: Call, call: Call, event: { event: "start" | "end"; reason?: string }) => unknown);
+    set onplay(callback: (this: Call, call: Call, event: ChannelEvent) => unknown);
+    set onrecord(callback: (this: Call, call: Call, event: ChannelEvent) => unknown);
+    set onmedia(callback: (this: Call, call: Call, event: ChannelEvent) => unknown);
 
     ring(alertinfo?: string): Promise<boolean>;
     early(options?: { codecs?: Codec[] }): Promise<boolean>;
@@ -222,7 +342,26 @@ declare namespace projectcontrol {
     hangup(how?: string | number | HangupReason): Promise<boolean>;
     newcall(request: NewCall | string): Call;
     newcall(requests: (NewCall | string)[]): Call[];
+    /** One after the other until somebody answers; `ms` for each step, 20 000. */
+    hunt(steps: (NewCall | string | (NewCall | string)[])[], options?: { ms?: number }): Promise<Call | false>;
+    /** 302, before the answer. */
+    redirect(contacts: string | string[]): Promise<boolean>;
+    /** REFER: the far end's phone calls `to`, or takes over that call of ours. */
+    transfer(to: string | Call): Promise<boolean>;
     play(soup: SoundSoup): Promise<boolean>;
+    /** Why it ended; `false` if it never began, the call ended, or `ms` passed. */
+    playtoend(soup: SoundSoup, ms?: number): Promise<string | false>;
+    waitforplay(ms?: number): Promise<string | false>;
+    stop(): Promise<boolean>;
+    ringback(soup: SoundSoup): Promise<boolean>;
+    record(options: RecordOptions): Promise<boolean>;
+    stoprecord(file?: string): Promise<boolean>;
+    /** `duration` and `gap` in milliseconds. */
+    dtmf(digits: string, how?: { duration?: number; gap?: number }): Promise<boolean>;
+    direction(ways: { send: boolean; recv: boolean }): Promise<boolean>;
+    /** We hold the far end; `hold` says whether it holds us. */
+    putonhold(soup?: SoundSoup): Promise<boolean>;
+    unhold(): Promise<boolean>;
     echo(): Promise<boolean>;
     mix(other?: Call | CallCallback): Promise<boolean>;
     unmix(oncomplete?: CallCallback): Promise<boolean>;
@@ -233,12 +372,31 @@ declare namespace projectcontrol {
     waitforhangup(ms?: number): Promise<boolean>;
     /** Digits that match, `undefined` after `ms` (60 000) or at the end of the call. */
     waitfortelevents(pattern?: RegExp, ms?: number): Promise<string | undefined>;
+    /** Forgets digits pressed and not waited for. */
+    cleartelevents(): void;
+    /** Runs `callback` after `ms` unless the call ends first. @returns What cancels it. */
+    after(ms: number, callback: () => unknown): () => void;
+    /** Complete once `onreporting` runs. */
+    readonly cdr: CallRecord;
+    /** Most milliseconds from the answer; 0 is no limit. */
+    maxduration: number;
+    /** It outlives its last child. */
+    stays: boolean;
+    /** We hold the far end. */
+    readonly held: boolean;
   }
 
   interface ProjectControl {
-    sip: Address;
-    rtp: Address;
+    sip: Servers;
+    rtp: Servers;
     us: OwnAddress;
+    times: Times;
+    /** Whose order of codecs counts when we answer. */
+    prefer: "theirs" | "ours";
+    /** For all calls, milliseconds; 0 is no limit. */
+    maxduration: number;
+    readonly ivr: Ivr;
+    conference(name: string): Conference;
     codecs: Codec[];
     moh: SoundSoup;
     gateways: Gateway[];
