@@ -2,6 +2,7 @@
 //!
 //! Shape:  both do their work and end; what they say goes to standard output.
 //! Tone:   8 kHz, mono, PCM16. A file that is there is appended to if it is of that kind, else it is left as it is.
+//!         `--tone uk DIR` (or `us`, `eu`) writes the call progress tones that are not there yet.
 //! Errors: exit code 2, with the place in the spec or what is wrong with the file.
 //! Source: `dsp::tone` for the language; the append rule is project-rtp's.
 
@@ -10,6 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dsp::tone::progress::{self, Tones};
 use dsp::tone::{Generator, Repeat, Spec};
 use rtp::wav::{Encoding, Header, Layout, WriteFormat};
 
@@ -29,13 +31,37 @@ pub fn run(settings: &Settings) -> Result<Option<String>, Failure> {
         let [file] = settings.words.as_slice() else {
             return Err(Failure::usage("--tone takes a spec and one file: --tone 350+440*0.3:1000 dial.wav"));
         };
-        return tone(&spec, Path::new(file)).map(Some).map_err(Failure::usage);
+        let path = Path::new(file);
+        let set = SETS.iter().find(|(name, _)| *name == spec).filter(|_| path.is_dir());
+        let said = set.map_or_else(|| tone(&spec, path), |(_, tones)| all(tones, path));
+        return said.map(Some).map_err(Failure::usage);
     }
     let Some(file) = settings.get::<PathBuf>("wavinfo").map_err(Failure::usage)? else { return Ok(None) };
     if !settings.words.is_empty() {
         return Err(Failure::usage("--wavinfo takes one file"));
     }
     wavinfo(&file).map(Some).map_err(Failure::usage)
+}
+
+/// Sets of tones by name.
+const SETS: [(&str, Tones); 3] = [("uk", progress::UK), ("us", progress::US), ("eu", progress::EU)];
+
+/// Writes the tones of a set that are not in the directory yet, each one period of its cadence, to be looped.
+fn all(tones: &Tones, directory: &Path) -> Result<String, String> {
+    let Tones { dial, ringing, busy, congestion, unobtainable, special_information, call_waiting, pay } = *tones;
+    let files = [
+        ("dial.wav", dial),
+        ("ringing.wav", ringing),
+        ("busy.wav", busy),
+        ("congestion.wav", congestion),
+        ("unobtainable.wav", unobtainable),
+        ("special-information.wav", special_information),
+        ("call-waiting.wav", call_waiting),
+        ("pay.wav", pay),
+    ];
+    let missing = files.into_iter().map(|(name, spec)| (directory.join(name), spec)).filter(|(path, _)| !path.exists());
+    let said: Result<Vec<String>, String> = missing.map(|(path, spec)| tone(spec, &path)).collect();
+    said.map(|said| said.concat())
 }
 
 /// Writes a tone behind what is in the file.
@@ -123,6 +149,16 @@ mod tests {
         assert!(samples[..3200].iter().any(|sample| sample.abs() > 10_000));
         assert!(samples[3200..4800].iter().all(|sample| *sample == 0));
         assert!(samples[24_000..].iter().any(|sample| sample.abs() > 30_000));
+    }
+
+    #[test]
+    fn the_tones_of_a_country_are_written_once() {
+        let scratch = Scratch::new("set");
+        fs::create_dir(&scratch.0).unwrap();
+        assert_eq!(all(&SETS[0].1, &scratch.0).unwrap().lines().count(), 8);
+        assert_eq!(all(&SETS[0].1, &scratch.0), Ok(String::new()));
+        assert!(wavinfo(&scratch.0.join("busy.wav")).unwrap().contains("duration     0.750 s"));
+        fs::remove_dir_all(&scratch.0).unwrap();
     }
 
     #[test]

@@ -244,7 +244,7 @@ pub const TABLE: &[Setting] = &[
         aliases: &[],
         value: Some("SPEC"),
         default: None,
-        help: "Write a tone to the FILE that follows, appending if it is there, and end: --tone 350+440*0.3:1000 dial.wav",
+        help: "Write a tone to the FILE that follows, appending if it is there, and end: --tone 350+440*0.3:1000 dial.wav. `--tone uk DIR` (us, eu) writes the call progress tones.",
         of: &[Rtp],
     },
     Setting { name: "wavinfo", aliases: &[], value: Some("FILE"), default: None, help: "Say what is in a WAV file, and end.", of: &[Rtp] },

@@ -200,7 +200,7 @@ impl Recorder {
 
     fn append(&mut self, samples: &[i16], tick: &Tick<'_>) {
         let start = self.block.len();
-        self.block.resize(start + samples.len() * self.header.format.encoding().bytes(), 0);
+        self.block.resize(start + samples.len() * self.header.format.encoding().unit().0, 0);
         let Some(out) = self.block.get_mut(start..) else { return };
         match self.header.format {
             WriteFormat::Pcm16 => {

@@ -5,8 +5,8 @@
 //!   Header::new(format, rate, channels) ─▶ 44 or 58 bytes, sizes patched in at the end
 //! ```
 //! Shape:  RIFF chunks in any order but `fmt ` before `data`; what is not known is passed over. Several channels are averaged.
-//! Formats: PCM of 8, 16 and 24 bits, A-law, mu-law, G.722 (tag 0xA112; 0x028F and 0x0064-era files have it too), and what
-//!         the extensible format names of these.
+//! Formats: PCM of 8, 16 and 24 bits, A-law, mu-law, G.722 (tags 0xA112, 0x028F, 0x0065), iLBC (0xA116), and what the
+//!         extensible format names of these.
 //! Units:  bytes, samples, Hz.
 //! Errors: [`WavError`], which says what is wrong with the file.
 //! Source: Microsoft's multimedia data standards update 3.0 (RIFF, `WAVEFORMATEX`); the tags of project-rtp.

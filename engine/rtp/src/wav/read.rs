@@ -8,6 +8,8 @@
 
 use std::ops::Range;
 
+use dsp::ilbc::Mode;
+
 use super::WavError;
 
 /// How samples are kept in a file.
@@ -25,6 +27,8 @@ pub enum Encoding {
     Ulaw,
     /// G.722 at 64 kbit/s.
     G722,
+    /// iLBC, frames of 20 or 30 ms.
+    Ilbc(Mode),
 }
 
 impl Encoding {
@@ -37,16 +41,27 @@ impl Encoding {
             Self::Alaw => "A-law",
             Self::Ulaw => "mu-law",
             Self::G722 => "G.722",
+            Self::Ilbc(Mode::Ms20) => "iLBC, 20 ms",
+            Self::Ilbc(Mode::Ms30) => "iLBC, 30 ms",
         }
     }
 
-    /// Bytes of one sample of one channel; G.722 has two samples in one.
-    pub const fn bytes(self) -> usize {
+    /// Bytes of so few samples of one channel as can stand alone, and how many these are.
+    pub const fn unit(self) -> (usize, usize) {
         match self {
-            Self::Pcm8 | Self::Alaw | Self::Ulaw | Self::G722 => 1,
-            Self::Pcm16 => 2,
-            Self::Pcm24 => 3,
+            Self::Pcm8 | Self::Alaw | Self::Ulaw => (1, 1),
+            Self::Pcm16 => (2, 1),
+            Self::Pcm24 => (3, 1),
+            Self::G722 => (1, 2),
+            Self::Ilbc(mode) => (mode.octets(), mode.samples()),
         }
+    }
+
+    /// Samples of each channel in so many bytes.
+    pub const fn samples(self, bytes: usize, channels: u16) -> u64 {
+        let (octets, samples) = self.unit();
+        let channels = if channels == 0 { 1 } else { channels as usize };
+        (bytes / (octets * channels) * samples) as u64
     }
 }
 
@@ -101,8 +116,7 @@ impl Layout {
 
     /// Samples of one channel.
     pub fn samples(&self) -> u64 {
-        let frames = self.data.len() as u64 / (self.encoding.bytes() as u64 * u64::from(self.channels));
-        if self.encoding == Encoding::G722 { 2 * frames } else { frames }
+        self.encoding.samples(self.data.len(), self.channels)
     }
 
     /// How long it lasts.
@@ -116,6 +130,7 @@ struct Format {
     tag: u16,
     channels: u16,
     rate_hz: u32,
+    block: u16,
     bits: u16,
 }
 
@@ -124,13 +139,15 @@ const ALAW: u16 = 6;
 const ULAW: u16 = 7;
 /// As project-rtp wrote it, and the tags that others use for the same octets.
 const G722: [u16; 3] = [0xA112, 0x028F, 0x0065];
+/// As project-rtp wrote it.
+const ILBC: u16 = 0xA116;
 const EXTENSIBLE: u16 = 0xFFFE;
 
 impl Format {
     fn read(body: &[u8]) -> Result<Self, WavError> {
         let word = |at: usize| body.get(at..)?.first_chunk::<2>().copied().map(u16::from_le_bytes);
         let long = |at: usize| body.get(at..)?.first_chunk::<4>().copied().map(u32::from_le_bytes);
-        let (Some(tag), Some(channels), Some(rate_hz), Some(bits)) = (word(0), word(2), long(4), word(14)) else {
+        let (Some(tag), Some(channels), Some(rate_hz), Some(block), Some(bits)) = (word(0), word(2), long(4), word(12), word(14)) else {
             return Err(WavError::BadFormat("shorter than 16 bytes"));
         };
         let tag = if tag == EXTENSIBLE { word(24).ok_or(WavError::BadFormat("no sub-format"))? } else { tag };
@@ -140,7 +157,7 @@ impl Format {
         if rate_hz == 0 {
             return Err(WavError::BadFormat("a sample rate of 0"));
         }
-        Ok(Self { tag, channels, rate_hz, bits })
+        Ok(Self { tag, channels, rate_hz, block, bits })
     }
 
     fn encoding(&self) -> Result<Encoding, WavError> {
@@ -152,6 +169,9 @@ impl Format {
             (ULAW, _) => Encoding::Ulaw,
             // Two channels of it cannot be told apart: nobody says how they are put beside each other.
             (tag, _) if G722.contains(&tag) && self.channels == 1 => Encoding::G722,
+            (ILBC, _) if self.channels == 1 => {
+                Encoding::Ilbc(if usize::from(self.block) == Mode::Ms30.octets() { Mode::Ms30 } else { Mode::Ms20 })
+            }
             (tag, bits) => return Err(WavError::Unsupported { tag, bits }),
         })
     }
@@ -206,6 +226,7 @@ mod tests {
         assert_eq!(of(1, 1, 24), Ok(Encoding::Pcm24));
         assert_eq!((of(6, 1, 8), of(7, 2, 8)), (Ok(Encoding::Alaw), Ok(Encoding::Ulaw)));
         assert_eq!(of(0xA112, 1, 8), Ok(Encoding::G722));
+        assert_eq!(of(0xA116, 1, 0), Ok(Encoding::Ilbc(Mode::Ms20)));
         assert_eq!(of(0xA112, 2, 8), Err(WavError::Unsupported { tag: 0xA112, bits: 8 }));
         assert_eq!(of(3, 1, 32), Err(WavError::Unsupported { tag: 3, bits: 32 }));
         assert_eq!(of(1, 0, 16), Err(WavError::BadFormat("the number of channels")));

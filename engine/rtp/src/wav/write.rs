@@ -79,7 +79,7 @@ impl Header {
 
     /// Bytes of one sample of all channels.
     pub const fn frame_bytes(&self) -> usize {
-        self.format.encoding().bytes() * self.channels as usize
+        self.format.encoding().unit().0 * self.channels as usize
     }
 
     /// The header of a file with so many bytes of samples.
@@ -97,7 +97,7 @@ impl Header {
         out.extend(self.rate_hz.to_le_bytes());
         out.extend((self.rate_hz * frame).to_le_bytes());
         out.extend((frame as u16).to_le_bytes());
-        out.extend((8 * self.format.encoding().bytes() as u16).to_le_bytes());
+        out.extend((8 * self.format.encoding().unit().0 as u16).to_le_bytes());
         if !linear {
             out.extend(0_u16.to_le_bytes());
             out.extend(b"fact");
