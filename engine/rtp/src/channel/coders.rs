@@ -29,15 +29,16 @@ struct Ilbc {
     encoder: ilbc::Encoder,
 }
 
-/// Frames of a channel in the batch of a slot.
+/// How often something of a channel happened in a slot.
 #[derive(Debug, Clone, Copy, Default)]
-struct Turns {
+pub struct Turns {
     slot: u64,
     count: u16,
 }
 
 impl Turns {
-    const fn next(&mut self, slot: u64) -> u16 {
+    /// How often it did before; counts one more. Slots are told apart by their number, which is never 0.
+    pub const fn next(&mut self, slot: u64) -> u16 {
         if self.slot != slot {
             *self = Self { slot, count: 0 };
         }

@@ -12,6 +12,7 @@
 mod clocked;
 mod coders;
 mod frame;
+mod quality;
 mod rtcp_state;
 mod view;
 mod watch;
@@ -20,7 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 pub use clocked::{Clocked, Recording, Waiting};
-pub use coders::Coders;
+pub use coders::{Coders, Turns};
 pub use frame::{FRAME_MAX, Frame, Gain, RateState};
 pub use rtcp_state::RtcpState;
 pub use watch::MediaWatch;
@@ -107,6 +108,8 @@ pub struct Channel {
     pub events_in: EventReceiver,
     /// Digits to it.
     pub events_out: Box<EventSender>,
+    /// Packets of its source in this slot.
+    pub turns: Turns,
     /// It is among those whose digits need time.
     pub dials: bool,
     /// Events sent, and the number of the last packet of the last one.
@@ -148,6 +151,7 @@ impl Channel {
             odd_frames: false,
             events_in: EventReceiver::default(),
             events_out: Box::default(),
+            turns: Turns::default(),
             dials: false,
             events_sent: 0,
             event_sequence: 0,

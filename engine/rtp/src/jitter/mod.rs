@@ -148,6 +148,9 @@ impl JitterBuffer {
                 self.counts.late += 1;
                 self.note_late(late as u32 + packet.ticks);
                 return;
+            } else if packet.ticks > 0 {
+                // How much later it might have come; that of the latest counts, not that of the newest.
+                self.spare = self.spare.min((packet.timestamp.wrapping_sub(cursor) as i32).max(0).unsigned_abs());
             }
         }
         while !self.store.insert(packet, now_ms) {
@@ -188,7 +191,6 @@ impl JitterBuffer {
             (self.spare, self.window) = (u32::MAX, WINDOW);
             return;
         }
-        self.spare = self.spare.min(spare);
         self.window = self.window.saturating_sub(1);
         if self.window == 0 {
             let step = self.step();

@@ -22,6 +22,8 @@ pub(super) struct Counters {
     pub dtls: u64,
     /// From a source that the check refused.
     pub badsource: u64,
+    /// More of one source in a slot than a channel takes.
+    pub flood: u64,
     /// RTCP packets taken.
     pub rtcp: u64,
     /// Transcoding that did not fit the slot or the network.
@@ -32,7 +34,7 @@ pub(super) struct Counters {
 
 impl Counters {
     /// Names and values, in the order they are shown.
-    pub const fn list(&self) -> [(&'static str, u64); 11] {
+    pub const fn list(&self) -> [(&'static str, u64); 12] {
         [
             ("packets_received", self.received),
             ("packets_forwarded", self.forwarded),
@@ -42,6 +44,7 @@ impl Counters {
             ("packets_stun", self.stun),
             ("packets_dtls", self.dtls),
             ("packets_badsource", self.badsource),
+            ("packets_flood", self.flood),
             ("packets_rtcp", self.rtcp),
             ("packets_overrun", self.overrun),
             ("channels_opened", self.opened),

@@ -23,6 +23,10 @@ use crate::packet::{Kind, RtpView, demux};
 use crate::source::Decision;
 use crate::stream::{Arrival, SourcePacket};
 
+/// Packets that a channel takes in a slot, so that a flood of its own source takes nobody else's time: 100 ms of 10 ms each
+/// after the longest stall that the ring bridges, and twice that again for duplicates and what was held back.
+const PACKETS_PER_SLOT: u16 = 32;
+
 /// What is known of a packet once its channel has taken it.
 struct Taken {
     format: Format,
@@ -166,6 +170,10 @@ impl Media {
                 self.counters.badsource += 1;
                 return None;
             }
+        }
+        if channel.turns.next(self.turn) >= PACKETS_PER_SLOT {
+            self.counters.flood += 1;
+            return None;
         }
         let format = channel.formats.incoming(view.header.payload_type);
         let audio_clock = format.and_then(|f| matches!(f.kind, FormatKind::Audio(_)).then_some(f.clock_rate_hz));

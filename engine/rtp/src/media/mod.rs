@@ -61,8 +61,9 @@ pub struct Media {
     kernels: Kernels,
     rng: ChaCha20Rng,
     table: Table,
-    /// Time of the slot.
+    /// Time of the slot, and its number.
     now: Instant,
+    turn: u64,
     batch: Batch,
     decoders: Decoders,
     encoders: Encoders,
@@ -114,6 +115,7 @@ impl Media {
             rng: ChaCha20Rng::from_seed(seed),
             table: Table::new(channels_max),
             now: start.now,
+            turn: 0,
             batch: Batch::new(),
             decoders: Decoders::new(),
             encoders: Encoders::new(),
@@ -139,6 +141,7 @@ impl Media {
     /// Begins a slot. What the last one made is gone.
     pub fn begin(&mut self, now: Instant) {
         self.now = now;
+        self.turn += 1;
         self.batch.clear();
         self.decoders.clear();
         self.encoders.clear();

@@ -137,3 +137,14 @@ fn direction_stops_either_way() {
     bed.target(a, A, &[plain(0)]);
     assert_eq!(bed.say(kb, &mut pb, &[1; 160]).unwrap().to, addr(A));
 }
+
+#[test]
+fn a_flood_of_the_right_source_is_cut_and_the_next_slot_takes_again() {
+    let mut bed = Bed::new();
+    let [(ka, _), _] = bed.bridge((A, &[plain(0)]), (B, &[plain(0)]));
+    let mut phone = Phone::new(A, 0);
+    let flood: Vec<_> = (0..200).map(|_| (ka, addr(A), phone.packet(&[1; 160]))).collect();
+    assert_eq!(bed.slot(&flood).iter().filter(|s| s.port == Port::Rtp).count(), 32);
+    assert_eq!(bed.status("packets_flood"), 168);
+    assert!(bed.say(ka, &mut phone, &[1; 160]).is_some());
+}
