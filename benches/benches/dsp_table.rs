@@ -45,7 +45,18 @@ impl<'a> Part<'a> {
         self.lines.push(Line { name: name.into(), frames, run: Box::new(run), best_ns: f64::MAX });
     }
 
-    fn print(mut self) {
+    fn print(self) {
+        self.measured();
+    }
+
+    /// The same, and how many calls a core can do of which each line does one in `best_ns` every 20 ms.
+    fn print_calls(self) {
+        for (name, best_ns) in self.measured() {
+            println!("{:24} {name:16} {:9.0} calls per core", "", 20e6 / best_ns);
+        }
+    }
+
+    fn measured(mut self) -> Vec<(String, f64)> {
         for _ in 0..TURNS {
             for line in &mut self.lines {
                 let start = Instant::now();
@@ -57,6 +68,7 @@ impl<'a> Part<'a> {
         for line in &self.lines {
             println!("{:24} {:16} {:9.1} ns {:7.2} x", self.name, line.name, line.best_ns, first / line.best_ns);
         }
+        self.lines.into_iter().map(|line| (line.name, line.best_ns)).collect()
     }
 }
 
@@ -231,7 +243,7 @@ fn mix() {
             let mut out = vec![[0; 160]; PARTIES];
             part.line(format!("{}{name}", k.level().name()), PARTIES, move || {
                 let mut sum = [0; 160];
-                frames.iter().for_each(|frame| k.mix.add(&mut sum, black_box(frame)));
+                k.mix.add_all(&mut sum, black_box(frames).iter().copied());
                 frames.iter().zip(&mut out).for_each(|(own, out)| k.mix.without(limit, &sum, own, black_box(out)));
             });
         }
@@ -358,10 +370,44 @@ fn calls() {
             tick += 1;
         });
     }
-    if let Some(line) = part.lines.last() {
-        println!("calls per core = 20 ms / ns per call ({} lines)", line.name);
+    part.print_calls();
+}
+
+/// A call PCMU to iLBC and back, 20 ms: decode mu-law, encode iLBC; decode iLBC, encode mu-law. Both ends are at 8 kHz.
+fn ilbc_calls() {
+    const CALLS: usize = 64;
+    let mode = ilbc::Mode::Ms20;
+    let (narrow, coded) = (signals::octets("plc/speech.ulaw"), signals::speech_ilbc(mode));
+    let (narrow, coded) = (&narrow, &coded);
+    let mut part = Part::new("call PCMU <> iLBC 20");
+    for k in levels() {
+        let mut calls = vec![(ilbc::Encoder::new(mode), ilbc::Decoder::new(mode)); CALLS];
+        let (mut encode, mut decode) = (Batch::new(CALLS, CALLS * 160), Batch::new(CALLS, CALLS * 38));
+        let (mut tickets, mut tick) = (Vec::with_capacity(CALLS), 0);
+        part.line(k.level().name(), CALLS, move || {
+            encode.clear();
+            decode.clear();
+            tickets.clear();
+            for (n, (encoder, decoder)) in calls.iter().enumerate() {
+                let (at, frame) = ((n * 6007 + tick * 160) % (narrow.len() - 160), (n * 31 + tick) % (coded.len() / 38));
+                let mut samples = [0; 160];
+                k.g711.ulaw_decode(&narrow[at..at + 160], &mut samples);
+                let to_ilbc = encode.push(encoder, &samples).expect("room");
+                tickets.push((to_ilbc, decode.push(decoder, &coded[38 * frame..38 * frame + 38]).expect("room")));
+            }
+            k.ilbc.encode(&mut encode);
+            k.ilbc.decode(&mut decode);
+            for ((encoder, decoder), (to_ilbc, to_narrow)) in calls.iter_mut().zip(&tickets) {
+                *encoder = *encode.state(*to_ilbc).expect("pushed");
+                *decoder = *decode.state(*to_narrow).expect("pushed");
+                let mut codes = [0; 160];
+                k.g711.ulaw_encode(decode.output(*to_narrow), &mut codes);
+                black_box((encode.output(*to_ilbc), &codes));
+            }
+            tick += 1;
+        });
     }
-    part.print();
+    part.print_calls();
 }
 
 fn main() {
@@ -378,7 +424,10 @@ fn main() {
         ("mix", mix),
         ("dtmf", dtmf),
         ("ilbc", ilbc),
-        ("calls", calls),
+        ("calls", || {
+            calls();
+            ilbc_calls();
+        }),
     ];
     // `cargo bench` says so; `cargo test --benches` only asks whether it starts.
     if !std::env::args().any(|arg| arg == "--bench") {

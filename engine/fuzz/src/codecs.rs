@@ -102,6 +102,7 @@ fn ilbc(mode: ilbc::Mode, frames: &[&[u8]]) {
             assert_eq!(encode.output(ticket).len(), mode.octets());
             assert_eq!(encode.output(ticket).last().map(|last| last & 1), Some(0), "a frame that is sent is not empty");
         }
-        assert!(decoder == decoder && encoder == encoder, "{}: not a number", kernels.level().name());
+        let (same_decoder, same_encoder) = (decoder, encoder);
+        assert!(decoder == same_decoder && encoder == same_encoder, "{}: not a number", kernels.level().name());
     }
 }

@@ -21,10 +21,10 @@ pub struct Block([i16; ROOM]);
 impl Block {
     pub(super) const SILENCE: Self = Self([0; ROOM]);
 
-    /// Writes samples from `at`, as far as the block goes.
+    /// Writes samples from `at`, if the block has room for them.
     pub(super) fn put(&mut self, at: usize, samples: &[i16]) {
-        for (to, from) in self.0[..BLOCK].iter_mut().skip(at).zip(samples) {
-            *to = *from;
+        if let Some(to) = self.0[..BLOCK].get_mut(at..at + samples.len()) {
+            to.copy_from_slice(samples);
         }
     }
 }
@@ -42,6 +42,9 @@ pub struct Spectrum {
 
 /// Energy over a block of a sine of -42 dBm0: peak 22 749 at 0 dBm0, 180.7 at -42.
 const LEAST: f32 = BLOCK as f32 * 180.7 * 180.7 / 2.0;
+/// A block with less energy has no tone that counts, so nobody need look for it: what a frequency takes is at most what there is, and a tenth more
+/// where sine and cosine are not quite at right angles over the block.
+const QUIET: u64 = (LEAST / 1.2) as u64;
 /// Part of the energy that the two tones have: -0.85 dB.
 const PURITY: f32 = 0.822;
 /// The same for a digit that is held already: a drop-out of 8 ms leaves 0.37 of a block.
@@ -86,7 +89,11 @@ impl Spectrum {
 
 /// The strongest of a group, if it is well above the rest.
 fn strongest(group: &[f32; 4]) -> Option<(usize, f32)> {
-    let (place, most) = group.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let mut place = 0;
+    for (i, energy) in group.iter().enumerate() {
+        place = if *energy >= group[place & 3] { i } else { place };
+    }
+    let most = group[place & 3];
     let rivals = group.iter().filter(|energy| **energy * DISTINCT > most).count();
     (rivals == 1).then_some((place, most))
 }
@@ -94,13 +101,17 @@ fn strongest(group: &[f32; 4]) -> Option<(usize, f32)> {
 /// The spectrum by rows, generic over the lane type.
 #[inline(always)]
 pub(super) fn spectrum<L: Lanes>(l: L, block: &Block) -> Spectrum {
+    let used = BLOCK.next_multiple_of(L::LANES);
+    let energy = meter::lanes::squares(l, &block.0[..used]);
+    if energy < QUIET {
+        return Spectrum::new(&[0; 16], energy);
+    }
     let (waves, _) = WAVES.0.as_chunks::<8>();
     let (low, high) = (sums(l, block, &waves[0]), sums(l, block, &waves[1]));
     let mut all = [0; 16];
     all[..8].copy_from_slice(&low);
     all[8..].copy_from_slice(&high);
-    let used = BLOCK.next_multiple_of(L::LANES);
-    Spectrum::new(&all, meter::lanes::squares(l, &block.0[..used]))
+    Spectrum::new(&all, energy)
 }
 
 /// Sums of products with eight waves.
@@ -119,9 +130,13 @@ fn sums<L: Lanes>(l: L, block: &Block, waves: &[[i16; ROOM]; 8]) -> [i32; 8] {
 
 /// The spectrum one sample at a time.
 pub(super) fn scalar(block: &Block) -> Spectrum {
+    let all = block.0.iter().map(|x| meter::lanes::square(*x)).sum();
+    if all < QUIET {
+        return Spectrum::new(&[0; 16], all);
+    }
     let sum = |wave: &[i16; ROOM]| block.0.iter().zip(wave).map(|(x, y)| i32::from(*x) * i32::from(*y)).sum();
     let sums = std::array::from_fn(|i| sum(&WAVES.0[i]));
-    Spectrum::new(&sums, block.0.iter().map(|x| meter::lanes::square(*x)).sum())
+    Spectrum::new(&sums, all)
 }
 
 /// Sine and cosine of each frequency, zero behind the block.

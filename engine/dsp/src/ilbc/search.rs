@@ -316,8 +316,7 @@ fn strongest<F: Floats>(f: F, products: &[f32], inverse: &[f32], count: usize, r
         let product = f.load(&products[at..]);
         let gain = f.mul(product, f.load(&inverse[at..]));
         let mut measure = f.mul(product, gain);
-        measure = f.if_greater(f.splat(GAIN_MAX), gain, measure, nothing);
-        measure = f.if_greater(gain, f.splat(-GAIN_MAX), measure, nothing);
+        measure = f.if_greater(f.splat(GAIN_MAX * GAIN_MAX), f.mul(gain, gain), measure, nothing);
         measure = f.if_greater(end, here, measure, nothing);
         if rising {
             measure = f.if_greater(product, f.splat(0.0), measure, nothing);
@@ -330,12 +329,11 @@ fn strongest<F: Floats>(f: F, products: &[f32], inverse: &[f32], count: usize, r
     }
     f.store(best, &mut most);
     f.store(best_at, &mut place);
-    let mut found = Best { measure: NOTHING, index: 0, gain: 0.0 };
-    for (measure, place) in most.iter().zip(&place).take(F::WIDTH).filter(|(measure, _)| **measure > NOTHING) {
-        if *measure > found.measure || *measure == found.measure && *place as usize > found.index {
-            found = Best { measure: *measure, index: *place as usize, gain: 0.0 };
-        }
-    }
+    // Without branches: which lane wins is anybody's guess.
+    let (most, place) = (&most[..F::WIDTH], &place[..F::WIDTH]);
+    let measure = most.iter().fold(NOTHING, |most, measure| if *measure > most { *measure } else { most });
+    let last = most.iter().zip(place).fold(0.0_f32, |last, (own, place)| if *own == measure && *place > last { *place } else { last });
+    let mut found = Best { measure, index: if measure > NOTHING { last as usize } else { 0 }, gain: 0.0 };
     if found.measure > NOTHING {
         found.gain = products[found.index] * inverse[found.index];
     }

@@ -40,8 +40,8 @@ pub(super) fn search<F: Floats>(
     for (n, (scalar, target)) in scalars.iter_mut().zip(&folded[..len]).enumerate() {
         let predicted = prediction(f, weighting[usize::from(n >= change)], &past);
         *scalar = nearest(&STATE_LEVELS, target - predicted);
-        past.copy_within(..ORDER - 1, 1);
-        past[0] = STATE_LEVELS[*scalar] + predicted;
+        let [y1, y2, y3, y4, y5, y6, y7, y8, y9, _] = past;
+        past = [STATE_LEVELS[*scalar & 7] + predicted, y1, y2, y3, y4, y5, y6, y7, y8, y9];
     }
     (scale, scalars)
 }

@@ -304,6 +304,11 @@ impl Lanes for Array {
         let clamp = |v: i32| v.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
         std::array::from_fn(|i| clamp(if i < N / 2 { first[i] } else { second[i - N / 2] }))
     }
+    #[inline(always)]
+    fn braid(self, even: Self::I32, odd: Self::I32) -> Self::I16 {
+        let clamp = |v: i32| v.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+        std::array::from_fn(|i| clamp(if i % 2 == 0 { even[i / 2] } else { odd[i / 2] }))
+    }
 }
 
 /// Columns become rows, in three rounds of exchanges that the compiler knows as unpack instructions.

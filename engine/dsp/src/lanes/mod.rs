@@ -182,4 +182,6 @@ pub(crate) trait Lanes: Copy {
     fn shr_wide<const K: u32>(self, a: Self::I32) -> Self::I32;
     /// Wide lanes saturated to 16 bits, in order.
     fn pack(self, first: Self::I32, second: Self::I32) -> Self::I16;
+    /// Wide lanes saturated to 16 bits, those of `even` and `odd` in turn.
+    fn braid(self, even: Self::I32, odd: Self::I32) -> Self::I16;
 }

@@ -158,6 +158,13 @@ impl Check for Moves {
         assert_eq!(row(l, wide), y.as_ref(), "{name} interleave");
         let (first, second) = l.pairs(a, b);
         assert_eq!(row(l, l.pack(l.dot(zero, first, one), l.dot(zero, second, one))), x.as_ref(), "{name} pairs");
+        let (first, second) = l.pairs(a, b);
+        let (even, odd) = (l.add_wide(first, first), l.shr_wide::<16>(second));
+        let got = row(l, l.braid(even, odd));
+        let double = |i: usize| (i32::from(x.as_ref()[i] as u16) | i32::from(y.as_ref()[i]) << 16).wrapping_mul(2);
+        let half = L::LANES / 2;
+        let expected = (0..L::LANES).map(|i| if i % 2 == 0 { double(i / 2) } else { i32::from(y.as_ref()[half + i / 2]) });
+        assert_eq!(got, expected.map(|v| v.clamp(-32768, 32767) as i16).collect::<Vec<_>>(), "{name} braid");
         let mut sums = vec![0; L::LANES];
         let widened = l.load_wider(&x);
         l.store_sums(widened, &mut l.sums_of_mut(&mut sums).0[0]);

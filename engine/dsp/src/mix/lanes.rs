@@ -24,6 +24,22 @@ pub(super) fn add<L: Lanes>(l: L, sum: &mut [i32], frame: &[i16]) {
 }
 
 #[inline(always)]
+pub(super) fn add_four<L: Lanes>(l: L, sum: &mut [i32], frames: [&[i16]; 4]) {
+    let (sums, sum_rest) = l.sums_of_mut(sum);
+    let [(a, a_rest), (b, b_rest), (c, c_rest), (d, d_rest)] = frames.map(|frame| l.rows(frame));
+    for ((((sums, a), b), c), d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        let ((a, b), (c, d)) = ((l.load_wider(a), l.load_wider(b)), (l.load_wider(c), l.load_wider(d)));
+        let sum = l.load_sums(sums);
+        let first = l.add_wide(l.add_wide(a.0, b.0), l.add_wide(c.0, d.0));
+        let second = l.add_wide(l.add_wide(a.1, b.1), l.add_wide(c.1, d.1));
+        l.store_sums((l.add_wide(sum.0, first), l.add_wide(sum.1, second)), sums);
+    }
+    for ((((sum, a), b), c), d) in sum_rest.iter_mut().zip(a_rest).zip(b_rest).zip(c_rest).zip(d_rest) {
+        *sum += i32::from(*a) + i32::from(*b) + i32::from(*c) + i32::from(*d);
+    }
+}
+
+#[inline(always)]
 pub(super) fn without<L: Lanes>(l: L, sum: &[i32], own: &[i16], out: &mut [i16]) {
     let (sums, sum_rest) = l.sums_of(sum);
     let ((rows, own_rest), (outs, out_rest)) = (l.rows(own), l.rows_mut(out));

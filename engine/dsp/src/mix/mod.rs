@@ -33,6 +33,7 @@ type Narrow = unsafe fn(&[i32], &[i16], &mut [i16]);
 #[derive(Debug, Clone, Copy)]
 pub struct Mix {
     add: unsafe fn(&mut [i32], &[i16]),
+    add_four: unsafe fn(&mut [i32], [&[i16]; 4]),
     without: Narrow,
     without_soft: Narrow,
 }
@@ -40,15 +41,19 @@ pub struct Mix {
 impl Mix {
     /// The kernels of a level. A `Level` exists only where the CPU can run it.
     pub(crate) fn new(level: Level) -> Self {
+        macro_rules! of {
+            ($path:path) => {{
+                use $path as level;
+                Self { add: level::add, add_four: level::add_four, without: level::without, without_soft: level::without_soft }
+            }};
+        }
         match level.isa() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => Self { add: x86::avx512::add, without: x86::avx512::without, without_soft: x86::avx512::without_soft },
+            Isa::Avx512 => of!(x86::avx512),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => Self { add: x86::avx2::add, without: x86::avx2::without, without_soft: x86::avx2::without_soft },
-            Isa::Portable => {
-                Self { add: plain::portable::add, without: plain::portable::without, without_soft: plain::portable::without_soft }
-            }
-            Isa::Scalar => Self { add: plain::scalar::add, without: plain::scalar::without, without_soft: plain::scalar::without_soft },
+            Isa::Avx2 => of!(x86::avx2),
+            Isa::Portable => of!(plain::portable),
+            Isa::Scalar => of!(plain::scalar),
         }
     }
 
@@ -60,6 +65,26 @@ impl Mix {
         assert_eq!(sum.len(), frame.len());
         // SAFETY: `new` took a level that the CPU has.
         unsafe { (self.add)(sum, frame) }
+    }
+
+    /// Adds speakers, the sum read and written once for four of them.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn add_all<'a>(&self, sum: &mut [i32], frames: impl IntoIterator<Item = &'a [i16]>) {
+        let mut frames = frames.into_iter();
+        while let Some(a) = frames.next() {
+            let rest = (frames.next(), frames.next(), frames.next());
+            if let (Some(b), Some(c), Some(d)) = rest {
+                let four = [a, b, c, d];
+                assert!(four.iter().all(|frame| frame.len() == sum.len()));
+                // SAFETY: `new` took a level that the CPU has.
+                unsafe { (self.add_four)(sum, four) }
+            } else {
+                self.add(sum, a);
+                [rest.0, rest.1, rest.2].into_iter().flatten().for_each(|frame| self.add(sum, frame));
+            }
+        }
     }
 
     /// What a speaker hears: `out[i] = limit(sum[i] - own[i])`.

@@ -11,6 +11,9 @@ pub(super) mod portable {
     pub(in crate::mix) fn add(sum: &mut [i32], frame: &[i16]) {
         lanes::add(Array, sum, frame);
     }
+    pub(in crate::mix) fn add_four(sum: &mut [i32], frames: [&[i16]; 4]) {
+        lanes::add_four(Array, sum, frames);
+    }
     pub(in crate::mix) fn without(sum: &[i32], own: &[i16], out: &mut [i16]) {
         lanes::without(Array, sum, own, out);
     }
@@ -25,6 +28,9 @@ pub(super) mod scalar {
         for (sum, x) in sum.iter_mut().zip(frame) {
             *sum += i32::from(*x);
         }
+    }
+    pub(in crate::mix) fn add_four(sum: &mut [i32], frames: [&[i16]; 4]) {
+        frames.into_iter().for_each(|frame| add(sum, frame));
     }
     pub(in crate::mix) fn without(sum: &[i32], own: &[i16], out: &mut [i16]) {
         for ((sum, own), out) in sum.iter().zip(own).zip(out) {

@@ -61,3 +61,19 @@ fn a_thousand_parties_at_full_scale_do_not_overflow() {
         assert!(out.iter().all(|x| *x < -32000));
     }
 }
+
+#[test]
+fn adding_all_at_once_is_adding_one_by_one_for_any_number() {
+    let mut random = crate::testing::Random(61);
+    for (name, mix) in levels() {
+        for len in [0, 1, 7, 31, 80, 160, 161] {
+            let frames: Vec<Vec<i16>> = (0..11).map(|_| (0..len).map(|_| random.sample()).collect()).collect();
+            for count in 0..frames.len() {
+                let (mut one_by_one, mut at_once) = (vec![5; len], vec![5; len]);
+                frames[..count].iter().for_each(|frame| mix.add(&mut one_by_one, frame));
+                mix.add_all(&mut at_once, frames[..count].iter().map(Vec::as_slice));
+                assert_eq!(one_by_one, at_once, "{name} {len} {count}");
+            }
+        }
+    }
+}

@@ -18,6 +18,11 @@ macro_rules! shells {
                 lanes::add(unsafe { $token::new() }, sum, frame);
             }
             #[target_feature(enable = $features)]
+            pub(in crate::mix) fn add_four(sum: &mut [i32], frames: [&[i16]; 4]) {
+                // SAFETY: this function runs only where the CPU has the features of the level.
+                lanes::add_four(unsafe { $token::new() }, sum, frames);
+            }
+            #[target_feature(enable = $features)]
             pub(in crate::mix) fn without(sum: &[i32], own: &[i16], out: &mut [i16]) {
                 // SAFETY: this function runs only where the CPU has the features of the level.
                 lanes::without(unsafe { $token::new() }, sum, own, out);

@@ -82,7 +82,7 @@ fn channels_that_come_go_and_move_at_random_sound_as_if_they_were_alone() {
             encode.clear();
             let mut ticking = vec![];
             for (n, (channel, at, decoder, encoder, _)) in channels.iter().enumerate() {
-                if random.next() % 4 > 0 {
+                if !random.next().is_multiple_of(4) {
                     let decoding = decode.push(decoder, &channel.frames[*at]).unwrap();
                     ticking.push((n, decoding, encode.push(encoder, &channel.samples[*at]).unwrap()));
                 }

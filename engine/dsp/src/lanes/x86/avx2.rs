@@ -414,4 +414,10 @@ impl Lanes for Avx2 {
         let packed = op!(_mm256_packs_epi32(first, second));
         op!(_mm256_permute4x64_epi64::<0b11_01_10_00>(packed))
     }
+    #[inline(always)]
+    fn braid(self, even: __m256i, odd: __m256i) -> __m256i {
+        let packed = op!(_mm256_packs_epi32(even, odd)); // of each half: e0 e1 e2 e3 o0 o1 o2 o3
+        let turns = [0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15];
+        op!(_mm256_shuffle_epi8(packed, self.table(&turns)))
+    }
 }

@@ -384,4 +384,13 @@ impl Lanes for Avx512 {
         let order = op!(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7));
         op!(_mm512_permutexvar_epi64(order, packed))
     }
+    #[inline(always)]
+    fn braid(self, even: __m512i, odd: __m512i) -> __m512i {
+        // The low halves of the even lanes below those of the odd ones, shifted up; both saturated before.
+        let (least, most) = (op!(_mm512_set1_epi32(-32768)), op!(_mm512_set1_epi32(32767)));
+        let (even, odd) = (op!(_mm512_min_epi32(even, most)), op!(_mm512_min_epi32(odd, most)));
+        let (even, odd) = (op!(_mm512_max_epi32(even, least)), op!(_mm512_max_epi32(odd, least)));
+        let odd = op!(_mm512_slli_epi32::<16>(odd));
+        op!(_mm512_mask_blend_epi16(0xAAAA_AAAA, even, odd))
+    }
 }
