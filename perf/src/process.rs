@@ -139,6 +139,18 @@ fn collect(pipe: impl Read + Send + 'static, output: &Arc<Mutex<String>>) {
     });
 }
 
+/// A program that stands beside the one that runs.
+///
+/// # Errors
+/// It is not there; with how to build it.
+pub fn sibling(name: &str) -> Result<Command, String> {
+    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    // Tests run one directory deeper.
+    let places = [here.with_file_name(name), here.parent().map(|parent| parent.with_file_name(name)).unwrap_or_default()];
+    let found = places.into_iter().find(|path| path.is_file());
+    found.map(Command::new).ok_or_else(|| format!("{name} is not beside {}: cargo build --release", here.display()))
+}
+
 /// One GET on loopback: the whole answer as text.
 ///
 /// # Errors

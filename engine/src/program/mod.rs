@@ -3,10 +3,11 @@
 //! ```text
 //!   main(Program) ─▶ Settings ─▶ [--help | --version | --daemon] ─▶ log ─▶ run ─▶ exit code
 //! ```
-//! Exit codes: 0 ended as asked; 1 a demo or self-test failed, or the doctor warns; 2 the settings are wrong; 70 a bug of ours;
+//! Exit codes: 0 ended as asked; 1 a demo, self-test or bench failed, or the doctor warns; 2 the settings are wrong; 70 a bug of ours;
 //!             71 the system refused something; 78 this host cannot run us (sysexits.h names, see docs/runtime.md).
 //! Not here: shards, sockets, protocols.
 
+mod bench;
 mod daemon;
 mod demo;
 mod doctor;
@@ -15,6 +16,7 @@ mod sounds;
 pub mod switch;
 mod welcome;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -56,7 +58,13 @@ impl Failure {
 }
 
 fn start(program: Program) -> Result<ExitCode, Failure> {
-    let settings = Settings::read(program, std::env::args_os().skip(1), |name| std::env::var(name).ok()).map_err(Failure::usage)?;
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let (Program::Mediaswitch, Some((first, rest))) = (program, words.split_first())
+        && first == "bench"
+    {
+        return bench::run(rest);
+    }
+    let settings = Settings::read(program, words, |name| std::env::var(name).ok()).map_err(Failure::usage)?;
     if settings.is_set("help") {
         return say(&Settings::help(program));
     }

@@ -53,7 +53,7 @@ impl Program {
     const fn words(self) -> &'static str {
         match self {
             Self::Control => "[SCRIPT] ",
-            Self::Mediaswitch => "[demo | doctor] ",
+            Self::Mediaswitch => "[demo | doctor | bench] ",
             Self::Sip | Self::Rtp => "",
         }
     }
@@ -188,6 +188,7 @@ impl Settings {
         if program == Program::Mediaswitch {
             out.push_str("\n  demo   start the switch, place a call between two built-in phones, check what they hear\n");
             out.push_str("  doctor look at this host: what costs calls, what it costs, and the command that mends it\n");
+            out.push_str("  bench  measure what this host carries; `mediaswitch bench --help` says how\n");
         }
         out.push_str("\nOptions (also as MEDIASWITCH_NAME in the environment, and as name = value in --config):\n");
         for setting in TABLE.iter().filter(|setting| setting.of.contains(&program)) {

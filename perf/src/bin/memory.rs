@@ -8,14 +8,14 @@
 //! Units:  bytes of VmRSS per item; what the kernel holds for sockets is not in it.
 //! Errors: exit 1 with the reason; a figure is printed only when every item was taken.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::Range;
-use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use perf::process::{Process, free_port, free_port_range};
+use perf::api::Api;
+use perf::process::{Process, free_port, free_port_range, sibling};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sip::auth::{ClientAuth, Identity};
@@ -45,28 +45,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// A program that `cargo build` has put beside this one.
-fn program(name: &str) -> Result<Command, String> {
-    let here = std::env::current_exe().map_err(|error| error.to_string())?;
-    let path: PathBuf = here.with_file_name(name);
-    if !path.exists() {
-        return Err(format!("{name} is not built: cargo build --release"));
-    }
-    Ok(Command::new(path))
-}
-
 fn registered(count: usize) -> Result<(), String> {
     let (sip, http) = (port()?, port()?);
-    let mut command = program("project-sip")?;
+    let mut command = sibling("project-sip")?;
     command.args(["--sip-address", "127.0.0.1", "--log", "warn", "--sp", &sip.to_string(), "--cp", &http.to_string()]);
     let mut server = Process::start(command).map_err(|error| error.to_string())?;
     server.wait_ready(http, PATIENCE)?;
     let mut api = Api::connect(http)?;
-    api.ask("PUT", &format!("/dir/{DOMAIN}"), r#"{"control":"http://127.0.0.1:9","users":[]}"#)?;
+    api.tell("PUT", &format!("/dir/{DOMAIN}"), r#"{"control":"http://127.0.0.1:9","users":[]}"#)?;
     for first in (0..count).step_by(1000) {
         let users: Vec<String> =
             (first..count.min(first + 1000)).map(|user| format!(r#"{{"username":"{user}","secret":"secret-{user}"}}"#)).collect();
-        api.ask("PATCH", &format!("/dir/{DOMAIN}"), &format!(r#"{{"users":[{}]}}"#, users.join(",")))?;
+        api.tell("PATCH", &format!("/dir/{DOMAIN}"), &format!(r#"{{"users":[{}]}}"#, users.join(",")))?;
     }
     let mut phones = Registrations::new(SocketAddr::from((Ipv4Addr::LOCALHOST, sip)))?;
     let half = count / 2;
@@ -77,8 +67,8 @@ fn registered(count: usize) -> Result<(), String> {
     let start = Instant::now();
     phones.run(half..count)?;
     let took = start.elapsed();
-    let live = api.ask("GET", "/reg", "")?;
-    if !live.contains(&format!("\"count\":{count}")) {
+    let live = api.tell("GET", "/reg", "")?;
+    if live["count"].as_u64() != u64::try_from(count).ok() {
         return Err(format!("not all {count} are registered: {live}"));
     }
     let after = resident(&server)?;
@@ -94,17 +84,14 @@ fn opened(count: usize) -> Result<(), String> {
     let http = port()?;
     let (first, last) =
         free_port_range(u16::try_from(2 * count).map_err(|_| "more channels than ports")?).map_err(|error| error.to_string())?;
-    let mut command = program("project-rtp")?;
+    let mut command = sibling("project-rtp")?;
     command.args(["--pa", "127.0.0.1", "--log", "warn", "--port", &http.to_string(), "--rtp-ports", &format!("{first}-{last}")]);
     let mut server = Process::start(command).map_err(|error| error.to_string())?;
     server.wait_ready(http, PATIENCE)?;
     let mut api = Api::connect(http)?;
     let before = resident(&server)?;
     for _ in 0..count {
-        let answer = api.ask("POST", "/channel", "{}")?;
-        if !answer.contains("\"uuid\"") {
-            return Err(format!("no channel: {answer}"));
-        }
+        api.tell("POST", "/channel", "{}")?;
     }
     let after = resident(&server)?;
     print("idle channel", count, before, after);
@@ -125,54 +112,8 @@ fn port() -> Result<u16, String> {
     free_port().map_err(|error| error.to_string())
 }
 
-/// VmRSS of a process, in bytes.
 fn resident(process: &Process) -> Result<u64, String> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).map_err(|error| error.to_string())?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().map_err(|_| "VmRSS is no number")?;
-    Ok(kib * 1024)
-}
-
-/// One keep-alive connection to a program's API.
-struct Api {
-    stream: BufReader<TcpStream>,
-}
-
-impl Api {
-    fn connect(port: u16) -> Result<Self, String> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(|error| error.to_string())?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        Ok(Self { stream: BufReader::new(stream) })
-    }
-
-    /// Body of the answer, whatever its status.
-    fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<String, String> {
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        let mut exchange = || -> io::Result<String> {
-            self.stream.get_mut().write_all(request.as_bytes())?;
-            let mut length = 0;
-            loop {
-                let mut line = String::new();
-                if self.stream.read_line(&mut line)? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                let line = line.trim_end();
-                if line.is_empty() {
-                    break;
-                }
-                if let Some((name, value)) = line.split_once(':')
-                    && name.eq_ignore_ascii_case("content-length")
-                {
-                    length = value.trim().parse().unwrap_or(0);
-                }
-            }
-            let mut body = vec![0; length];
-            self.stream.read_exact(&mut body)?;
-            Ok(String::from_utf8_lossy(&body).into_owned())
-        };
-        exchange().map_err(|error| format!("{method} {path}: {error}"))
-    }
+    perf::bench::usage::resident(process.id()).ok_or_else(|| "no VmRSS".to_owned())
 }
 
 /// Phones that register, from one socket.

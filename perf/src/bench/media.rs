@@ -1,0 +1,386 @@
+//! `bench relay`, `transcode` and `mix`: RTP through the switch at a load, and the search for the highest that holds.
+//!
+//! ```text
+//!   level(n):  mediaswitch ─▶ n channels in bridges or conferences ─▶ 0.6 s of warm-up ─▶ measured ─▶ Level
+//!   measure:   search of levels ─▶ rounds at half the capacity: ours, bare forwarder, by turns ─▶ ratios
+//! ```
+//! Shape:  a fresh process for each level; 50 packets a second and channel at 20 ms; four streams carry tones and are listened to.
+//! Units:  microseconds of CPU of the whole process, kernel included, per packet that came back.
+//! Errors: text; a server that refuses its set-up ends the measurement.
+//! Limits: see [`fault`].
+//! Not here: how a figure is shown (`report`).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::options::{CHANNELS_MAX, Options};
+use super::search::{self, End, Found, Verdict};
+use super::server::{Channel, Look, Switch, own_loopback};
+use super::usage::Usage;
+use super::{pinned, progress};
+use crate::load::forwarder::{Forwarder, Spoil};
+use crate::load::{Codec, Generator, Leg, Outcome, What};
+
+/// What the channels do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// Bridges of two, with the codec of each side.
+    Bridge(Codec, Codec),
+    /// Conferences of so many, all with one codec.
+    Mix(usize, Codec),
+}
+
+impl Job {
+    /// Channels of one bridge or conference.
+    const fn group(self) -> usize {
+        match self {
+            Self::Bridge(..) => 2,
+            Self::Mix(parties, _) => parties,
+        }
+    }
+
+    fn codec(self, channel: usize) -> Codec {
+        match self {
+            Self::Bridge(even, odd) => {
+                if channel.is_multiple_of(2) {
+                    even
+                } else {
+                    odd
+                }
+            }
+            Self::Mix(_, codec) => codec,
+        }
+    }
+
+    /// What the report calls it.
+    pub fn name(self) -> String {
+        match self {
+            Self::Bridge(from, to) if from == to => format!("relay {}", from.name()),
+            Self::Bridge(from, to) => format!("transcode {} to {}", from.name(), to.name()),
+            Self::Mix(parties, codec) => format!("mix of {parties}, {}", codec.name()),
+        }
+    }
+}
+
+const WARM_UP: Duration = Duration::from_millis(600);
+/// Bridges or conferences that carry a tone: two bridges are four streams.
+const LISTENED_GROUPS: usize = 2;
+/// Slots that may begin 1 ms late or more: so the 99.9th percentile of the lateness is under 1 ms.
+const LATE_PART: f64 = 0.001;
+/// Delay that 99 of 100 packets of a bridge must keep: one ptime.
+const DELAY_P99_US: u64 = 20_000;
+/// Part of the time that others may have kept our server from its CPU before a figure is called disturbed.
+const DISTURBED_PART: f64 = 0.01;
+
+/// One load and what became of it.
+#[derive(Debug, Clone)]
+pub struct Level {
+    /// Open channels, each with a phone.
+    pub channels: usize,
+    /// As the phones saw it.
+    pub outcome: Outcome,
+    /// As the server and the kernel saw it.
+    pub look: Look,
+    /// Bytes of resident memory per channel.
+    pub bytes_per_channel: f64,
+    /// How it went.
+    pub verdict: Verdict,
+}
+
+impl Level {
+    fn cpu_us(&self) -> f64 {
+        per_packet(self.look.usage, &self.outcome)
+    }
+
+    fn core(&self) -> f64 {
+        self.look.usage.run.as_secs_f64() / self.outcome.seconds.max(1e-9)
+    }
+
+    fn disturbed(&self) -> bool {
+        self.look.usage.wait.as_secs_f64() > self.outcome.seconds * DISTURBED_PART
+    }
+
+    fn json(&self) -> Value {
+        let Self { outcome, look, .. } = self;
+        let (counts, delay) = (outcome.counts, &outcome.delay_us);
+        let (held, why) = match &self.verdict {
+            Verdict::Held => ("held", None),
+            Verdict::Failed(why) => ("failed", Some(why)),
+            Verdict::Limited(why) => ("generator", Some(why)),
+        };
+        json!({
+            "channels": self.channels,
+            "verdict": held,
+            "why": why,
+            "seconds": round(outcome.seconds, 3),
+            "packets": { "told": counts.told, "due": counts.due, "heard": counts.heard, "lost": counts.lost, "duplicates": counts.duplicates,
+                "reordered": counts.reordered + counts.late, "changed": counts.corrupt, "foreign": counts.foreign, "mute_streams": counts.mute },
+            "packets_per_second": round(counts.heard as f64 / outcome.seconds.max(1e-9), 0),
+            "cpu_us_per_packet": round(self.cpu_us(), 3),
+            "kernel_part": look.usage.kernel_part().map(|part| round(part, 3)),
+            "core": round(self.core(), 4),
+            "waited_for_cpu": round(look.usage.wait.as_secs_f64() / outcome.seconds.max(1e-9), 5),
+            "disturbed": self.disturbed(),
+            "slots": { "count": look.slots, "late": look.late, "missed": look.missed, "work_p99_us": look.work_p99_us },
+            "delay_us": (delay.count() > 0).then(|| json!({ "p50": delay.quantile(0.5), "p99": delay.quantile(0.99), "p999": delay.quantile(0.999), "max": delay.max() })),
+            "delay_histogram": delay.places().collect::<Vec<_>>(),
+            "jitter_us": { "mean": round(outcome.jitter_us.0, 0), "worst": round(outcome.jitter_us.1, 0) },
+            "dropped_at_server": look.dropped,
+            "unsent_by_server": look.unsent,
+            "resident_bytes": look.resident,
+            "bytes_per_channel": round(self.bytes_per_channel, 0),
+            "generator": { "core": round(outcome.core(), 3), "lag_p99_us": outcome.lag_us.quantile(0.99), "lag_max_us": outcome.lag_us.max() },
+            "audio": outcome.audio.iter().map(|audio| json!({ "stream": audio.stream, "told_hz": audio.told_hz,
+                "heard_hz": audio.heard.map(|heard| round(heard.tone_hz, 1)), "level_dbov": audio.heard.map(|heard| round(heard.level_dbov, 2)),
+                "snr_db": audio.heard.map(|heard| round(heard.snr_db, 1)) })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// To so many places.
+pub fn round(value: f64, places: i32) -> f64 {
+    let scale = 10_f64.powi(places);
+    (value * scale).round() / scale
+}
+
+fn per_packet(usage: Usage, outcome: &Outcome) -> f64 {
+    usage.run.as_secs_f64() * 1e6 / outcome.counts.heard.max(1) as f64
+}
+
+/// The first limit that did not hold.
+pub fn fault(outcome: &Outcome, look: &Look) -> Option<String> {
+    if look.missed > 0 {
+        return Some(format!("{} slots missed", look.missed));
+    }
+    if let Some(fault) = outcome.fault() {
+        return Some(if look.dropped > 0 { format!("{fault} ({} dropped at the server's sockets)", look.dropped) } else { fault });
+    }
+    if look.late as f64 > look.slots as f64 * LATE_PART {
+        return Some(format!("{} of {} slots began 1 ms late or more", look.late, look.slots));
+    }
+    let p99 = outcome.delay_us.quantile(0.99);
+    (p99 > DELAY_P99_US).then(|| format!("1 in 100 packets took {:.1} ms or more", p99 as f64 / 1e3))
+}
+
+/// Plays one level.
+///
+/// # Errors
+/// The server does not start, or refuses.
+pub fn level(job: Job, channels: usize, options: &Options) -> Result<Level, String> {
+    let mut switch = Switch::start(&options.cores, channels)?;
+    let mut load = Generator::bind(own_loopback(), options.ptime_ms).map_err(|error| error.to_string())?;
+    let before = switch.look()?.resident;
+    let mut group: Vec<Channel> = Vec::new();
+    for n in 0..channels {
+        let channel = switch.open(group.first())?;
+        let phone = load.address(n).ok_or("no phone")?;
+        switch.target(&channel, phone, job.codec(n), options.ptime_ms)?;
+        load.add(leg(job, n, &channel));
+        if let Some(first) = group.first() {
+            switch.mix(&channel, first)?;
+        }
+        group.push(channel);
+        if group.len() == job.group() {
+            group.clear();
+        }
+    }
+    let mut looks = [Ok(Look::default()), Ok(Look::default())];
+    let [start, end] = &mut looks;
+    let switch = std::sync::Mutex::new(switch);
+    let look = || switch.lock().map_err(|_| "the load panicked".to_owned()).and_then(|mut switch| switch.look());
+    let outcome = pinned(options.load_cpu, || load.run(WARM_UP, options.time, || *start = look(), || *end = look()));
+    let [start, end] = looks;
+    let look = end?.since(start?);
+    let verdict = match (fault(&outcome, &look), outcome.generator_limit()) {
+        (_, Some(why)) => Verdict::Limited(why),
+        (Some(why), None) => Verdict::Failed(why),
+        (None, None) => Verdict::Held,
+    };
+    let bytes_per_channel = look.resident.saturating_sub(before) as f64 / channels.max(1) as f64;
+    Ok(Level { channels, outcome, look, bytes_per_channel, verdict })
+}
+
+/// What phone `n` does. In a listened conference the first speaks and the others hear it; in a listened bridge each hears the other.
+fn leg(job: Job, n: usize, channel: &Channel) -> Leg {
+    let (group, place) = (n / job.group(), n % job.group());
+    let listened = group < LISTENED_GROUPS;
+    let tone = |n: usize| 500.0 + 100.0 * (n % 8) as f64;
+    let codec = job.codec(n);
+    let leg = Leg { to: channel.at, sends: codec, hears: codec, says: What::Speech, partner: None, listens: None };
+    match job {
+        Job::Bridge(even, odd) => {
+            let least = if even == odd { even.snr_least_db() } else { even.snr_least_db().min(odd.snr_least_db()) - 5.0 };
+            Leg {
+                says: if listened { What::Tone(tone(n)) } else { What::Speech },
+                partner: Some(n ^ 1),
+                listens: listened.then(|| (tone(n ^ 1), least)),
+                ..leg
+            }
+        }
+        Job::Mix(..) if listened && place == 0 => Leg { says: What::Tone(tone(group)), ..leg },
+        // Decoded, mixed and encoded again.
+        Job::Mix(..) if listened => {
+            Leg { says: What::Silence, listens: Some((tone(group), (codec.snr_least_db() - 5.0).min(30.0))), ..leg }
+        }
+        Job::Mix(..) => leg,
+    }
+}
+
+/// The least that forwarding costs at this load: microseconds per packet.
+fn bare(channels: usize, options: &Options) -> Result<f64, String> {
+    let ip = own_loopback();
+    let mut load = Generator::bind(ip, options.ptime_ms).map_err(|error| error.to_string())?;
+    let phones = (0..channels).filter_map(|n| load.address(n)).collect();
+    let forwarder = Forwarder::start(ip, phones, Some(options.media_cpu), usize::from(options.ptime_ms), Spoil::default());
+    let forwarder = forwarder.map_err(|error| format!("bare forwarder: {error}"))?;
+    for (n, to) in forwarder.addresses().iter().enumerate() {
+        let leg = Leg { to: *to, sends: Codec::Pcmu, hears: Codec::Pcmu, says: What::Speech, partner: Some(n ^ 1), listens: None };
+        load.add(leg);
+    }
+    let look = || Usage::of_task(forwarder.task()).unwrap_or_default();
+    let (mut start, mut end) = (Usage::default(), Usage::default());
+    let outcome = pinned(options.load_cpu, || load.run(WARM_UP, options.time, || start = look(), || end = look()));
+    if outcome.counts.heard == 0 {
+        return Err("nothing came through the bare forwarder".to_owned());
+    }
+    Ok(per_packet(end.since(start), &outcome))
+}
+
+/// The whole measurement, as the report has it.
+///
+/// # Errors
+/// As [`level`].
+pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
+    let step = job.group() * 2;
+    let mut levels: Vec<Level> = Vec::new();
+    let mut play = |channels: usize| {
+        let level = level(job, channels, options)?;
+        tell(&job, &level);
+        let verdict = level.verdict.clone();
+        levels.push(level);
+        Ok::<_, String>(verdict)
+    };
+    let fixed = options.channels.or(options.quick.then_some(QUICK_CHANNELS)).map(|channels| channels.div_ceil(step) * step);
+    let found = match fixed {
+        Some(channels) => {
+            let verdict = play(channels)?;
+            let held = if verdict == Verdict::Held { channels } else { 0 };
+            let end = match verdict {
+                Verdict::Held => End::Most,
+                Verdict::Failed(why) => End::Failed(channels, why),
+                Verdict::Limited(why) => End::Limited(channels, why),
+            };
+            Found { held, end }
+        }
+        None => search::highest(search::Range { start: START_CHANNELS, most: CHANNELS_MAX - CHANNELS_MAX % step, step }, play)?,
+    };
+    let compared = match fixed {
+        Some(channels) => channels,
+        None => (found.held / 2 / step).max(1) * step,
+    };
+    let reference = compare(job, compared, options)?;
+    let capacity = if fixed.is_some() { None } else { found.capacity().filter(|held| *held > 0) };
+    let why = match &found.end {
+        End::Failed(at, why) => format!("{at} channels: {why}"),
+        End::Limited(at, why) => format!("{at} channels: the load generator was the limit: {why}"),
+        End::Most if fixed.is_some() => "the load was given".to_owned(),
+        End::Most => "the highest load of this program held".to_owned(),
+    };
+    Ok(json!({
+        "what": job.name(),
+        "ptime_ms": options.ptime_ms,
+        "group": job.group(),
+        "cores": options.cores,
+        "capacity_channels": capacity,
+        "held_channels": found.held,
+        "ended": why,
+        "disturbed": levels.iter().any(Level::disturbed),
+        "levels": levels.iter().map(Level::json).collect::<Vec<_>>(),
+        "reference": reference,
+    }))
+}
+
+/// First load of a search.
+const START_CHANNELS: usize = 120;
+/// Load of `--quick`.
+const QUICK_CHANNELS: usize = 24;
+
+/// Ours and the bare forwarder at one load, by turns.
+fn compare(job: Job, channels: usize, options: &Options) -> Result<Value, String> {
+    let mut rounds = Vec::new();
+    for _ in 0..options.rounds {
+        let ours = level(job, channels, options)?;
+        let bare = bare(channels, options)?;
+        tell(&job, &ours);
+        rounds.push((ours.cpu_us(), bare));
+    }
+    let ours = spread(rounds.iter().map(|(ours, _)| *ours));
+    let bare = spread(rounds.iter().map(|(_, bare)| *bare));
+    // Round by round: what disturbs one disturbs both its turns.
+    let ratio = spread(rounds.iter().map(|(ours, bare)| ours / bare));
+    Ok(json!({ "channels": channels, "rounds": options.rounds, "ours_us": ours, "bare_us": bare, "ratio": ratio }))
+}
+
+/// Median, least and most.
+pub fn spread(values: impl Iterator<Item = f64>) -> Value {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let at = |n: usize| values.get(n).map(|value| round(*value, 3));
+    json!({ "median": at(values.len() / 2), "least": at(0), "most": values.last().map(|value| round(*value, 3)) })
+}
+
+/// A line of progress.
+fn tell(job: &Job, level: &Level) {
+    let verdict = match &level.verdict {
+        Verdict::Held => "held".to_owned(),
+        Verdict::Failed(why) => format!("FAILED: {why}"),
+        Verdict::Limited(why) => format!("no verdict, the load generator was the limit: {why}"),
+    };
+    let disturbed = if level.disturbed() { ", disturbed by other processes" } else { "" };
+    progress(&format!(
+        "{}: {} channels, {:.2} us a packet, core {:.1} %, load {:.1} %{disturbed}: {verdict}",
+        job.name(),
+        level.channels,
+        level.cpu_us(),
+        level.core() * 100.0,
+        level.outcome.core() * 100.0
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_fails_a_level() {
+        let good = Look { slots: 3000, late: 2, ..Look::default() };
+        let mut outcome = Outcome::default();
+        assert_eq!(fault(&outcome, &good), None);
+        assert!(fault(&outcome, &Look { late: 4, ..good }).is_some_and(|why| why.contains("4 of 3000 slots")));
+        assert!(fault(&outcome, &Look { missed: 1, ..good }).is_some_and(|why| why.contains("1 slots missed")));
+        (0..100).for_each(|n| outcome.delay_us.record(n * 250));
+        assert!(fault(&outcome, &good).is_some_and(|why| why.contains("1 in 100 packets")));
+        outcome.counts.lost = 1;
+        assert!(fault(&outcome, &Look { dropped: 1, ..good }).is_some_and(|why| why.contains("dropped at the server")));
+    }
+
+    #[test]
+    fn phones_of_a_bridge_hear_each_other_and_those_of_a_conference_its_first() {
+        let channel = Channel::for_test();
+        let bridge = Job::Bridge(Codec::Pcmu, Codec::G722);
+        let (even, odd) = (leg(bridge, 0, &channel), leg(bridge, 1, &channel));
+        assert_eq!((even.hears, odd.hears, even.partner), (Codec::Pcmu, Codec::G722, Some(1)));
+        assert_eq!(odd.listens.map(|(hz, _)| What::Tone(hz)), Some(even.says));
+        assert_eq!(leg(bridge, 4, &channel).listens, None);
+        let mix = Job::Mix(3, Codec::Pcmu);
+        assert_eq!(leg(mix, 4, &channel).listens.map(|(hz, _)| What::Tone(hz)), Some(leg(mix, 3, &channel).says));
+        assert_eq!((leg(mix, 3, &channel).listens, leg(mix, 5, &channel).says), (None, What::Silence));
+    }
+
+    #[test]
+    fn a_spread_is_median_least_and_most() {
+        let spread = spread([3.0, 1.0, 2.0].into_iter());
+        assert_eq!(spread, json!({ "median": 2.0, "least": 1.0, "most": 3.0 }));
+    }
+}

@@ -1,0 +1,98 @@
+//! `mediaswitch bench`: what this host carries, and beside it the least that it could cost.
+//!
+//! ```text
+//!   options ─▶ media (relay, transcode, mix) · codecs · http · register ─▶ report: JSON ─▶ Markdown, SVG
+//!                 └ server: a second process of this program, pinned · load: the phones · search · usage: CPU and memory from /proc
+//! ```
+//! Shape:  one measurement after the other; nothing else of ours runs meanwhile.
+//! Units:  the report's keys name theirs.
+//! Errors: text for the user; 2 for wrong options, 1 for what could not be measured.
+//! Rule:   no figure is told that the load generator, and not the switch, may have set.
+
+pub mod codecs;
+pub mod host;
+pub mod http;
+pub mod media;
+pub mod options;
+pub mod register;
+pub mod report;
+pub mod search;
+pub mod server;
+pub mod usage;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::load::kernel;
+use options::{HELP, Options, What};
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The options are wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// Something could not be measured.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The whole of `mediaswitch bench`, with the words after it; the text for standard output.
+///
+/// # Errors
+/// [`BenchError`].
+pub fn run(words: &[OsString]) -> Result<String, BenchError> {
+    let cpus: Vec<usize> = core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
+    let Some(options) = options::read(words.iter().cloned(), &cpus).map_err(BenchError::Usage)? else { return Ok(HELP.to_owned()) };
+    let results = measure(&options).map_err(BenchError::Failed)?;
+    let command = words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+    let report = report::json(&command, &options, &results);
+    if let Some(directory) = &options.report {
+        report::write(directory, &report).map_err(|error| BenchError::Failed(format!("{}: {error}", directory.display())))?;
+    }
+    let nonsense = if options.quick { report::nonsense(&report) } else { Vec::new() };
+    if !nonsense.is_empty() {
+        return Err(BenchError::Failed(nonsense.join("; ")));
+    }
+    Ok(if options.json { format!("{report:#}\n") } else { report::markdown::page(&report) })
+}
+
+fn measure(options: &Options) -> Result<Vec<Value>, String> {
+    let to = |other| options.to.unwrap_or(other);
+    let one = |what| match what {
+        What::Relay => media::measure(media::Job::Bridge(options.from, to(options.from)), options),
+        What::Transcode => media::measure(media::Job::Bridge(options.from, to(crate::load::Codec::G722)), options),
+        What::Mix => media::measure(media::Job::Mix(options.parties, options.from), options),
+        What::Codecs => Ok(codecs::measure(options)),
+        What::Http => http::measure(options),
+        What::Register => register::measure(options),
+        What::All => Err("all is many".to_owned()),
+    };
+    if options.what != What::All {
+        return one(options.what).map(|result| vec![result]);
+    }
+    let all = What::WORDS.into_iter().filter(|(_, what)| *what != What::All);
+    // What fails is told in its place, and does not keep the others from being measured.
+    Ok(all.map(|(name, what)| one(what).unwrap_or_else(|error| json!({ "what": name, "error": error }))).collect())
+}
+
+/// A line of progress on standard error.
+fn progress(line: &str) {
+    // Nobody reads a closed pipe.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Runs `work` on a thread of its own on one CPU, ahead of ordinary threads where that is allowed: the load must keep time too.
+/// Not on ours: what we start inherits our CPUs.
+fn pinned<T: Send>(cpu: usize, work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            kernel::take_cpu(cpu);
+            work()
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

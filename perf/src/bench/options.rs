@@ -1,0 +1,270 @@
+//! The command line of `mediaswitch bench`.
+//!
+//! Shape:  one word, then options; `--help` is [`HELP`].
+//! Units:  channels, seconds, milliseconds of ptime.
+//! Errors: text for the user, with what would be right.
+//! Limits: 25 000 channels, one port pair each from 10 000 to 60 000.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::load::Codec;
+
+/// Text of `--help`.
+pub const HELP: &str = "\
+Measures what this host carries, beside the least that it could cost, in the same run.
+
+Usage: mediaswitch bench WHAT [options]
+
+  relay      bridges of two, same codec: packets only
+  transcode  bridges of two, another codec on each side
+  mix        conferences
+  codecs     every codec at every SIMD level of this CPU, without packets
+  http       GET /status of the RTP API
+  register   phones that register with digest
+  all        all of these
+
+The first three start this program as a switch on loopback, load it with RTP, double the load until a limit fails, and halve the gap
+to 5 %. Limits: no packet lost, doubled, out of order or changed; the tones of four streams heard clean; no slot
+missed; 999 of 1000 slots begin less than 1 ms late. If the load generator was the limit, no capacity is told.
+
+Options:
+  --from CODEC      of one side: pcmu pcma g722 ilbc l16 [pcmu]
+  --to CODEC        of the other side [relay: as --from; transcode: g722]
+  --parties N       of each conference [3]
+  --channels N|max  a fixed load, or the search [max]
+  --ptime MS        10, 20, 40 or 60 [20]
+  --seconds S       of each measurement [4]
+  --rounds N        of the comparison with the bare forwarder [3]
+  --cores LIST      CPUs of the server as its own --cores: the first signals, the others carry media [first and last]
+  --load-cpu N      CPU of the load generator [first]
+  --report DIR      write report.json, report.md and plots there
+  --json            print report.json instead of report.md
+  --quick           tiny loads, under a minute for `all`: shows that all works, measures nothing
+  -h, --help        this text
+";
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Bridges of one codec.
+    Relay,
+    /// Bridges of two codecs.
+    Transcode,
+    /// Conferences.
+    Mix,
+    /// Kernels alone.
+    Codecs,
+    /// The API.
+    Http,
+    /// Registrations.
+    Register,
+    /// Everything.
+    All,
+}
+
+impl What {
+    /// All words.
+    pub const WORDS: [(&'static str, Self); 7] = [
+        ("relay", Self::Relay),
+        ("transcode", Self::Transcode),
+        ("mix", Self::Mix),
+        ("codecs", Self::Codecs),
+        ("http", Self::Http),
+        ("register", Self::Register),
+        ("all", Self::All),
+    ];
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// What to measure.
+    pub what: What,
+    /// Codec of one side.
+    pub from: Codec,
+    /// Codec of the other side.
+    pub to: Option<Codec>,
+    /// Size of a conference.
+    pub parties: usize,
+    /// Fixed load; `None` searches.
+    pub channels: Option<usize>,
+    /// Milliseconds of a packet.
+    pub ptime_ms: u16,
+    /// Length of a measurement.
+    pub time: Duration,
+    /// Comparisons.
+    pub rounds: usize,
+    /// `--cores` of the server.
+    pub cores: String,
+    /// CPU of the server that signals and serves HTTP.
+    pub front_cpu: usize,
+    /// CPU of the server that carries media, where the bare loops run too.
+    pub media_cpu: usize,
+    /// CPU of the generator.
+    pub load_cpu: usize,
+    /// Where the report goes.
+    pub report: Option<PathBuf>,
+    /// JSON on standard output.
+    pub json: bool,
+    /// Tiny loads.
+    pub quick: bool,
+}
+
+impl Options {
+    /// CPU for a load on the signalling core: not that core, if there is another.
+    pub const fn front_load_cpu(&self) -> usize {
+        if self.load_cpu == self.front_cpu { self.media_cpu } else { self.load_cpu }
+    }
+}
+
+/// Highest load: one pair of ports each.
+pub const CHANNELS_MAX: usize = 25_000;
+
+/// The options, or `None` if help was asked for.
+///
+/// # Errors
+/// What is wrong, for the user.
+pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result<Option<Options>, String> {
+    use lexopt::prelude::{Long, Short, Value};
+    let (first, last) = cpus.first().copied().zip(cpus.last().copied()).unwrap_or((0, 0));
+    let mut options = Options {
+        what: What::All,
+        from: Codec::Pcmu,
+        to: None,
+        parties: 3,
+        channels: None,
+        ptime_ms: 20,
+        time: Duration::from_secs(4),
+        rounds: 3,
+        cores: if first == last { format!("{first}-{first}") } else { format!("{first},{last}") },
+        front_cpu: first,
+        media_cpu: last,
+        load_cpu: first,
+        report: None,
+        json: false,
+        quick: false,
+    };
+    let (mut what, mut time, mut rounds) = (None, None, None);
+    let mut parser = lexopt::Parser::from_args(words);
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        let argument = match argument {
+            Short('h') | Long("help") => return Ok(None),
+            Value(word) if what.is_none() => {
+                let word = word.to_string_lossy().into_owned();
+                let known = What::WORDS.into_iter().find(|(name, _)| *name == word);
+                what = Some(known.ok_or_else(|| format!("bench {word}: {}", one_of(What::WORDS.map(|(name, _)| name))))?.1);
+                continue;
+            }
+            Value(word) => return Err(format!("one thing at a time: `{}` is too many", word.to_string_lossy())),
+            Short(letter) => return Err(format!("unknown option -{letter}; see --help")),
+            Long("json") => {
+                options.json = true;
+                continue;
+            }
+            Long("quick") => {
+                options.quick = true;
+                continue;
+            }
+            Long(name) => name.to_owned(),
+        };
+        let value = parser.value().map_err(|error| error.to_string())?.to_string_lossy().into_owned();
+        let codec = || Codec::named(&value).ok_or_else(|| format!("--{argument} {value}: {}", one_of(Codec::ALL.map(Codec::name))));
+        let number = |least: usize, most: usize| {
+            let number = value.parse().ok().filter(|number| (least..=most).contains(number));
+            number.ok_or_else(|| format!("--{argument} {value}: must be {least} to {most}"))
+        };
+        match argument.as_str() {
+            "from" => options.from = codec()?,
+            "to" => options.to = Some(codec()?),
+            "parties" => options.parties = number(3, 64)?,
+            "channels" if value == "max" => options.channels = None,
+            "channels" => options.channels = Some(number(2, CHANNELS_MAX)?),
+            "ptime" => {
+                let known = [10, 20, 40, 60].into_iter().find(|ptime: &u16| ptime.to_string() == value);
+                options.ptime_ms = known.ok_or_else(|| format!("--ptime {value}: must be 10, 20, 40 or 60"))?;
+            }
+            "seconds" => {
+                let seconds = value.parse::<f64>().ok().filter(|seconds| (0.2..=3600.0).contains(seconds));
+                time = Some(Duration::from_secs_f64(seconds.ok_or_else(|| format!("--seconds {value}: must be 0.2 to 3600"))?));
+            }
+            "rounds" => rounds = Some(number(1, 100)?),
+            "cores" => {
+                (options.front_cpu, options.media_cpu) = cores(&value)?;
+                options.cores.clone_from(&value);
+            }
+            "load-cpu" => options.load_cpu = number(0, 4095)?,
+            "report" => options.report = Some(PathBuf::from(&value)),
+            _ => return Err(format!("unknown option --{argument}; see --help")),
+        }
+    }
+    options.what = what.ok_or_else(|| format!("bench what? {}", one_of(What::WORDS.map(|(name, _)| name))))?;
+    options.time = time.unwrap_or(if options.quick { Duration::from_millis(500) } else { options.time });
+    options.rounds = rounds.unwrap_or(if options.quick { 1 } else { options.rounds });
+    if [options.from, options.to.unwrap_or(options.from)].contains(&Codec::Ilbc) && options.ptime_ms < 20 {
+        return Err("--ptime 10: a frame of iLBC is 20 ms".to_owned());
+    }
+    Ok(Some(options))
+}
+
+/// First and last CPU of the list.
+fn cores(list: &str) -> Result<(usize, usize), String> {
+    let mut cpus = list.split([',', '-']).map(|cpu| cpu.trim().parse::<usize>().ok());
+    let (first, last) = (cpus.next().flatten(), cpus.next_back().flatten());
+    first.zip(last).ok_or_else(|| format!("--cores {list}: must be a list of CPUs such as 0,3 or 2-5; a single one is 3-3"))
+}
+
+fn one_of<const N: usize>(names: [&str; N]) -> String {
+    format!("must be one of {}", names.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(words: &str) -> Result<Option<Options>, String> {
+        read(words.split_whitespace().map(OsString::from), &[0, 1, 2, 3])
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_default() {
+        let options = options("relay").unwrap().unwrap();
+        assert_eq!((options.cores.as_str(), options.media_cpu, options.load_cpu), ("0,3", 3, 0));
+        assert_eq!((options.from, options.channels, options.time), (Codec::Pcmu, None, Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn what_is_said_is_taken() {
+        let options =
+            options("transcode --from pcma --to ilbc --channels 200 --cores 1,2 --load-cpu 3 --seconds 1.5 --report x").unwrap().unwrap();
+        assert_eq!((options.from, options.to, options.channels), (Codec::Pcma, Some(Codec::Ilbc), Some(200)));
+        assert_eq!((options.media_cpu, options.load_cpu, options.time), (2, 3, Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_what_would_be_right() {
+        for (words, right) in [
+            ("", "relay transcode mix"),
+            ("relays", "relay transcode mix"),
+            ("relay mix", "one thing at a time"),
+            ("relay --from opus", "pcmu pcma g722"),
+            ("relay --channels 30000", "2 to 25000"),
+            ("relay --cores 3", "3-3"),
+            ("relay --ptime 30", "10, 20, 40 or 60"),
+            ("transcode --to ilbc --ptime 10", "20 ms"),
+            ("relay --sdp x", "unknown option --sdp"),
+        ] {
+            let error = options(words).unwrap_err();
+            assert!(error.contains(right), "{words}: {error}");
+        }
+        assert_eq!(options("relay --help"), Ok(None));
+    }
+
+    #[test]
+    fn help_names_every_word() {
+        for (word, _) in What::WORDS {
+            assert!(HELP.contains(&format!("\n  {word} ")), "{word}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The report for people: one page of Markdown, made from the JSON alone.
+//!
+//! Shape:  host, notes, then one section per measurement, with the capacity in its first line.
+//! Units:  in the heads of the tables.
+//! Errors: none; a value that is missing is `-`.
+//! Rule:   a capacity stands there only where the JSON has one; otherwise "at least".
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// The page.
+pub fn page(report: &Value) -> String {
+    let mut out = format!("# {}\n\n", text(&report["command"]));
+    let host = &report["host"];
+    let mitigations =
+        host["mitigations"].as_object().map(|all| all.iter().map(|(name, state)| format!("{name}: {}", text(state))).collect::<Vec<_>>());
+    for (name, value) in [
+        ("Version", format!("{}, commit {}", text(&host["version"]), text(&host["commit"]))),
+        (
+            "CPU",
+            format!(
+                "{} (family/model {}), {} CPUs, {}",
+                text(&host["cpu"]),
+                text(&host["cpu_family_model"]),
+                count(&host["cpus"]),
+                if host["virtual"] == true { "virtual" } else { "bare metal" }
+            ),
+        ),
+        ("SIMD", list(&host["simd"])),
+        ("Kernel", format!("{}, clock source {}, governor {}", text(&host["kernel"]), text(&host["clocksource"]), text(&host["governor"]))),
+        ("Mitigations", mitigations.unwrap_or_default().join("; ")),
+        ("Load average", text(&host["load_average"])),
+        (
+            "CPUs used",
+            format!(
+                "switch {}, its media on {}, load on {}",
+                text(&report["cpus"]["switch"]),
+                text(&report["cpus"]["media"]),
+                text(&report["cpus"]["load"])
+            ),
+        ),
+    ] {
+        line(&mut out, &format!("- {name}: {value}"));
+    }
+    for note in report["notes"].as_array().into_iter().flatten() {
+        line(&mut out, &format!("\n**{}**", text(note)));
+    }
+    for result in report["results"].as_array().into_iter().flatten() {
+        section(&mut out, result);
+    }
+    out
+}
+
+fn section(out: &mut String, result: &Value) {
+    let what = text(&result["what"]);
+    line(out, &format!("\n## {what}\n"));
+    if let Some(error) = result["error"].as_str() {
+        line(out, &format!("{what} could not be measured: {error}"));
+    } else if result["rows"].is_array() {
+        codecs(out, result);
+    } else if result["requests_per_second"].is_number() {
+        let bound = if result["generator_was_limit"] == true { "at least " } else { "" };
+        let delay = &result["delay_us"];
+        line(
+            out,
+            &format!(
+                "{what}: **{bound}{} a second** on {} connections, {} µs of CPU each, answered in {} µs (median), {} µs (p99).",
+                text(&result["requests_per_second"]),
+                text(&result["connections"]),
+                text(&result["cpu_us_per_request"]),
+                text(&delay["p50"]),
+                text(&delay["p99"])
+            ),
+        );
+    } else if result["held_per_second"].is_number() {
+        registrations(out, result, &what);
+    } else {
+        media(out, result, &what);
+    }
+}
+
+fn media(out: &mut String, result: &Value, what: &str) {
+    line(out, &capacity(what, &result["capacity_channels"], &result["held_channels"], "channels", &result["ended"]));
+    let reference = &result["reference"];
+    line(
+        out,
+        &format!(
+            "\nAt {} channels a packet costs {} µs of CPU, the bare forwarder {} µs; ratio {}, {} rounds by turns.",
+            text(&reference["channels"]),
+            spread(&reference["ours_us"]),
+            spread(&reference["bare_us"]),
+            spread(&reference["ratio"]),
+            text(&reference["rounds"])
+        ),
+    );
+    line(
+        out,
+        "\n| channels | packets/s | µs/packet | kernel | core | slots late, missed of | delay p50, p99, p99.9 ms | KiB/channel | load's core | verdict |",
+    );
+    line(out, "|---|---|---|---|---|---|---|---|---|---|");
+    for level in result["levels"].as_array().into_iter().flatten() {
+        let slots = &level["slots"];
+        let ms = |key: &str| level["delay_us"][key].as_f64().map_or_else(|| "-".to_owned(), |us| format!("{:.2}", us / 1e3));
+        let verdict = format!("{} {}", text(&level["verdict"]), level["why"].as_str().unwrap_or_default());
+        line(
+            out,
+            &format!(
+                "| {} | {} | {:.2} | {} | {} | {}, {} of {} | {}, {}, {} | {:.1} | {} | {}{} |",
+                text(&level["channels"]),
+                text(&level["packets_per_second"]),
+                level["cpu_us_per_packet"].as_f64().unwrap_or(0.0),
+                percent(&level["kernel_part"]),
+                percent(&level["core"]),
+                text(&slots["late"]),
+                text(&slots["missed"]),
+                text(&slots["count"]),
+                ms("p50"),
+                ms("p99"),
+                ms("p999"),
+                level["bytes_per_channel"].as_f64().unwrap_or(0.0) / 1024.0,
+                percent(&level["generator"]["core"]),
+                verdict.trim(),
+                if level["disturbed"] == true { " (disturbed)" } else { "" }
+            ),
+        );
+    }
+}
+
+fn registrations(out: &mut String, result: &Value, what: &str) {
+    line(out, &capacity(what, &result["capacity_per_second"], &result["held_per_second"], "a second", &result["ended"]));
+    line(
+        out,
+        "\n| a second | asked | registered | µs of CPU each | core | answered p50, p99, max ms | load's core | verdict |\n|---|---|---|---|---|---|---|---|",
+    );
+    for level in result["levels"].as_array().into_iter().flatten() {
+        let ms = |key: &str| level["delay_us"][key].as_f64().map_or_else(|| "-".to_owned(), |us| format!("{:.2}", us / 1e3));
+        line(
+            out,
+            &format!(
+                "| {} | {} | {} | {} | {} | {}, {}, {} | {} | {} {} |",
+                text(&level["per_second"]),
+                text(&level["asked"]),
+                text(&level["registered"]),
+                text(&level["cpu_us_each"]),
+                percent(&level["core"]),
+                ms("p50"),
+                ms("p99"),
+                ms("max"),
+                percent(&level["generator"]["core"]),
+                text(&level["verdict"]),
+                level["why"].as_str().unwrap_or_default()
+            ),
+        );
+    }
+}
+
+fn codecs(out: &mut String, result: &Value) {
+    line(out, &format!("Frames of 20 ms, {} channels at a time, one core; median (least to most).", text(&result["channels_at_a_time"])));
+    line(out, "\n| SIMD | codec | encode, ns a frame | decode, ns a frame | channels per core, codec alone |\n|---|---|---|---|---|");
+    for row in result["rows"].as_array().into_iter().flatten() {
+        line(
+            out,
+            &format!(
+                "| {} | {} | {} | {} | {} |",
+                text(&row["level"]),
+                text(&row["codec"]),
+                spread(&row["encode_ns"]),
+                spread(&row["decode_ns"]),
+                text(&row["channels_per_core"])
+            ),
+        );
+    }
+}
+
+fn capacity(what: &str, capacity: &Value, held: &Value, unit: &str, ended: &Value) -> String {
+    match capacity.as_u64() {
+        Some(capacity) => format!("{what}: **{capacity} {unit}** (found to 5 %). Next: {}.", text(ended)),
+        None if held.as_u64() == Some(0) => format!("{what}: no load held. {}.", text(ended)),
+        None => format!("{what}: at least {} {unit}; the capacity was not found. {}.", text(held), text(ended)),
+    }
+}
+
+fn spread(value: &Value) -> String {
+    format!("{} ({} to {})", text(&value["median"]), text(&value["least"]), text(&value["most"]))
+}
+
+fn percent(part: &Value) -> String {
+    part.as_f64().map_or_else(|| "-".to_owned(), |part| format!("{:.0} %", part * 100.0))
+}
+
+fn count(value: &Value) -> usize {
+    value.as_array().map_or(0, Vec::len)
+}
+
+fn list(value: &Value) -> String {
+    value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(" ")
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        Value::Number(number) if number.is_f64() => {
+            let value = number.as_f64().unwrap_or(0.0);
+            if value.fract() == 0.0 { format!("{value:.0}") } else { value.to_string() }
+        }
+        other => other.to_string(),
+    }
+}
+
+fn line(out: &mut String, line: &str) {
+    // A String takes all.
+    let _ = writeln!(out, "{line}");
+}

@@ -1,0 +1,194 @@
+//! The report of a run: JSON is the whole, Markdown and the plots are made from it.
+//!
+//! ```text
+//!   results ─▶ [json] ─▶ report.json ─┬▶ [markdown::page] ─▶ report.md
+//!                                     └▶ [plots::all] ─▶ *.svg
+//! ```
+//! Shape:  one object of the form of `perf/report.schema.json`; a test holds one against the other.
+//! Units:  in the keys.
+//! Errors: `io::Error` of the files.
+
+pub mod markdown;
+pub mod plots;
+#[cfg(test)]
+mod schema;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::host;
+use super::options::Options;
+
+/// Version of the form.
+pub const FORM: u64 = 1;
+
+/// The report of these results.
+pub fn json(command: &str, options: &Options, results: &[Value]) -> Value {
+    let notes: Vec<&str> = [
+        (options.quick, "--quick: the loads are tiny and the times short; these figures say that it works, not how fast."),
+        (cfg!(debug_assertions), "This is a debug build: the figures say nothing."),
+        (options.media_cpu == options.load_cpu, "Load and switch share a CPU: the figures are too low."),
+        (
+            results.iter().any(disturbed),
+            "Other processes took the switch's CPU for more than 1 % of some measurement: repeat on a quiet host.",
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(applies, note)| applies.then_some(note))
+    .collect();
+    json!({
+        "form": FORM,
+        "command": format!("mediaswitch bench {command}"),
+        "unix_time": SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+        "seconds_each": options.time.as_secs_f64(),
+        "quick": options.quick,
+        "cpus": { "switch": options.cores, "media": options.media_cpu, "load": options.load_cpu },
+        "host": host::facts(),
+        "notes": notes,
+        "results": results,
+    })
+}
+
+fn disturbed(result: &Value) -> bool {
+    result["disturbed"] == true
+}
+
+/// What a report of `--quick` must not say: something was not measured, nothing was heard, a tone was wrong. Not a word on speed.
+pub fn nonsense(report: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for result in report["results"].as_array().into_iter().flatten() {
+        let what = result["what"].as_str().unwrap_or_default();
+        let levels = result["levels"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let packets = |level: &Value, key: &str| level["packets"][key].as_u64().unwrap_or(0);
+        let is_zero = |value: &Value| value.as_f64() == Some(0.0);
+        let wrong = [
+            (result["error"].is_string(), "could not be measured"),
+            (levels.iter().any(|level| level["packets"].is_object() && packets(level, "heard") == 0), "nothing was heard"),
+            (levels.iter().any(|level| packets(level, "changed") + packets(level, "foreign") > 0), "packets were changed"),
+            (
+                levels.iter().any(|level| level["audio"].as_array().is_some_and(|all| all.iter().any(is_wrong))),
+                "another tone was heard than told",
+            ),
+            (levels.iter().any(|level| is_zero(&level["registered"])), "nobody was registered"),
+            (levels.iter().any(|level| is_zero(&level["cpu_us_per_packet"])), "no CPU was used"),
+            (is_zero(&result["requests"]), "nothing was answered"),
+            (result["rows"].as_array().is_some_and(Vec::is_empty), "there are no rows"),
+        ];
+        let wrong = wrong.into_iter().filter(|(applies, _)| *applies);
+        found.extend(wrong.map(|(_, fault)| format!("{what}: {fault} {}", result["error"].as_str().unwrap_or_default())));
+    }
+    if report["results"].as_array().is_none_or(Vec::is_empty) {
+        found.push("nothing was measured".to_owned());
+    }
+    found
+}
+
+fn is_wrong(audio: &Value) -> bool {
+    audio["told_hz"].as_f64().zip(audio["heard_hz"].as_f64()).is_none_or(|(told, heard)| (told - heard).abs() > 2.0)
+}
+
+/// Writes all of it into a directory, which is made if it is not there.
+///
+/// # Errors
+/// The directory or a file cannot be written.
+pub fn write(directory: &Path, report: &Value) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    fs::write(directory.join("report.json"), format!("{report:#}\n"))?;
+    let plots = plots::all(report).map_err(io::Error::other)?;
+    let mut page = markdown::page(report);
+    for (name, title, svg) in plots {
+        fs::write(directory.join(&name), svg)?;
+        page.push_str(&format!("\n![{title}]({name})\n"));
+    }
+    fs::write(directory.join("report.md"), page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::options;
+
+    pub(super) fn example() -> Value {
+        let level = json!({
+            "channels": 1200, "verdict": "held", "why": null, "seconds": 4.0,
+            "packets": { "told": 240_000, "due": 240_000, "heard": 240_000, "lost": 0, "duplicates": 0, "reordered": 0, "changed": 0, "foreign": 0, "mute_streams": 0 },
+            "packets_per_second": 60_000.0, "cpu_us_per_packet": 5.25, "kernel_part": 0.9, "core": 0.315, "waited_for_cpu": 0.0, "disturbed": false,
+            "slots": { "count": 4000, "late": 1, "missed": 0, "work_p99_us": 400 },
+            "delay_us": { "p50": 700, "p99": 1500, "p999": 2000, "max": 2500 }, "delay_histogram": [[700, 200_000], [1500, 40_000]],
+            "jitter_us": { "mean": 300.0, "worst": 900.0 }, "dropped_at_server": 0, "unsent_by_server": 0, "resident_bytes": 50_000_000,
+            "bytes_per_channel": 8000.0, "generator": { "core": 0.3, "lag_p99_us": 100, "lag_max_us": 900 },
+            "audio": [{ "stream": 0, "told_hz": 600.0, "heard_hz": 600.0, "level_dbov": -15.0, "snr_db": 38.0 }],
+        });
+        let mut failed = level.clone();
+        failed["channels"] = json!(2400);
+        failed["verdict"] = json!("failed");
+        failed["why"] = json!("3 packets lost of 480000");
+        failed["cpu_us_per_packet"] = json!(4.5);
+        let spread = json!({ "median": 1.1, "least": 1.0, "most": 1.2 });
+        let options = options::read(["all".into()], &[0, 1]).unwrap().unwrap();
+        let results = vec![
+            json!({ "what": "relay pcmu", "ptime_ms": 20, "group": 2, "cores": "0,1", "capacity_channels": 1200, "held_channels": 1200,
+                "ended": "2400 channels: 3 packets lost of 480000", "disturbed": false, "levels": [level, failed],
+                "reference": { "channels": 600, "rounds": 3, "ours_us": spread, "bare_us": spread, "ratio": spread } }),
+            json!({ "what": "codecs", "channels_at_a_time": 32, "frame_ms": 20,
+                "rows": [{ "level": "avx2", "codec": "g722", "encode_ns": spread, "decode_ns": spread, "channels_per_core": 9000.0 }] }),
+            json!({ "what": "http GET /status", "cores": "0,1", "connections": 16, "requests": 40_000, "requests_per_second": 10_000.0,
+                "generator_was_limit": true, "cpu_us_per_request": 60.0, "kernel_part": null,
+                "delay_us": { "p50": 1500, "p99": 2000, "p999": 3000, "max": 4000 }, "generator": { "core": 0.95 } }),
+            json!({ "what": "mix of 3, pcmu", "error": "422" }),
+        ];
+        json("all", &options, &results)
+    }
+
+    #[test]
+    fn a_report_has_the_form_of_the_schema() {
+        let schema: Value = serde_json::from_str(include_str!("../../../report.schema.json")).unwrap();
+        assert_eq!(schema::faults(&schema, &example()), Vec::<String>::new());
+        let mut wrong = example();
+        wrong["results"][0]["levels"][0]["verdict"] = json!("fine");
+        wrong["results"][0]["levels"][0]["seconds"] = json!("4");
+        wrong["host"] = Value::Null;
+        let faults = schema::faults(&schema, &wrong).join("\n");
+        assert!(faults.contains("report.host") && faults.contains("report.results[0]"), "{faults}");
+    }
+
+    #[test]
+    fn nonsense_is_what_was_not_measured_or_not_heard() {
+        let mut report = example();
+        assert_eq!(nonsense(&report), ["mix of 3, pcmu: could not be measured 422"]);
+        report["results"].as_array_mut().unwrap().pop();
+        assert!(nonsense(&report).is_empty());
+        report["results"][0]["levels"][0]["audio"][0]["heard_hz"] = json!(440.0);
+        report["results"][0]["levels"][1]["packets"]["heard"] = json!(0);
+        assert_eq!(nonsense(&report).len(), 2);
+    }
+
+    #[test]
+    fn the_page_tells_what_held_and_the_plots_are_there() {
+        let directory = std::env::temp_dir().join(format!("bench-report-{}", std::process::id()));
+        write(&directory, &example()).unwrap();
+        let page = fs::read_to_string(directory.join("report.md")).unwrap();
+        for wanted in [
+            "relay pcmu: **1200 channels**",
+            "2400 channels: 3 packets lost",
+            "| avx2 | g722 |",
+            "could not be measured: 422",
+            ".svg)",
+            "at least",
+        ] {
+            assert!(page.contains(wanted), "{wanted} is not in\n{page}");
+        }
+        let svgs: Vec<_> =
+            fs::read_dir(&directory).unwrap().flatten().filter(|file| file.path().extension().is_some_and(|end| end == "svg")).collect();
+        assert!(svgs.len() >= 3);
+        for file in svgs {
+            let svg = fs::read_to_string(file.path()).unwrap();
+            assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
+        }
+        fs::remove_dir_all(directory).unwrap();
+    }
+}

@@ -1,0 +1,169 @@
+//! What a run found.
+//!
+//! Shape:  [`Counts`] over all streams, histograms of delay and of the generator's own pacing, what was heard of some streams.
+//! Units:  microseconds; jitter of RFC 3550 as the mean and the worst of the streams.
+//! Errors: [`Outcome::generator_limit`] says why the run tells nothing about the switch.
+//! Rule:   a generator that was late, out of CPU, refused by its own kernel buffers or overrun was the limit; no capacity follows from it.
+
+use super::histogram::Histogram;
+use crate::ear::Heard;
+
+/// Packets of all streams since the anchor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Packets told, those lost on purpose included.
+    pub told: u64,
+    /// Packets that should have been heard: one per told, or one per ptime of a clocked stream.
+    pub due: u64,
+    /// Different packets heard.
+    pub heard: u64,
+    /// Due and never heard.
+    pub lost: u64,
+    /// Heard again.
+    pub duplicates: u64,
+    /// Heard after a later one.
+    pub reordered: u64,
+    /// Too old to know.
+    pub late: u64,
+    /// Payload not the one that was told, where nothing transcodes.
+    pub corrupt: u64,
+    /// From a channel's port, but no RTP of the codec.
+    pub foreign: u64,
+    /// Changes of SSRC.
+    pub ssrc_changes: u64,
+    /// Timestamps that do not follow the sequence.
+    pub timestamp_jumps: u64,
+    /// Streams that never heard anything.
+    pub mute: u64,
+}
+
+/// One stream that was listened to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Audio {
+    /// Stream.
+    pub stream: usize,
+    /// What its partner told, Hz.
+    pub told_hz: f64,
+    /// Signal-to-noise ratio wanted.
+    pub snr_least_db: f64,
+    /// What was heard.
+    pub heard: Option<Heard>,
+}
+
+impl Audio {
+    /// Why the tone is not the one that was told: frequency within 2 Hz, level within 1.5 dB, noise.
+    pub fn fault(&self) -> Option<String> {
+        let Some(heard) = self.heard else { return Some(format!("stream {} heard nothing", self.stream)) };
+        let good = (heard.tone_hz - self.told_hz).abs() < 2.0 && (heard.level_dbov + 15.05).abs() < 1.5 && heard.snr_db > self.snr_least_db;
+        (!good).then(|| {
+            format!(
+                "stream {} heard {:.1} Hz at {:.1} dBov, {:.1} dB over the noise, and not {:.0} Hz at -15.05 dBov, {:.0} dB",
+                self.stream, heard.tone_hz, heard.level_dbov, heard.snr_db, self.told_hz, self.snr_least_db
+            )
+        })
+    }
+}
+
+/// Result of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Length of the run.
+    pub seconds: f64,
+    /// Packets.
+    pub counts: Counts,
+    /// From the n-th told to the n-th heard; empty for clocked streams.
+    pub delay_us: Histogram,
+    /// Inter-arrival jitter: mean over the streams, and the worst of them.
+    pub jitter_us: (f64, f64),
+    /// How late the generator's slots began.
+    pub lag_us: Histogram,
+    /// CPU seconds of the generator's thread.
+    pub cpu_seconds: f64,
+    /// Sends that the kernel refused.
+    pub refused: u64,
+    /// Packets that the kernel dropped at the generator's own sockets.
+    pub overrun: u64,
+    /// Streams that were listened to.
+    pub audio: Vec<Audio>,
+}
+
+/// A slot may begin so late, for 99 of 100.
+const LAG_P99_US: u64 = 2000;
+/// And so late at the most: a packet later than its next one is not the load that was asked for.
+const LAG_MAX_US: u64 = 40_000;
+/// Share of its core that the generator may use.
+const CPU_MOST: f64 = 0.9;
+
+impl Outcome {
+    /// Share of one core that the generator used.
+    pub fn core(&self) -> f64 {
+        if self.seconds > 0.0 { self.cpu_seconds / self.seconds } else { 0.0 }
+    }
+
+    /// Why the generator, and not what it measured, was the limit.
+    pub fn generator_limit(&self) -> Option<String> {
+        let (p99, max) = (self.lag_us.quantile(0.99), self.lag_us.max());
+        if self.refused > 0 {
+            return Some(format!("its kernel refused {} of its packets", self.refused));
+        }
+        if self.overrun > 0 {
+            return Some(format!("{} packets were dropped at its own sockets", self.overrun));
+        }
+        if self.core() > CPU_MOST {
+            return Some(format!("it used {:.0} % of its core", self.core() * 100.0));
+        }
+        if p99 > LAG_P99_US || max > LAG_MAX_US {
+            return Some(format!("its slots began {:.1} ms late for 1 in 100, {:.1} ms at worst", p99 as f64 / 1e3, max as f64 / 1e3));
+        }
+        None
+    }
+
+    /// The first thing that is wrong with what was heard.
+    pub fn fault(&self) -> Option<String> {
+        let counts = self.counts;
+        let wrong = [
+            (counts.mute, "streams heard nothing"),
+            (counts.lost, "packets lost"),
+            (counts.corrupt, "packets with another payload"),
+            (counts.duplicates, "packets heard twice"),
+            (counts.reordered + counts.late, "packets out of order"),
+            (counts.foreign, "packets that are no RTP of the codec"),
+            (counts.ssrc_changes, "changes of SSRC"),
+            (counts.timestamp_jumps, "jumps of the timestamp"),
+        ];
+        let counted = wrong.iter().find(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what} of {}", counts.due));
+        counted.or_else(|| self.audio.iter().find_map(Audio::fault))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generator_that_was_late_or_busy_or_overrun_is_the_limit() {
+        let mut good = Outcome { seconds: 1.0, cpu_seconds: 0.5, ..Outcome::default() };
+        (0..1000).for_each(|_| good.lag_us.record(100));
+        assert_eq!(good.generator_limit(), None);
+        let busy = Outcome { cpu_seconds: 0.95, ..good.clone() };
+        assert!(busy.generator_limit().is_some_and(|why| why.contains("95 % of its core")));
+        let overrun = Outcome { overrun: 3, ..good.clone() };
+        assert!(overrun.generator_limit().is_some_and(|why| why.contains("3 packets were dropped")));
+        let refused = Outcome { refused: 1, ..good.clone() };
+        assert!(refused.generator_limit().is_some());
+        (0..20).for_each(|_| good.lag_us.record(5000));
+        assert!(good.generator_limit().is_some_and(|why| why.contains("5.0 ms late")));
+    }
+
+    #[test]
+    fn a_wrong_tone_is_a_fault() {
+        let heard = Heard { tone_hz: 440.0, level_dbov: -15.0, snr_db: 33.0 };
+        let audio = Audio { stream: 1, told_hz: 440.0, snr_least_db: 30.0, heard: Some(heard) };
+        assert_eq!(audio.fault(), None);
+        for wrong in [Heard { tone_hz: 450.0, ..heard }, Heard { level_dbov: -20.0, ..heard }, Heard { snr_db: 20.0, ..heard }] {
+            assert!(Audio { heard: Some(wrong), ..audio }.fault().is_some());
+        }
+        let outcome = Outcome { audio: vec![Audio { heard: None, ..audio }], ..Outcome::default() };
+        assert_eq!(outcome.fault().as_deref(), Some("stream 1 heard nothing"));
+    }
+}
