@@ -12,12 +12,12 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::auths::Auths;
 use super::leg::{Leg, Outgoing};
 use super::output::ResolveId;
 use super::reply::Pending;
 use super::transfer::{Referred, Transfer};
 use crate::api::{ControlUrl, Snapshot};
-use crate::auth::ClientAuth;
 use crate::dialog::{Dialog, Invitation, ReliableOut, SessionOffer, SessionTimer};
 use crate::flow::Flow;
 use crate::message::{HeaderName, Headers, StatusCode};
@@ -222,15 +222,6 @@ impl From<&Sdp> for Described {
     fn from(sdp: &Sdp) -> Self {
         Self::from(Some(sdp))
     }
-}
-
-/// What we answer challenges with.
-#[derive(Default)]
-pub(super) struct Auths {
-    /// 401.
-    pub server: Option<Box<ClientAuth>>,
-    /// 407.
-    pub proxy: Option<Box<ClientAuth>>,
 }
 
 /// An ACK that waits for control's answer.

@@ -11,7 +11,8 @@
 
 use std::time::Instant;
 
-use super::call::{Auths, Described};
+use super::auths::Auths;
+use super::call::Described;
 use crate::auth::Identity;
 use crate::dialog::{Dialog, Invitation};
 use crate::flow::Flow;

@@ -14,6 +14,8 @@
 mod ack;
 mod action;
 mod admin;
+mod answered;
+mod auths;
 mod call;
 mod caller;
 mod calls;

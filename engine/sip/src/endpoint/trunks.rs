@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use super::call::{Auths, Phase};
+use super::auths::Auths;
+use super::call::Phase;
 use super::calls::CallKey;
 use super::hop::SIP_PORT;
 use super::leg::Leg;

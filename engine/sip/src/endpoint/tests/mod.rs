@@ -5,6 +5,7 @@
 mod calls;
 mod forks;
 mod glare;
+mod outgoing;
 mod policy;
 mod prack;
 mod random;
@@ -14,6 +15,7 @@ mod table;
 mod transfer;
 mod trunks;
 mod watch;
+mod within;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
