@@ -4,14 +4,14 @@
 //! Units:  1 ms between two rounds of a busy socket; 20 empty rounds make it idle.
 //! Errors: none after binding; a receive error is counted and followed by a pause of 10 ms.
 
-use crate::os::datagrams::{BATCH, ReceiveBatch, SendBatch, set_receive_buffer};
+use crate::os::datagrams::{BATCH, ReceiveBatch, SendBatch, set_receive_buffer, waiting_bytes};
 use rt::{BindError, Latch, UdpSocket};
 use sip::{flow::ListenerId, transport::CloseReason};
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
     os::fd::AsFd,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Takes what listeners and connections receive. `&self`: several feed one.
@@ -20,6 +20,8 @@ pub trait Handler {
     fn handle_datagram(&self, listener: usize, from: SocketAddr, bytes: &[u8]);
     /// The end of a batch: what was put off is to be done now, and answers sent.
     fn flush(&self);
+    /// How long the datagrams that are waiting now will have waited.
+    fn lag(&self, _lag: Duration) {}
     /// A connection is there.
     fn stream_opened(&self, _listener: ListenerId, _peer: SocketAddr) {}
     /// A connection is gone, or could not be had. To be taken in at once; what follows from it goes out with `flush`.
@@ -125,11 +127,16 @@ impl Listener {
             return 0;
         }
         self.count(|counters| counters.received += taken as u64);
+        let start = Instant::now();
         for (from, bytes) in incoming.iter() {
             handler.handle_datagram(self.id, from, bytes);
         }
         handler.flush();
         self.flush();
+        // Nothing more waits behind a batch that is not full.
+        let waiting = if taken == BATCH { waiting_bytes(self.socket.as_fd()) / DATAGRAM_COST } else { 0 };
+        let each = start.elapsed() / BATCH as u32;
+        handler.lag(each.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX)));
         taken
     }
 
@@ -163,6 +170,8 @@ impl Listener {
 const RECEIVE_BUFFER: usize = 4 << 20;
 const ROUND: Duration = Duration::from_millis(1);
 const EMPTY_ROUNDS_MAX: u32 = 20;
+/// What Linux counts for a datagram of up to some 700 bytes in a receive queue; a longer one counts twice that.
+const DATAGRAM_COST: usize = 1280;
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]

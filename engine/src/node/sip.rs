@@ -250,6 +250,10 @@ impl Handler for SipNode {
         self.drain();
     }
 
+    fn lag(&self, lag: Duration) {
+        self.endpoint.borrow_mut().set_lag(lag);
+    }
+
     fn stream_opened(&self, listener: ListenerId, peer: SocketAddr) {
         self.endpoint.borrow_mut().handle_stream_opened(listener, peer);
     }

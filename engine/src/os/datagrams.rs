@@ -187,10 +187,35 @@ pub fn set_receive_buffer(socket: BorrowedFd<'_>, bytes: usize) -> usize {
     socket.recv_buffer_size().unwrap_or(0)
 }
 
+/// Bytes that wait in the receive queue of a socket, as Linux counts them; 0 where it does not say.
+pub fn waiting_bytes(socket: BorrowedFd<'_>) -> usize {
+    let mut memory = [0_u32; 9];
+    let mut size = size_of_val(&memory) as libc::socklen_t;
+    // SAFETY: `memory` and `size` live on this stack, and `size` is that of `memory`.
+    let asked = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_MEMINFO, memory.as_mut_ptr().cast(), &raw mut size)
+    };
+    let [received, ..] = memory;
+    if asked == 0 { received as usize } else { 0 }
+}
+
+/// `SO_MEMINFO` of `asm-generic/socket.h`, since Linux 4.12; its first word is the receive queue.
+const SO_MEMINFO: libc::c_int = 55;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::{net::UdpSocket, os::fd::AsFd};
+
+    #[test]
+    fn what_waits_is_seen() {
+        let (here, there) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        assert_eq!(waiting_bytes(here.as_fd()), 0);
+        for _ in 0..10 {
+            there.send_to(&[0; 500], here.local_addr().unwrap()).unwrap();
+        }
+        assert!((5_000..50_000).contains(&waiting_bytes(here.as_fd())), "{}", waiting_bytes(here.as_fd()));
+    }
 
     #[test]
     fn what_is_sent_in_one_batch_arrives_in_one_batch() {

@@ -102,6 +102,9 @@ impl Endpoint {
             Cancels::Nothing => return self.answer_stateless(request, source, StatusCode::CALL_DOES_NOT_EXIST, &[]),
             Cancels::Invite(invite, owner) => return self.cancel_received(request, source, invite, owner, now),
         }
+        if self.is_put_off(request) {
+            return self.put_off(request, source);
+        }
         if let Err(refused) = screen::screen(request) {
             return self.answer_stateless(request, source, refused.status(), &refused.explain());
         }

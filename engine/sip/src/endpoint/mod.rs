@@ -36,6 +36,7 @@ mod offers;
 mod originate;
 mod outgoing;
 mod output;
+mod overload;
 mod ping;
 mod prack;
 mod publish;
@@ -61,7 +62,7 @@ pub use output::{Datagram, Output, ResolveId};
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
@@ -109,6 +110,8 @@ pub struct Endpoint {
     trunks: trunks::Trunks,
     outputs: VecDeque<Output>,
     stats: Stats,
+    /// How long what is received has waited.
+    lag: Duration,
     draining: bool,
 }
 
@@ -179,6 +182,7 @@ impl Endpoint {
             config,
             outputs: VecDeque::new(),
             stats: Stats::default(),
+            lag: Duration::ZERO,
             draining: false,
         }
     }

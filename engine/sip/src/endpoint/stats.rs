@@ -28,6 +28,10 @@ pub(super) struct Stats {
     pub unwritable: u64,
     /// Requests refused because a table was full.
     pub shed: u64,
+    /// Registrations, subscriptions and the like that were told to come later.
+    pub put_off: u64,
+    /// Calls refused because we were too far behind.
+    pub calls_put_off: u64,
     /// Calls ever made or received.
     pub calls: u64,
     /// Calls answered.
@@ -82,6 +86,9 @@ impl Endpoint {
             ("trunksup", trunks_up as u64),
             ("streams", self.streams.len() as u64),
             ("illtargets", self.health.len() as u64),
+            ("putoff", stats.put_off),
+            ("callsputoff", stats.calls_put_off),
+            ("lagms", u64::try_from(self.lag.as_millis()).unwrap_or(u64::MAX)),
             ("draining", u64::from(self.draining)),
         ]
     }
