@@ -2,7 +2,7 @@
 //!
 //! The long one: `cargo test --release -p sip --test soak -- --ignored --nocapture`, 1 000 000 refreshes of 10 000 phones; it
 //! prints the curve. Each of the two has the process to itself, so that nothing else allocates meanwhile. Linux only.
-#![allow(clippy::unwrap_used, reason = "a test may panic; clippy only exempts functions marked #[test]")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell; clippy only exempts functions marked #[test]")]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 //! in the end, calls are made meanwhile, nothing inside a call is ever refused, and the count of registrations is answered.
 //!
 //! The big storm: `cargo test --release -p sip --test storm -- --ignored --nocapture`, 100 000 phones and 1 000 000 refreshes.
-#![allow(clippy::unwrap_used, reason = "a test may panic; clippy only exempts functions marked #[test]")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell; clippy only exempts functions marked #[test]")]
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -80,7 +80,7 @@ impl World {
         let config = EndpointConfig {
             listeners: vec![Listener { advertised: "192.0.2.1:5060".parse().unwrap(), transport: Transport::Udp }],
             registrar: RegistrarConfig { ping_every: Duration::from_secs(1 << 20), ..RegistrarConfig::default() },
-            limits: Limits { transactions: 1 << 20, bytes: 1 << 30, ..Limits::default() },
+            limits: Limits { transactions: 1 << 20, bytes: 1 << 30 },
             ..EndpointConfig::default()
         };
         let mut endpoint = Endpoint::new(config, [5; 32], now, 1_700_000_000_000);
