@@ -1,5 +1,5 @@
 //! The decoder: octets of a frame, or the news that it is lost, to samples.
-//!   bits ─► predictors, residual (or concealed ones) ─► enhancer ─► synthesis ─► high-pass ─► samples
+//!   bits ─► predictors, residual (or concealed ones) ─► enhancer ─► one channel per lane: synthesis ─► high-pass ─► samples
 //! Shape:  38 octets to 160 samples, or 50 to 240; the enhancer makes the output 40 or 80 samples late.
 //! Rules:  a frame with the last bit set, with a start index out of range, or too short, is a lost frame.
 //! Errors: none.
@@ -15,7 +15,7 @@ use super::shape::{Choice, Frame, Mode, SAMPLES_MAX, SUBFRAME, SUBFRAMES_MAX};
 use super::tables::{HIGH_PASS_OUT_POLES, HIGH_PASS_OUT_ZEROS, LSF_MEAN};
 use crate::lanes::Floats;
 
-/// State of a decoder, 4 KiB.
+/// State of a decoder, 3 KiB.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decoder {
     mode: Mode,

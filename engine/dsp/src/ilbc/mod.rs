@@ -3,8 +3,8 @@
 //! Shape:  160 samples to 38 octets, or 240 to 50; a payload with several frames is cut by the caller.
 //! Units:  samples at 8 kHz. The decoder's enhancer makes its output 40 samples late (80 with 30 ms frames).
 //! Rules:  a frame that marks itself empty, has a start index out of range, or is too short, is concealed as lost.
-//! Speed:  vectorised inside one channel: lags of the codebook search, the pitch and the filters' taps stand in lanes, so a lone channel is as
-//!         fast as one of thirty, and nothing is transposed. See `sums`.
+//! Speed:  mostly vectorised inside one channel: lags of the codebook search, the pitch and the filters' taps stand in lanes, so a lone channel
+//!         loses little. See `sums`. What feeds back sample by sample in the decoder, synthesis and high-pass, runs one channel per lane.
 //! Errors: none; any octets decode to something.
 //! Source: RFC 3951; the payload of RFC 3952 §3.
 
