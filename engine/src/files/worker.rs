@@ -21,8 +21,8 @@ use super::writer::{NewRecordings, Recording};
 use super::{FileError, Limits};
 use crate::mesh::Server;
 
-/// Largest file that is read: an hour of stereo at 48 kHz and 16 bits has 690 MB, and decodes to a sixth of it.
-const FILE_MAX: u64 = 1 << 30;
+/// Largest file that is read, 512 MiB: 50 minutes of stereo at 44.1 kHz and 16 bits, or nine hours of 8 kHz.
+const FILE_MAX: u64 = 1 << 29;
 
 /// What the thread is asked for.
 pub enum Job {

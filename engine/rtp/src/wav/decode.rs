@@ -66,9 +66,16 @@ pub fn raw(
     if samples.max(frames / RATE_MAX) > max_samples {
         return Err(WavError::TooLong { samples, max: max_samples });
     }
+    let mut converter = if rate_hz == to_hz { None } else { Some(Rational::new(rate_hz, to_hz).map_err(WavError::Rate)?) };
     let samples = linear(encoding, data, kernels);
     let samples = if channels == 1 { samples } else { mono(&samples, channels) };
-    Ok(Sound::new(to_hz, change_rate(samples, rate_hz, to_hz)?))
+    Ok(Sound::new(
+        to_hz,
+        match &mut converter {
+            Some(rational) => change_rate(rational, &samples, rate_hz, to_hz),
+            None => samples,
+        },
+    ))
 }
 
 /// How much larger than the result what is decoded may be: 192 to 16 kHz, rounded.
@@ -138,26 +145,24 @@ fn mono(samples: &[i16], channels: usize) -> Vec<i16> {
     samples.chunks_exact(channels).map(average).collect()
 }
 
-fn change_rate(samples: Vec<i16>, from_hz: u32, to_hz: u32) -> Result<Vec<i16>, WavError> {
-    if from_hz == to_hz {
-        return Ok(samples);
-    }
-    let mut rational = Rational::new(from_hz, to_hz).map_err(WavError::Rate)?;
+fn change_rate(rational: &mut Rational, samples: &[i16], from_hz: u32, to_hz: u32) -> Vec<i16> {
     let wanted = (samples.len() as u64 * u64::from(to_hz)).div_ceil(u64::from(from_hz)) as usize;
     let delay = rational.delay_samples();
     let mut out = Vec::with_capacity(wanted + delay + 1);
-    rational.feed(&samples, |sample| out.push(sample));
+    rational.feed(samples, |sample| out.push(sample));
     // Silence behind the end pushes out what the filter still holds.
     while out.len() < wanted + delay {
         rational.feed(&[0], |sample| out.push(sample));
     }
     out.drain(..delay);
     out.truncate(wanted);
-    Ok(out)
+    out
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const MAX: u64 = 1 << 20;
@@ -244,6 +249,34 @@ mod tests {
             let snr = snr(&sound.samples()[late..], &speech[..4800 - late]);
             // Its high-pass filters turn the phase, which a comparison of waves takes for noise.
             assert!(snr > 5.0, "{mode:?}: {snr:.1} dB");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_panics_and_none_is_longer_than_it_may(
+            tag in prop::sample::select(vec![1_u16, 6, 7, 0xA112, 0xA116, 0xFFFE, 3]),
+            channels in 0_u16..10,
+            rate_hz in prop_oneof![prop::sample::select(vec![8000_u32, 16_000, 22_050, 44_100, 48_000]), any::<u32>()],
+            block in prop::sample::select(vec![0_u16, 2, 38, 50]),
+            bits in prop::sample::select(vec![0_u16, 8, 16, 24, 32]),
+            data in prop::collection::vec(any::<u8>(), 0..500),
+            wide in any::<bool>(),
+        ) {
+            let mut file = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0".to_vec();
+            file.extend(tag.to_le_bytes());
+            file.extend(channels.to_le_bytes());
+            file.extend(rate_hz.to_le_bytes());
+            file.extend([0; 4]);
+            file.extend(block.to_le_bytes());
+            file.extend(bits.to_le_bytes());
+            file.extend(b"data");
+            file.extend((data.len() as u32).to_le_bytes());
+            file.extend(data);
+            let to_hz = if wide { 16_000 } else { 8000 };
+            if let Ok(sound) = sound(&file, to_hz, 300, &Kernels::best()) {
+                prop_assert!(sound.samples().len() <= 301 && sound.rate_hz() == to_hz);
+            }
         }
     }
 

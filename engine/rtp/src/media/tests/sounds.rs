@@ -134,6 +134,30 @@ fn mixing_and_echo_end_a_play_but_a_member_hears_its_own_alone() {
     assert!(words.contains(&"end 3 doecho".to_owned()), "{words:?}");
 }
 
+#[test]
+fn a_digit_ends_a_soup_that_may_be_interrupted_and_no_other() {
+    let mut bed = Bed::new();
+    let (key, id) = bed.call(A, &[linear(), named(101, "telephone-event", 8000)]);
+    let mut phone = Phone::new(A, 101);
+    // RFC 4733 §2.3: event 5, volume 10, duration; the end flag in the last.
+    let press = |bed: &mut Bed, phone: &mut Phone| {
+        for payload in [[5, 10, 0, 160], [5, 10, 1, 64], [5, 0x8a, 1, 224]] {
+            let mut packet = phone.packet(&payload);
+            // One event, one timestamp.
+            packet[4..8].copy_from_slice(&phone.timestamp.next_multiple_of(1 << 20).to_be_bytes());
+            bed.slot(&[(key, phone.from, packet)]);
+        }
+    };
+    bed.play(id, Soup { interrupt: false, ..soup(ramp(1, 16_000)) });
+    press(&mut bed, &mut phone);
+    assert_eq!(bed.words(), ["start 1 new"]);
+    bed.play(id, Soup { interrupt: true, ..soup(ramp(1, 16_000)) });
+    phone.timestamp += 1 << 20;
+    press(&mut bed, &mut phone);
+    assert_eq!(bed.words(), ["end 1 replaced", "start 2 replaced", "end 2 telephone-event"]);
+    assert_eq!(bed.heard(key, 3), []);
+}
+
 /// A file in memory: blocks by place.
 #[derive(Debug, Default)]
 struct Memory {
