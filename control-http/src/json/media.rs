@@ -112,13 +112,16 @@ pub fn record(body: &Object<'_>) -> Result<Record, JsonError> {
 /// # Errors
 /// [`JsonError::BadField`].
 pub fn dtmf(body: &Object<'_>) -> Result<Dtmf, JsonError> {
-    let text = body.required_string("digits")?;
+    let inband = body.boolean("inband")?;
+    // Without digits only what is listened for changes.
+    let text = if inband.is_some() { body.string("digits")?.unwrap_or_default() } else { body.required_string("digits")? };
     let digits: Option<Vec<u8>> = text.chars().map(event_of_digit).collect();
     match digits {
         Some(digits) if digits.len() <= DIGITS_MAX => Ok(Dtmf {
             digits,
             duration_ms: body.number("duration", DIGIT_MS_LEAST, DIGIT_MS_MOST)?.unwrap_or(DIGIT_MS),
             gap_ms: body.number("gap", DIGIT_MS_LEAST, DIGIT_MS_MOST)?.unwrap_or(GAP_MS),
+            inband,
         }),
         _ => Err(body.error("digits", format_args!("must be at most {DIGITS_MAX} of 0-9 * # A-D and ! for flash"))),
     }
@@ -212,7 +215,7 @@ mod tests {
     #[test]
     fn digits_are_events() {
         let sent = read(&json!({"digits": "19*#aD!"}), dtmf).unwrap();
-        assert_eq!(sent, Dtmf { digits: vec![1, 9, 10, 11, 12, 15, 16], duration_ms: 200, gap_ms: 200 });
+        assert_eq!(sent, Dtmf { digits: vec![1, 9, 10, 11, 12, 15, 16], duration_ms: 200, gap_ms: 200, inband: None });
         assert!(read(&json!({"digits": "1x"}), dtmf).unwrap_err().starts_with("digits must be"));
         assert!(read(&json!({"digits": "1".repeat(65)}), dtmf).is_err());
         assert_eq!(read(&json!({"digits": "1", "duration": 10}), dtmf).unwrap_err(), "duration must be a whole number from 40 to 6000");

@@ -226,7 +226,7 @@ fn media_verbs_become_commands() {
             Method::Put,
             "dtmf",
             r#"{"digits":"5#"}"#,
-            Command::Dtmf { channel: a, dtmf: Dtmf { digits: vec![5, 11], duration_ms: 200, gap_ms: 200 } },
+            Command::Dtmf { channel: a, dtmf: Dtmf { digits: vec![5, 11], duration_ms: 200, gap_ms: 200, inband: None } },
         ),
     ] {
         assert_eq!(asked(method, &path(rest), body), command);

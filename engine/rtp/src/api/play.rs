@@ -75,6 +75,8 @@ pub struct Dtmf {
     pub duration_ms: u16,
     /// Silence after each.
     pub gap_ms: u16,
+    /// Listen for digits in the sound of the far end from now on, or no longer; `None` leaves it as it is.
+    pub inband: Option<bool>,
 }
 
 /// Digits in one request; a telephone number has at most 15 (ITU-T E.164 §6.1).
@@ -101,7 +103,7 @@ pub const fn digit_of_event(event: u8) -> Option<char> {
         10 => '*',
         11 => '#',
         12..=15 => (b'A' + event - 12) as char,
-        16 => 'F',
+        16 => '!',
         _ => return None,
     })
 }

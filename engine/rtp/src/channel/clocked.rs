@@ -10,6 +10,7 @@
 //! Not here: who hears whom (`media::group`), when (`media::tick`).
 
 use dsp::Kernels;
+use dsp::dtmf::{Detector, Event};
 use dsp::plc::{Narrow, Wide};
 use dsp::silence::{Comfort, Sid};
 use heapless::Vec;
@@ -20,6 +21,7 @@ use crate::clock::{Play, Rate, Record};
 use crate::format::Codec;
 use crate::jitter::{Bounds, JitterBuffer, Next};
 use crate::media::{ChannelKey, Decoded, Decoders};
+use crate::telephone_event::Heard;
 
 /// Longest payload that is played: 60 ms of L16 at 16 kHz is more than a packet holds.
 const PAYLOAD_MAX: usize = 1500;
@@ -80,6 +82,8 @@ pub struct Clocked {
     pub player_rate: RateState,
     /// What records it, with the converters of both directions.
     pub recorders: std::vec::Vec<Recording>,
+    /// Listens for digits in what is heard.
+    pub listener: Option<Box<Listener>>,
     /// Frames that were made up.
     pub concealed: u64,
     /// Its own stream: number and timestamp of the next packet, and whether it begins a talkspurt.
@@ -112,6 +116,33 @@ pub struct Recording {
     pub said: RateState,
     /// It is over, and waits to be taken out.
     pub ended: bool,
+}
+
+/// Digits in the sound.
+#[derive(Debug, Clone, Default)]
+pub struct Listener {
+    detector: Detector,
+    rate: RateState,
+    /// Pressed and let go in this tick: a block of the detector is 12.75 ms, so at most four changes.
+    pub heard: Vec<Heard, 4>,
+}
+
+impl Listener {
+    /// Listens to a frame.
+    fn listen(&mut self, kernels: &Kernels, frame: &Frame) {
+        let mut narrow = [0; Rate::Narrow.samples()];
+        self.rate.convert(kernels, frame.samples(), &mut narrow);
+        self.heard.clear();
+        let heard = &mut self.heard;
+        kernels.dtmf.listen(&mut self.detector, &narrow, |event| {
+            let change = match event {
+                Event::Start(digit) => Heard::Start(digit.event()),
+                Event::End { digit, samples } => Heard::End { event: digit.event(), duration_ms: samples / 8 },
+            };
+            // There is room: two blocks, two changes each.
+            let _ = heard.push(change);
+        });
+    }
 }
 
 /// Samples that wait to be sent: up to 60 ms and a frame at 16 kHz.
@@ -175,6 +206,7 @@ impl Clocked {
             news_queued: false,
             player_rate: RateState::Idle,
             recorders: std::vec::Vec::new(),
+            listener: None,
             concealed: 0,
             sequence: 1 << 16,
             timestamp: 0,
@@ -226,7 +258,7 @@ impl Clocked {
     }
 
     /// Second half: the frame that is heard, once the decoders have run.
-    pub fn assemble(&mut self, decoders: &Decoders) {
+    pub fn assemble(&mut self, kernels: &Kernels, decoders: &Decoders) {
         for index in 0..self.parts.len() {
             let Some(part) = self.parts.get(index).copied() else { break };
             match part {
@@ -245,6 +277,9 @@ impl Clocked {
         }
         self.fifo.copy_within(len..self.filled.max(len), 0);
         self.filled = self.filled.saturating_sub(len);
+        if let Some(listener) = &mut self.listener {
+            listener.listen(kernels, &self.heard);
+        }
     }
 
     /// Nothing but the mix goes into what it hears, and nobody else wants to know.

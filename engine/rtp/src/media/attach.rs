@@ -72,7 +72,7 @@ impl Media {
     }
 
     /// Slot of a channel that is to run by the clock from now on.
-    fn clocked(&mut self, id: ChannelId, now: Instant) -> Result<u32, CommandError> {
+    pub(super) fn clocked(&mut self, id: ChannelId, now: Instant) -> Result<u32, CommandError> {
         let slot = self.touch(id, now)?;
         self.can_be_clocked(id)?;
         self.start_clock(slot);
@@ -323,7 +323,10 @@ impl Media {
 
     /// Whether something of the channel itself needs a clock.
     fn needs_clock(&self, slot: u32) -> bool {
-        self.table.get(slot).and_then(|c| c.clock.as_ref()).is_some_and(|clock| clock.player.is_some() || !clock.recorders.is_empty())
+        self.table
+            .get(slot)
+            .and_then(|c| c.clock.as_ref())
+            .is_some_and(|clock| clock.player.is_some() || !clock.recorders.is_empty() || clock.listener.is_some())
     }
 
     /// Whether the frames of its codec are of a length that packets of others do not have.

@@ -81,8 +81,7 @@ impl Media {
             Command::Record { channel, mut record } => self.record_file(channel, &mut record, now)?,
             Command::StopRecord { channel, file } => self.end_record(channel, file.as_ref(), now)?,
             Command::Dtmf { channel, dtmf } => {
-                let slot = self.touch(channel, now)?;
-                self.dial(channel, &dtmf, slot)?;
+                self.dial(channel, &dtmf, now)?;
             }
             Command::Close { channel } => return self.close(channel, CloseReason::Requested),
             Command::List => {

@@ -9,6 +9,8 @@
 //! Errors: `Impossible` where the far end takes no events.
 //! Source: RFC 4733 §2.5.
 
+use std::time::Instant;
+
 use super::{ChannelKey, Media, Pending, Port};
 use crate::api::{ChannelId, CommandError, DigitSource, Dtmf};
 use crate::channel::{Channel, Link};
@@ -24,7 +26,14 @@ const EVENTS: u32 = u32::MAX - 1;
 
 impl Media {
     /// Sends digits to a far end.
-    pub(super) fn dial(&mut self, id: ChannelId, dtmf: &Dtmf, slot: u32) -> Result<(), CommandError> {
+    pub(super) fn dial(&mut self, id: ChannelId, dtmf: &Dtmf, now: Instant) -> Result<(), CommandError> {
+        if let Some(on) = dtmf.inband {
+            self.listen_inband(id, on, now)?;
+        }
+        let slot = self.touch(id, now)?;
+        if dtmf.digits.is_empty() {
+            return Ok(());
+        }
         let channel = self.table.get_mut(slot).ok_or(CommandError::NotFound(id))?;
         if channel.formats.event().is_none() {
             return Err(CommandError::Impossible("the far end takes no telephone-event (RFC 4733)".into()));
@@ -34,6 +43,18 @@ impl Media {
             return Err(CommandError::WrongState("so many digits do not fit behind those that are being sent"));
         }
         self.attend(slot);
+        Ok(())
+    }
+
+    /// Listens for digits in the sound of a channel, which runs by the clock for that, or no longer.
+    fn listen_inband(&mut self, id: ChannelId, on: bool, now: Instant) -> Result<(), CommandError> {
+        let slot = if on { self.clocked(id, now)? } else { self.touch(id, now)? };
+        if let Some(clock) = self.table.get_mut(slot).and_then(|c| c.clock.as_mut())
+            && on != clock.listener.is_some()
+        {
+            clock.listener = on.then(Box::default);
+        }
+        self.review(slot);
         Ok(())
     }
 
@@ -162,13 +183,7 @@ impl Media {
 impl Channel {
     /// Header of an event packet: all of one event have the timestamp of its beginning (RFC 4733 §2.5.1.1), the first has
     /// the marker.
-    fn event_header(
-        &mut self,
-        first: bool,
-        number: PayloadType,
-        clock_hz: u32,
-        now: std::time::Instant,
-    ) -> Option<crate::packet::RtpHeader> {
+    fn event_header(&mut self, first: bool, number: PayloadType, clock_hz: u32, now: Instant) -> Option<crate::packet::RtpHeader> {
         if first {
             self.events_sent = self.events_sent.wrapping_add(1);
             self.event_sequence = 1 << 16;

@@ -17,6 +17,7 @@ use super::codecs::{Decoders, Encoders, Leaves, Made};
 use super::group::{Group, PHASES};
 use super::table::Table;
 use super::{ChannelKey, Media, Pending};
+use crate::api::DigitSource;
 use crate::channel::{Channel, Clocked, FRAME_MAX, Link, RateState, Waiting};
 use crate::clock::{Next, Rate, Tick};
 use crate::format::{Codec, Format, FormatKind};
@@ -90,6 +91,22 @@ impl Media {
         for index in 0..self.due.len() {
             let Some((index, _)) = self.due.get(index).copied() else { break };
             self.run_group(index);
+            self.tell_listened(index);
+        }
+    }
+
+    /// Tells the digits that were found in the sound of this tick.
+    fn tell_listened(&mut self, index: u32) {
+        let mut place = 0;
+        while let Some(&member) = self.groups.get(index).and_then(|group| group.members.get(place)) {
+            place += 1;
+            let listener = self.table.get_mut(member).and_then(|c| c.clock.as_mut()).and_then(|clock| clock.listener.as_mut());
+            let Some(listener) = listener.filter(|listener| !listener.heard.is_empty()) else { continue };
+            let heard = std::mem::take(&mut listener.heard);
+            let Some(key) = self.table.key(member) else { continue };
+            for heard in heard {
+                self.heard_digit(key, heard, DigitSource::Inband);
+            }
         }
     }
 
@@ -185,7 +202,7 @@ fn listen(group: &mut Group, table: &mut Table, decoders: &Decoders, kernels: &K
     }
     for &member in &group.members {
         let Some(Channel { clock: Some(clock), .. }) = table.get_mut(member) else { continue };
-        clock.assemble(decoders);
+        clock.assemble(kernels, decoders);
         if group.members.len() > 1 {
             clock.speak(kernels, group.rate);
             if clock.speaks {

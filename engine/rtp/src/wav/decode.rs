@@ -240,7 +240,7 @@ mod tests {
                 let ticket = batch.push(&encoder, frame).unwrap();
                 kernels.ilbc.encode(&mut batch);
                 file.extend(batch.output(ticket));
-                encoder = batch.state(ticket).unwrap().clone();
+                encoder = *batch.state(ticket).unwrap();
             }
             let sound = decode_file(FileKey::Ilbc, &file, 8000, MAX, &kernels).unwrap();
             assert_eq!(sound.samples().len(), 4800);

@@ -113,7 +113,7 @@ fn digits_are_sent_by_command_to_who_takes_them() {
     let mut bed = Bed::new();
     let (_, a) = bed.call(A, &[plain(0), named(96, "telephone-event", 16000), named(97, "telephone-event", 8000)]);
     let (_, b) = bed.call(B, &[plain(0)]);
-    let dtmf = |channel| Command::Dtmf { channel, dtmf: Dtmf { digits: vec![1, 2, 16], duration_ms: 100, gap_ms: 100 } };
+    let dtmf = |channel| Command::Dtmf { channel, dtmf: Dtmf { digits: vec![1, 2, 16], duration_ms: 100, gap_ms: 100, inband: None } };
     assert_eq!(bed.command(dtmf(b)).unwrap_err().status(), 422);
     assert_eq!(bed.command(dtmf(a)), Ok(Reply::Done));
     let mut sent = Vec::new();
@@ -126,4 +126,46 @@ fn digits_are_sent_by_command_to_who_takes_them() {
     assert_eq!(ends.iter().map(|e| (e.1, e.2)).collect::<Vec<_>>(), [1, 1, 1, 2, 2, 2, 16, 16, 16].map(|e| (e, 800)));
     assert_eq!(ends[3].0.since(ends[0].0), 1600);
     assert_eq!(bed.stats(a).output.count, events.len() as u64);
+}
+
+#[test]
+fn tones_in_the_sound_are_digits_while_somebody_listens_for_them() {
+    for (codec, rate) in [(0u8, 8000u32), (9, 16_000)] {
+        let mut bed = Bed::new();
+        let [(ka, a), _] = bed.bridge((A, &[plain(codec)]), (B, &[plain(codec)]));
+        let mut told = Vec::new();
+        for (round, inband) in [None, Some(true), Some(false)].into_iter().enumerate() {
+            if inband.is_some() {
+                let dtmf = Dtmf { digits: vec![], duration_ms: 100, gap_ms: 100, inband };
+                assert_eq!(bed.command(Command::Dtmf { channel: a, dtmf }), Ok(Reply::Done));
+            }
+            let mut phone = Phone::new(A, codec);
+            (phone.ssrc, phone.sequence) = (round as u32, 100);
+            let mut encoder = dsp::g722::Encoder::default();
+            for n in 0..50u32 {
+                // A 5 of 200 ms: 770 and 1336 Hz.
+                let level = if (20..30).contains(&n) { 6000.0 } else { 0.0 };
+                let wave = |k: u32, hz: f64| (std::f64::consts::TAU * hz * f64::from(n * rate / 50 + k) / f64::from(rate)).sin();
+                let samples: Vec<i16> = (0..rate / 50).map(|k| (level * (wave(k, 770.0) + wave(k, 1336.0))) as i16).collect();
+                let mut octets = vec![0; 160];
+                if codec == 0 {
+                    Kernels::best().g711.ulaw_encode(&samples, &mut octets);
+                } else {
+                    let mut batch = dsp::Batch::new(1, 320);
+                    let ticket = batch.push(&encoder, &samples).unwrap();
+                    Kernels::best().g722.encode(&mut batch, &mut dsp::g722::Scratch::new());
+                    octets.copy_from_slice(batch.output(ticket));
+                    encoder = *batch.state(ticket).unwrap();
+                }
+                bed.say(ka, &mut phone, &octets);
+            }
+            for event in bed.events() {
+                if let EventAction::Digit { digit, duration_ms, source } = event.action {
+                    told.push((round, event.channel, digit, source));
+                    assert!((150..250).contains(&duration_ms), "{duration_ms}");
+                }
+            }
+        }
+        assert_eq!(told, [(1, a, '5', DigitSource::Inband)], "payload type {codec}");
+    }
 }
