@@ -73,6 +73,7 @@ impl SipNode {
         let endpoint = EndpointConfig {
             listeners: with(Transport::Udp).chain(with(Transport::Tcp)).collect(),
             calls_max: config.calls_max,
+            session_expires: config.session_expires,
             registrar: registrar(config),
             ..EndpointConfig::default()
         };

@@ -68,6 +68,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
             listeners: vec![(server, HERE)],
             http: SocketAddr::new(HERE, sip_http),
             calls_max: 10,
+            session_expires: std::time::Duration::from_secs(1800),
             registrations_max: 10,
             expires: 60..=3600,
         }),

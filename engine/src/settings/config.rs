@@ -36,6 +36,8 @@ pub struct SipConfig {
     pub http: SocketAddr,
     /// Live dialogs at most.
     pub calls_max: usize,
+    /// Session interval that we ask for (RFC 4028).
+    pub session_expires: Duration,
     /// Live registrations at most.
     pub registrations_max: usize,
     /// Shortest and longest registration, seconds.
@@ -122,6 +124,7 @@ impl SipConfig {
             dns: settings.get_with("dns", servers)?.unwrap_or_default(),
             http: http(settings, "sip-http-port")?,
             calls_max: settings.require("max-calls")?,
+            session_expires: Duration::from_secs(settings.require::<u32>("session-expires")?.max(90).into()),
             registrations_max: settings.require("max-registrations")?,
             expires: settings.get_with("register-expires", |text| range(text, &1, "60-3600"))?.unwrap_or(60..=3600),
         })

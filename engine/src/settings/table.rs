@@ -224,6 +224,14 @@ pub const TABLE: &[Setting] = &[
     },
     Setting { name: "max-calls", aliases: &[], value: Some("N"), default: Some("20000"), help: "Live dialogs at most.", of: SIP },
     Setting {
+        name: "session-expires",
+        aliases: &[],
+        value: Some("SECONDS"),
+        default: Some("1800"),
+        help: "Session interval that we ask for, at least 90: half of it after, a far end that has gone is found out.",
+        of: SIP,
+    },
+    Setting {
         name: "max-registrations",
         aliases: &[],
         value: Some("N"),
