@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   POST /dialog/invite, /invite          one call, or an array of calls
+//!   GET /dialog?control=URL               the counts, and the calls of that control server
 //!   PUT|POST /dialog/{action}             the call is `callid` of the body
 //!   PUT|POST /dialog/{callid}/{action}    the call is in the path, which wins
 //! ```
@@ -11,17 +12,28 @@
 //! Source: `docs/openapi.yaml`, `/dialog`.
 
 use serde_json::{Value, json as value};
-use sip::api::{Action, Command, CommandError, Reply};
+use sip::api::{Action, Command, CommandError, ControlUrl, Reply};
 
 use super::refusal::sip_status;
 use super::{Refusal, SipBackend, done, json};
-use crate::json::{ACTIONS, Object, action, originate_all, parse, snapshot};
+use crate::json::{ACTIONS, Object, action, control_url, originate_all, parse, snapshot};
 use crate::wire::{Method, Response};
 
 /// Routes what follows `/dialog`.
-pub(super) async fn route<B: SipBackend>(backend: &B, method: Method, path: &[&str], body: &[u8]) -> Result<Response, Refusal> {
+///
+/// `control` is that of the query: whose calls `GET /dialog` is to list.
+pub(super) async fn route<B: SipBackend>(
+    backend: &B,
+    method: Method,
+    path: &[&str],
+    control: Option<String>,
+    body: &[u8],
+) -> Result<Response, Refusal> {
     match (path, method) {
-        ([], Method::Get) => look(backend, None).await,
+        ([], Method::Get) => match control {
+            Some(url) => list(backend, &url).await,
+            None => look(backend, None).await,
+        },
         ([], _) => Err(Refusal::NotAllowed("GET")),
         (["invite"], Method::Post) if callid(&parse(body)?).is_none() => invite(backend, method, body).await,
         ([word], Method::Put | Method::Post) if ACTIONS.contains(word) => {
@@ -86,6 +98,14 @@ async fn look<B: SipBackend>(backend: &B, callid: Option<String>) -> Result<Resp
     match backend.call(Command::DialogGet { callid }).await? {
         Reply::DialogCount { count, counter } => Ok(json(200, &value!({"count": count, "counter": counter}))),
         Reply::Dialog(call) => Ok(json(200, &snapshot(&call))),
+        _ => Err(Refusal::Mismatch),
+    }
+}
+
+async fn list<B: SipBackend>(backend: &B, control: &str) -> Result<Response, Refusal> {
+    let control = ControlUrl(control_url(&value!(control), "control")?);
+    match backend.call(Command::DialogList { control }).await? {
+        Reply::Dialogs { count, counter, callids } => Ok(json(200, &value!({"count": count, "counter": counter, "calls": callids}))),
         _ => Err(Refusal::Mismatch),
     }
 }

@@ -90,8 +90,8 @@ impl<B: SipBackend, P: Program> SipApi<B, P> {
             ["dir", rest @ ..] => dir::route(&self.backend, method, rest, &request.body).await,
             ["mwi", rest @ ..] => mwi::route(&self.backend, method, rest, &request.body).await,
             ["reg", rest @ ..] => reg::route(&self.backend, method, rest).await,
-            ["dialog", rest @ ..] => dialog::route(&self.backend, method, rest, &request.body).await,
             ["trunk", rest @ ..] => trunk::route(&self.backend, method, rest, &request.body).await,
+            ["dialog", rest @ ..] => dialog::route(&self.backend, method, rest, request.query_value("control"), &request.body).await,
             ["invite"] => dialog::invite(&self.backend, method, &request.body).await,
             [word] => {
                 let report = async || match self.backend.call(sip::api::Command::Status).await {

@@ -221,4 +221,10 @@ fn a_snapshot_has_the_documented_keys_in_order() {
         answered(Method::Get, "/dialog", "", Ok(Reply::DialogCount { count: 2, counter: 9 })),
         (200, value!({"count":2,"counter":9}))
     );
+    let calls = Reply::Dialogs { count: 2, counter: 9, callids: vec!["a".into()] };
+    assert_eq!(
+        answered(Method::Get, "/dialog?control=http%3A%2F%2F127.0.0.1%3A9001", "", Ok(calls)),
+        (200, value!({"count":2,"counter":9,"calls":["a"]}))
+    );
+    assert_eq!(answered(Method::Get, "/dialog?control=nowhere", "", Ok(Reply::Done)).0, 400);
 }

@@ -35,7 +35,8 @@ pub(super) fn assert_described(method: Method, target: &str, status: u16, body: 
 /// The operation for a concrete target: a path written out wins over a template.
 fn operation(method: Method, target: &str) -> Option<&'static Value> {
     let method = if method == Method::Head { Method::Get } else { method };
-    let wanted: Vec<&str> = target.trim_end_matches('/').split('/').collect();
+    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    let wanted: Vec<&str> = path.trim_end_matches('/').split('/').collect();
     let paths = CONTRACT["paths"].as_object()?;
     let fits = |template: &str| {
         let have: Vec<&str> = template.trim_end_matches('/').split('/').collect();

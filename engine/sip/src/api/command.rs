@@ -220,6 +220,11 @@ pub enum Command {
         /// What to do.
         action: Box<Action>,
     },
+    /// `GET /dialog?control=URL`: the live calls whose events go there, for a control server that was restarted.
+    DialogList {
+        /// Where they go.
+        control: ControlUrl,
+    },
     /// `GET /dialog[/{callid}]`.
     DialogGet {
         /// One call, or only the counts.

@@ -42,6 +42,15 @@ pub enum Reply {
         /// Made since start.
         counter: u64,
     },
+    /// The live calls of one control server; the counts are of all.
+    Dialogs {
+        /// Live now.
+        count: u64,
+        /// Made since start.
+        counter: u64,
+        /// Call-IDs, at most as many as there may be calls.
+        callids: Vec<String>,
+    },
     /// One call.
     Dialog(Box<Snapshot>),
     /// Trunks, by name.

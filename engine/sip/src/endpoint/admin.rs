@@ -51,6 +51,7 @@ impl Endpoint {
             | Command::TrunkPut(_)
             | Command::TrunkGet { .. }
             | Command::TrunkDelete { .. }
+            | Command::DialogList { .. }
             | Command::Status => Err(CommandError::Bad("not a command of the directory".into())),
         }
     }

@@ -14,6 +14,7 @@ use std::time::Instant;
 use slab::Slab;
 
 use super::call::Call;
+use crate::api::ControlUrl;
 use crate::timer::{TimerId, Wheel};
 
 /// Names a live call.
@@ -118,6 +119,12 @@ impl Calls {
 
     pub fn get_mut(&mut self, key: CallKey) -> Option<&mut Call> {
         self.entries.get_mut(key.slot as usize).filter(|entry| entry.stamp == key.stamp).map(|entry| &mut *entry.call)
+    }
+
+    /// Call-IDs of the calls that are not over and whose events go to `control`.
+    pub fn controlled_by(&self, control: &ControlUrl) -> Vec<String> {
+        let theirs = |call: &Call| call.control.as_ref() == Some(control) && !call.view.hangup;
+        self.entries.iter().filter(|(_, entry)| theirs(&entry.call)).map(|(_, entry)| entry.callid.to_string()).collect()
     }
 
     /// All keys, for shutting down.

@@ -249,6 +249,11 @@ impl Endpoint {
             Command::MailboxGet { domain, user } => self.mailbox(&domain, &user),
             Command::Originate(wish) => self.originate(*wish, now),
             Command::Act { callid, action } => self.act(&callid, *action, now),
+            Command::DialogList { control } => Ok(Reply::Dialogs {
+                count: self.calls.len() as u64,
+                counter: self.stats.calls,
+                callids: self.calls.controlled_by(&control),
+            }),
             Command::DialogGet { callid: None } => Ok(Reply::DialogCount { count: self.calls.len() as u64, counter: self.stats.calls }),
             Command::DialogGet { callid: Some(callid) } => {
                 let call = self.calls.find(&callid).and_then(|key| self.calls.get(key));
