@@ -5,7 +5,7 @@
 //!        └► queue (64) ─► one of 4 threads: sip::locate::Search ─► Client (UDP, TCP) ─► cache ─► wake
 //! ```
 //! Shape:  the signalling shard only waits for a wake; what takes time is on threads that are started with the first name.
-//! Units:  TTL in seconds, bounded below and above; see [`cache`].
+//! Units:  TTL in seconds, bounded below and above; see `cache`.
 //! Errors: [`LocateError`]: not there, or not to be learned now (a full queue, silent servers).
 //! Servers: those of `--dns`, else those of `/etc/resolv.conf`; then addresses come from the system's resolver, which knows
 //!         `/etc/hosts` too.

@@ -7,7 +7,7 @@
 //! ```
 //! Shape:  [`Files`] on the front shard, two threads beside it. Without `--media` there are none, and every name is refused.
 //! Names:  below the media directory, whatever links say ([`root`]).
-//! Memory: decoded sounds up to [`Limits::sounds_bytes`]; blocks that wait for the disk up to [`writer::WAITING_MAX`].
+//! Memory: decoded sounds up to [`Limits::sounds_bytes`]; blocks that wait for the disk up to `writer::WAITING_MAX`.
 //! Errors: [`FileError`], with the HTTP status of each.
 
 mod cache;

@@ -34,7 +34,7 @@ pub fn block() {
 /// How often SIGHUP came: who has something to read again compares with what it saw before.
 static HANGUPS: AtomicU64 = AtomicU64::new(0);
 
-/// See [`HANGUPS`].
+/// See `HANGUPS`.
 pub fn hangups() -> u64 {
     HANGUPS.load(Ordering::Relaxed)
 }
