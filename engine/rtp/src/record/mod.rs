@@ -3,7 +3,7 @@
 //! ```text
 //!   Tick { heard, said } ─▶ gate (power, length, pause) ─▶ mix or interleave ─▶ encode ─▶ block ─▶ RecordFile::write
 //! ```
-//! Shape:  [`Recorder`] is a [`Record`](crate::clock::Record): a block of half a second is filled in place and handed over whole.
+//! Shape:  [`Recorder`] is a [`Record`]: a block of half a second is filled in place and handed over whole.
 //! Place:  a block carries its place in the file, so what a slow disk refuses, and what a stall of the shard left out, becomes
 //!         silence of the same length, and all that follows stays where it belongs.
 //! Units:  bytes of samples after the header; power is the root of the mean square of what the far end says.
