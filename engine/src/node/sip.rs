@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use rt::{Latch, Notify, TcpListener};
 use sip::api::{Command, CommandError, Event, Reply};
+use sip::auth::AuthConfig;
+use sip::directory::DirectoryConfig;
 use sip::endpoint::{Datagram, Endpoint, EndpointConfig, Output, ResolveId};
 use sip::flow::{ListenerId, Transport};
 use sip::locate::Wish;
@@ -76,6 +78,13 @@ impl SipNode {
             session_expires: config.session_expires,
             registrar: registrar(config),
             ..EndpointConfig::default()
+        };
+        // Whoever may register has to be known, and proves itself with a nonce that is remembered.
+        let (users, nonces) = (endpoint.directory.users_max, endpoint.auth.nonces_max);
+        let endpoint = EndpointConfig {
+            directory: DirectoryConfig { users_max: users.max(config.registrations_max), ..endpoint.directory },
+            auth: AuthConfig { nonces_max: nonces.max(config.registrations_max), ..endpoint.auth },
+            ..endpoint
         };
         let has = |v4: bool| known.iter().any(|address| address.is_ipv4() == v4);
         let reach = Reach { ipv4: has(true), ipv6: has(false), tcp: true };

@@ -192,9 +192,7 @@ pub fn waiting_bytes(socket: BorrowedFd<'_>) -> usize {
     let mut memory = [0_u32; 9];
     let mut size = size_of_val(&memory) as libc::socklen_t;
     // SAFETY: `memory` and `size` live on this stack, and `size` is that of `memory`.
-    let asked = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_MEMINFO, memory.as_mut_ptr().cast(), &raw mut size)
-    };
+    let asked = unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_MEMINFO, memory.as_mut_ptr().cast(), &raw mut size) };
     let [received, ..] = memory;
     if asked == 0 { received as usize } else { 0 }
 }

@@ -130,7 +130,9 @@ fn offers_and_answers_take_turns_as_the_table_says() {
                 String::new()
             }
         };
-        assert_eq!((negotiated, said.as_str()), (negotiation(next), expected), "{state:?} × {input:?}");
+        // Whether a session was ever agreed on is not part of the table.
+        let state_of = |negotiation: Negotiation| format!("{negotiation:?}").split(", agreed").next().map(str::to_owned);
+        assert_eq!((state_of(negotiated), said.as_str()), (state_of(negotiation(next)), expected), "{state:?} × {input:?}");
     }
     assert_eq!(NEGOTIATION.len(), 5 * 9);
 }
