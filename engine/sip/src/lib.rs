@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod auth;
+pub mod defence;
 pub mod dialog;
 pub mod directory;
 pub mod endpoint;

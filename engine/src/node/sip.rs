@@ -189,7 +189,12 @@ impl SipNode {
             match self.due.get() {
                 None => self.due_changed.notified().await,
                 Some(due) if due <= Instant::now() => {
-                    self.endpoint.borrow_mut().handle_timeout(Instant::now());
+                    let now = Instant::now();
+                    let mut endpoint = self.endpoint.borrow_mut();
+                    // `CLOCK` of it is our own pause.
+                    endpoint.handle_lag(now.saturating_duration_since(due).saturating_sub(CLOCK), now);
+                    endpoint.handle_timeout(now);
+                    drop(endpoint);
                     self.drain();
                     rt::sleep(CLOCK).await;
                 }
@@ -225,6 +230,14 @@ impl SipNode {
         }
         for listener in &self.listeners {
             listener.flush();
+        }
+        self.tell_offences();
+    }
+
+    /// One line for each source that gets no answers any more, for people and for programs that watch the log.
+    fn tell_offences(&self) {
+        while let Some(offence) = self.endpoint.borrow_mut().poll_offence() {
+            tracing::warn!(source = %offence.source, fault = offence.fault.word(), "sip offence: no more answers for a while");
         }
     }
 

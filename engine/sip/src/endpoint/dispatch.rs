@@ -26,12 +26,17 @@ impl Endpoint {
         match parse(datagram.bytes) {
             Ok(Message::Request(request)) => {
                 let source = Source::new(datagram.listener, transport, datagram.from, request.via());
+                self.refusal = None;
                 self.handle_request(&request, &source, now);
+                self.settle_budget(&request, datagram.from.ip(), now);
             }
             Ok(Message::Response(response)) => self.handle_response(&response, datagram.from, now),
             Err(ParseError::Rejected(rejected)) => self.reject(&rejected, datagram, transport),
             Err(ParseError::Garbage(Fault::Empty)) => self.stats.keepalives += 1,
-            Err(ParseError::Garbage(_)) => self.stats.garbage += 1,
+            Err(ParseError::Garbage(_)) => {
+                self.stats.garbage += 1;
+                self.charge_garbage(datagram.from.ip(), now);
+            }
         }
     }
 
@@ -97,6 +102,9 @@ impl Endpoint {
     }
 
     fn handle_new(&mut self, request: &Request<'_>, source: &Source, new: NewRequest, cancels: Cancels<Owner>, now: Instant) {
+        if !self.takes(request, source, now) {
+            return;
+        }
         match cancels {
             Cancels::NotACancel => {}
             Cancels::Nothing => return self.answer_stateless(request, source, StatusCode::CALL_DOES_NOT_EXIST, &[]),

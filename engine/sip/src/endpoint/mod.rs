@@ -25,6 +25,7 @@ mod dispatch;
 mod ending;
 mod event;
 mod extra;
+mod guard;
 mod hop;
 mod idempotency;
 mod identify;
@@ -69,6 +70,7 @@ use rand_core::{Rng, SeedableRng};
 
 use crate::api::{Command, CommandError, Reply};
 use crate::auth::Authenticator;
+use crate::defence::Guard;
 use crate::directory::Directory;
 use crate::flow::ListenerId;
 use crate::locate::{Health, LocateError, Target};
@@ -108,6 +110,9 @@ pub struct Endpoint {
     streams: HashSet<(ListenerId, SocketAddr)>,
     health: Health,
     trunks: trunks::Trunks,
+    guard: Guard,
+    /// Status of the last refusal without state, until it is charged.
+    refusal: Option<StatusCode>,
     outputs: VecDeque<Output>,
     stats: Stats,
     /// How long what is received has waited.
@@ -161,6 +166,7 @@ impl Endpoint {
             seed
         };
         let (layer_seed, token_seed) = (seed_of(), seed_of());
+        let rng_word = rng.next_u64();
         Self {
             clock: WallClock::new(now, epoch_ms),
             tokens: Tokens::new(token_seed),
@@ -179,6 +185,8 @@ impl Endpoint {
             streams: HashSet::new(),
             health: Health::default(),
             trunks: trunks::Trunks::default(),
+            guard: Guard::new(rng_word),
+            refusal: None,
             config,
             outputs: VecDeque::new(),
             stats: Stats::default(),

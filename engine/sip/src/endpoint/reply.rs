@@ -96,6 +96,7 @@ impl Endpoint {
     /// Answers and forgets. Every copy of the request gets the same To tag (RFC 3261 §8.2.7).
     pub(super) fn answer_stateless(&mut self, request: &Request<'_>, source: &Source, status: StatusCode, extra: Extra<'_>) {
         self.stats.stateless += 1;
+        self.refusal = (status.class() == 4).then_some(status);
         let tag = self.stateless_tag(request);
         let bytes = self.response(request, source, status, &tag, extra);
         self.transmit(source.reply, bytes);

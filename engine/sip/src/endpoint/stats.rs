@@ -43,6 +43,7 @@ impl Endpoint {
     pub(super) fn status(&self, now: Instant) -> Vec<(&'static str, u64)> {
         let (domains, users) = self.directory.len();
         let watchers = self.watchers.stats();
+        let guard = self.guard.stats();
         let (trunks, trunks_up) = self.trunks.count(now);
         let (auth, registrar, stats) = (self.auth.stats(), self.registrar.stats(), &self.stats);
         vec![
@@ -82,6 +83,10 @@ impl Endpoint {
             ("lostacks", stats.acks_lost),
             ("unwritable", stats.unwritable),
             ("shed", stats.shed),
+            ("dropped_total", guard.dropped),
+            ("scanners_total", guard.scanners),
+            ("late_total", guard.late),
+            ("offences_total", guard.offences),
             ("trunks", trunks as u64),
             ("trunksup", trunks_up as u64),
             ("streams", self.streams.len() as u64),

@@ -5,6 +5,7 @@
 mod calls;
 mod forks;
 mod glare;
+mod guard;
 mod outgoing;
 mod policy;
 mod prack;

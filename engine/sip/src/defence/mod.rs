@@ -1,0 +1,245 @@
+//! Who is listened to: a budget of fruitless requests per source, known scanners, and what is shed when we are late.
+//!
+//! ```text
+//!   401 costs 1, other refusals 10, garbage 20 ─► bucket of the source ─► empty: its requests without credentials get no answer
+//!   a proven request gives 1 back               lag above 200 ms: REGISTER gets 503     above 500 ms: INVITE too     in a dialog: never
+//! ```
+//! Shape:  a table of fixed size, 4 ways × 4096 sets × 40 bytes = 640 KiB; of four in a set the one with the fullest bucket gives way,
+//!         so that a flood of invented sources cannot wash out one that is in debt.
+//! Units:  points; a bucket holds 10 000 and gains 100 a second: 1000 unknown users, or 10 000 phones that come back at once.
+//!         Trusted peers have ten times that.
+//! Errors: none. What is dropped is counted, and told as an [`Offence`] once a minute and source.
+//! Sources: one address of IPv4, a /64 of IPv6.
+//! Not here: guessing of passwords (`auth`), connections (`transport`), full tables (each owner's).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+const WAYS: usize = 4;
+const SETS: usize = 4096;
+const BUCKET: u32 = 10_000;
+const GAIN_PER_S: u32 = 100;
+const TRUSTED_FACTOR: u32 = 10;
+const TELL_EVERY: Duration = Duration::from_secs(60);
+/// Offences that wait to be told; more at once are only counted.
+const OFFENCES_MAX: usize = 64;
+const LAG_REGISTER: Duration = Duration::from_millis(200);
+const LAG_INVITE: Duration = Duration::from_millis(500);
+/// A lag that nobody confirms is forgotten.
+const LAG_KEPT: Duration = Duration::from_secs(2);
+
+/// Parts of the User-Agent of programs that look for open servers, in lower case.
+const SCANNERS: &[&str] =
+    &["friendly-scanner", "sipvicious", "sundayddr", "sip-scan", "sipcli", "pplsip", "iwar", "smap", "vaxsipuseragent"];
+
+/// What a source did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It had to be asked for a password.
+    Challenged,
+    /// It asked for what is not there or not allowed.
+    Refused,
+    /// It sent what is no SIP.
+    Garbage,
+    /// It is a known scanner.
+    Scanner,
+}
+
+/// Something for the log: a source that gets no answers any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offence {
+    /// Who.
+    pub source: IpAddr,
+    /// What it did last.
+    pub fault: Fault,
+}
+
+/// Counters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GuardStats {
+    /// Requests that got no answer because their source was in debt.
+    pub dropped: u64,
+    /// Requests of known scanners.
+    pub scanners: u64,
+    /// REGISTERs and INVITEs shed because we were late.
+    pub late: u64,
+    /// Sources that were told of.
+    pub offences: u64,
+}
+
+/// What a late server does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// REGISTER.
+    Register,
+    /// INVITE outside a dialog.
+    Invite,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    key: u64,
+    points: u32,
+    at: Instant,
+    told_at: Option<Instant>,
+}
+
+/// The guard of a shard.
+#[derive(Debug)]
+pub struct Guard {
+    sets: Vec<[Option<Entry>; WAYS]>,
+    secret: u64,
+    offences: VecDeque<Offence>,
+    lag: Option<(Duration, Instant)>,
+    stats: GuardStats,
+}
+
+impl Fault {
+    const fn cost(self) -> u32 {
+        match self {
+            Self::Challenged => 1,
+            Self::Refused => 10,
+            Self::Garbage => 20,
+            Self::Scanner => BUCKET,
+        }
+    }
+
+    /// The word of the log.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Challenged => "unproven",
+            Self::Refused => "refused",
+            Self::Garbage => "garbage",
+            Self::Scanner => "scanner",
+        }
+    }
+}
+
+impl Guard {
+    /// Nobody is known. `secret` keeps others from choosing who shares a set.
+    #[must_use]
+    pub fn new(secret: u64) -> Self {
+        Self { sets: vec![[None; WAYS]; SETS], secret, offences: VecDeque::new(), lag: None, stats: GuardStats::default() }
+    }
+
+    /// Whether a request without credentials is looked at.
+    pub fn admits(&mut self, source: IpAddr, trusted: bool, now: Instant) -> bool {
+        let (key, size) = (self.key(source), size(trusted));
+        let admitted = self.set(key).iter().flatten().find(|entry| entry.key == key).is_none_or(|entry| points(entry, size, now) > 0);
+        self.stats.dropped += u64::from(!admitted);
+        admitted
+    }
+
+    /// A source did something fruitless.
+    pub fn charge(&mut self, source: IpAddr, trusted: bool, fault: Fault, now: Instant) {
+        let (key, size) = (self.key(source), size(trusted));
+        let entry = self.entry(key, size, now);
+        entry.points = points(entry, size, now).saturating_sub(fault.cost());
+        entry.at = now;
+        let untold = entry.told_at.is_none_or(|at| now.saturating_duration_since(at) >= TELL_EVERY);
+        if entry.points == 0 && untold {
+            entry.told_at = Some(now);
+            self.stats.offences += 1;
+            if self.offences.len() < OFFENCES_MAX {
+                self.offences.push_back(Offence { source, fault });
+            }
+        }
+    }
+
+    /// A source proved itself: what its challenge cost comes back.
+    pub fn credit(&mut self, source: IpAddr, trusted: bool, now: Instant) {
+        let (key, size) = (self.key(source), size(trusted));
+        if let Some(entry) = self.set(key).iter_mut().flatten().find(|entry| entry.key == key) {
+            (entry.points, entry.at) = ((points(entry, size, now) + Fault::Challenged.cost()).min(size), now);
+        }
+    }
+
+    /// Whether a User-Agent is that of a scanner; it is charged for it.
+    pub fn is_scanner(&mut self, agent: &str, source: IpAddr, trusted: bool, now: Instant) -> bool {
+        let known = SCANNERS.iter().any(|name| contains(agent, name));
+        if known && !trusted {
+            self.stats.scanners += 1;
+            self.charge(source, trusted, Fault::Scanner, now);
+        }
+        known && !trusted
+    }
+
+    /// How late the driver is: what was due and when it was done.
+    pub fn handle_lag(&mut self, lag: Duration, now: Instant) {
+        self.lag = Some((lag, now));
+    }
+
+    /// Whether this work is to be refused for now, because we are late.
+    pub fn sheds(&mut self, work: Work, now: Instant) -> bool {
+        let limit = match work {
+            Work::Register => LAG_REGISTER,
+            Work::Invite => LAG_INVITE,
+        };
+        let late = self.lag.is_some_and(|(lag, at)| lag >= limit && now.saturating_duration_since(at) < LAG_KEPT);
+        self.stats.late += u64::from(late);
+        late
+    }
+
+    /// The next line for the log.
+    pub fn poll_offence(&mut self) -> Option<Offence> {
+        self.offences.pop_front()
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn stats(&self) -> GuardStats {
+        self.stats
+    }
+
+    fn key(&self, source: IpAddr) -> u64 {
+        let prefix = match source.to_canonical() {
+            IpAddr::V4(v4) => u64::from(u32::from(v4)),
+            IpAddr::V6(v6) => (u128::from(v6) >> 64) as u64 ^ 1 << 63,
+        };
+        // The finish of splitmix64: every bit of the source reaches every bit of the set.
+        let mixed = (prefix ^ self.secret).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    fn set(&mut self, key: u64) -> &mut [Option<Entry>; WAYS] {
+        // The remainder is below the number of sets, which is fixed.
+        &mut self.sets[(key % SETS as u64) as usize]
+    }
+
+    fn entry(&mut self, key: u64, size: u32, now: Instant) -> &mut Entry {
+        let set = self.set(key);
+        let known = set.iter().position(|entry| entry.is_some_and(|entry| entry.key == key));
+        let at = known.or_else(|| set.iter().position(Option::is_none)).unwrap_or_else(|| {
+            let fullest = set.iter().enumerate().max_by_key(|(_, entry)| entry.map_or(0, |entry| points(&entry, BUCKET, now)));
+            fullest.map_or(0, |(at, _)| at)
+        });
+        let fresh = Entry { key, points: size, at: now, told_at: None };
+        let slot = &mut set[at.min(WAYS - 1)];
+        if known.is_none() {
+            *slot = None;
+        }
+        slot.get_or_insert(fresh)
+    }
+}
+
+fn size(trusted: bool) -> u32 {
+    if trusted { BUCKET * TRUSTED_FACTOR } else { BUCKET }
+}
+
+/// What is in a bucket now. Gain goes with the size.
+fn points(entry: &Entry, size: u32, now: Instant) -> u32 {
+    let waited_ms = u64::try_from(now.saturating_duration_since(entry.at).as_millis()).unwrap_or(u64::MAX);
+    let gain = waited_ms.saturating_mul(u64::from(GAIN_PER_S * (size / BUCKET))) / 1000;
+    u32::try_from(u64::from(entry.points).saturating_add(gain)).unwrap_or(u32::MAX).min(size)
+}
+
+fn contains(agent: &str, name: &str) -> bool {
+    agent.as_bytes().windows(name.len()).any(|part| part.eq_ignore_ascii_case(name.as_bytes()))
+}

@@ -1,0 +1,97 @@
+//! Scanners, phones that come back together, invented sources, and a late server.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+fn ip(n: u32) -> IpAddr {
+    IpAddr::from(n.to_be_bytes())
+}
+
+fn start() -> (Guard, Instant) {
+    (Guard::new(7), sim::Clock::new().now())
+}
+
+#[test]
+fn a_source_that_only_fails_gets_no_answers_and_earns_them_back_in_time() {
+    let (mut guard, now) = start();
+    let tries = (0..5000).take_while(|_| {
+        guard.charge(ip(1), false, Fault::Refused, now);
+        guard.admits(ip(1), false, now)
+    });
+    assert_eq!(tries.count(), 999);
+    assert!(guard.admits(ip(2), false, now), "others are not meant");
+    assert_eq!(guard.poll_offence(), Some(Offence { source: ip(1), fault: Fault::Refused }));
+    guard.charge(ip(1), false, Fault::Refused, now + Duration::from_secs(1));
+    assert_eq!(guard.poll_offence(), None, "one line a minute");
+    assert!(guard.admits(ip(1), false, now + Duration::from_secs(10)));
+    assert_eq!((guard.stats().offences, guard.stats().dropped), (1, 1));
+}
+
+#[test]
+fn phones_behind_one_address_that_prove_themselves_never_run_dry() {
+    let (mut guard, mut now) = start();
+    for round in 0..20 {
+        for _ in 0..5000 {
+            guard.charge(ip(1), false, Fault::Challenged, now);
+        }
+        assert!(guard.admits(ip(1), false, now), "round {round}");
+        for _ in 0..5000 {
+            guard.credit(ip(1), false, now);
+        }
+        now += Duration::from_millis(100);
+    }
+    assert_eq!(guard.poll_offence(), None);
+}
+
+#[test]
+fn a_trusted_peer_has_a_budget_of_its_own() {
+    let (mut guard, now) = start();
+    for _ in 0..9000 {
+        guard.charge(ip(1), true, Fault::Refused, now);
+    }
+    assert!(guard.admits(ip(1), true, now));
+    for _ in 0..1000 {
+        guard.charge(ip(1), true, Fault::Refused, now);
+    }
+    assert!(!guard.admits(ip(1), true, now));
+    assert!(!guard.is_scanner("friendly-scanner", ip(3), true, now));
+}
+
+#[test]
+fn known_scanners_are_out_at_once() {
+    let (mut guard, now) = start();
+    assert!(guard.is_scanner("Friendly-Scanner v1", ip(1), false, now) && !guard.admits(ip(1), false, now));
+    assert!(!guard.is_scanner("Yealink SIP-T46S 66.85.0.5", ip(2), false, now) && guard.admits(ip(2), false, now));
+    assert_eq!(guard.poll_offence().map(|offence| offence.fault.word()), Some("scanner"));
+}
+
+#[test]
+fn invented_sources_do_not_wash_out_one_in_debt_and_cost_no_memory() {
+    let (mut guard, now) = start();
+    guard.is_scanner("sipvicious", ip(1), false, now);
+    for n in 1000..200_000 {
+        guard.charge(ip(n), false, Fault::Challenged, now);
+    }
+    assert!(!guard.admits(ip(1), false, now));
+    assert!(guard.offences.len() <= OFFENCES_MAX && guard.sets.len() == SETS);
+    let net = |low: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, low]);
+    guard.is_scanner("sipvicious", net(1), false, now);
+    assert!(!guard.admits(net(2), false, now), "a /64 is one source");
+}
+
+#[test]
+fn a_late_server_sheds_register_before_invite_and_recovers() {
+    let (mut guard, now) = start();
+    let sheds = |guard: &mut Guard, at| (guard.sheds(Work::Register, at), guard.sheds(Work::Invite, at));
+    assert_eq!(sheds(&mut guard, now), (false, false));
+    guard.handle_lag(Duration::from_millis(250), now);
+    assert_eq!(sheds(&mut guard, now), (true, false));
+    guard.handle_lag(Duration::from_millis(600), now);
+    assert_eq!(sheds(&mut guard, now), (true, true));
+    assert_eq!(sheds(&mut guard, now + Duration::from_secs(2)), (false, false), "nobody says so any more");
+    guard.handle_lag(Duration::ZERO, now);
+    assert_eq!(sheds(&mut guard, now), (false, false));
+    assert_eq!(guard.stats().late, 3);
+}
