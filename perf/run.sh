@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Renews the figures of this host: builds, then every measurement, one after the other, into DIR. Half an hour; let nothing else run.
+# Renews the figures of this host: builds, then every measurement, one after the other, into DIR. Let nothing else run.
 #   perf/run.sh DIR [options of `mediaswitch bench`, such as --seconds 10 --rounds 5]
 set -euo pipefail
 [ $# -ge 1 ] || { echo "usage: perf/run.sh DIR [options of mediaswitch bench]" >&2; exit 2; }
