@@ -17,11 +17,8 @@ pub fn run() -> ExitCode {
             Ok(seen) => ("ok    ", seen),
             Err(wrong) => ("FAILED", wrong),
         };
-        if case.outcome.is_ok() {
-            passed += 1
-        } else {
-            failed += 1
-        }
+        let count = if case.outcome.is_ok() { &mut passed } else { &mut failed };
+        *count += 1;
         // A closed pipe (`--test | head`) is no failure of the test.
         let _ = writeln!(out, "{word} {:28} {}: {text}", case.name, case.title);
     }
