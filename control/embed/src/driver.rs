@@ -72,7 +72,10 @@ impl Driver {
             Input::Reply { id, status, body } => machine.turn::<()>("reply", (js(id), status, body)),
             Input::Refused { id, message, unsent } => machine.turn::<()>("refused", (js(id), message, unsent)),
             Input::Done { id, value } => machine.turn::<()>("done", (js(id), value)),
-            Input::Reload => Some(machine.reload()),
+            Input::Reload => {
+                machine.reload();
+                Some(())
+            }
             Input::Stop => machine.turn::<()>("stop", ()),
         };
     }
