@@ -25,7 +25,7 @@ impl Cache {
     }
 
     /// Keeps an answer; `ttl` as the servers said.
-    pub fn insert(&mut self, question: Question, answer: Answer, ttl: Duration, now: Instant) {
+    pub fn insert(&mut self, question: &Question, answer: Answer, ttl: Duration, now: Instant) {
         if self.0.len() >= QUESTIONS_MAX {
             self.0.retain(|_, (_, until)| *until > now);
             if self.0.len() >= QUESTIONS_MAX {
@@ -40,7 +40,7 @@ impl Cache {
         };
         let (least, most) = if empty { (5, 300) } else { (1, 3600) };
         let kept = if answer == Answer::Failed { FAILURE_KEPT } else { ttl.clamp(Duration::from_secs(least), Duration::from_secs(most)) };
-        self.0.insert(folded(&question), (answer, now + kept));
+        self.0.insert(folded(question), (answer, now + kept));
     }
 }
 
@@ -63,14 +63,14 @@ mod tests {
         let start = Instant::now();
         let at = |s| start + Duration::from_secs(s);
         let name = |n: &str| Question::Addresses(n.into());
-        cache.insert(name("A.test"), Answer::Addresses(vec!["192.0.2.1".parse().unwrap()]), Duration::from_secs(10), start);
+        cache.insert(&name("A.test"), Answer::Addresses(vec!["192.0.2.1".parse().unwrap()]), Duration::from_secs(10), start);
         assert!(cache.find(&name("a.TEST"), at(9)).is_some() && cache.find(&name("a.test"), at(10)).is_none());
-        cache.insert(name("none"), Answer::Addresses(vec![]), Duration::from_secs(86_400), start);
+        cache.insert(&name("none"), Answer::Addresses(vec![]), Duration::from_secs(86_400), start);
         assert!(cache.find(&name("none"), at(299)).is_some() && cache.find(&name("none"), at(300)).is_none());
-        cache.insert(name("dead"), Answer::Failed, Duration::from_secs(86_400), start);
+        cache.insert(&name("dead"), Answer::Failed, Duration::from_secs(86_400), start);
         assert!(cache.find(&name("dead"), at(1)).is_some() && cache.find(&name("dead"), at(2)).is_none());
         for n in 0..3 * QUESTIONS_MAX {
-            cache.insert(name(&n.to_string()), Answer::Failed, Duration::ZERO, start);
+            cache.insert(&name(&n.to_string()), Answer::Failed, Duration::ZERO, start);
             assert!(cache.0.len() <= QUESTIONS_MAX);
         }
     }

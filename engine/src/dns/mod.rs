@@ -164,19 +164,19 @@ impl Worker {
         let give_up = Instant::now() + PATIENCE;
         let mut search = self.reach.search(wish);
         while let Some(question) = search.question() {
-            let answer = if Instant::now() < give_up { self.answer(question) } else { Answer::Failed };
+            let answer = if Instant::now() < give_up { self.answer(&question) } else { Answer::Failed };
             search.handle_answer(answer, &mut self.rng);
         }
         search.finish()
     }
 
-    fn answer(&mut self, question: Question) -> Answer {
-        if let Some(known) = lock(&self.cache).find(&question, Instant::now()) {
+    fn answer(&mut self, question: &Question) -> Answer {
+        if let Some(known) = lock(&self.cache).find(question, Instant::now()) {
             return known;
         }
-        let (answer, ttl) = match &question {
+        let (answer, ttl) = match question {
             Question::Addresses(host) if self.system || host.eq_ignore_ascii_case("localhost") => (system_addresses(host), SYSTEM_TTL),
-            Question::Naptr(_) | Question::Srv(_) | Question::Addresses(_) => self.client.ask(&question, self.reach, &mut self.rng),
+            Question::Naptr(_) | Question::Srv(_) | Question::Addresses(_) => self.client.ask(question, self.reach, &mut self.rng),
         };
         lock(&self.cache).insert(question, answer.clone(), ttl, Instant::now());
         answer

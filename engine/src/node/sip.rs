@@ -189,13 +189,7 @@ impl SipNode {
             match self.due.get() {
                 None => self.due_changed.notified().await,
                 Some(due) if due <= Instant::now() => {
-                    let now = Instant::now();
-                    let mut endpoint = self.endpoint.borrow_mut();
-                    // `CLOCK` of it is our own pause.
-                    endpoint.handle_lag(now.saturating_duration_since(due).saturating_sub(CLOCK), now);
-                    endpoint.handle_timeout(now);
-                    drop(endpoint);
-                    self.drain();
+                    self.tick(due);
                     rt::sleep(CLOCK).await;
                 }
                 Some(due) => {
@@ -203,6 +197,18 @@ impl SipNode {
                 }
             }
         }
+    }
+
+    /// Timers that are due since `due`, and how late that is.
+    fn tick(&self, due: Instant) {
+        let now = Instant::now();
+        {
+            let mut endpoint = self.endpoint.borrow_mut();
+            // `CLOCK` of it is our own pause.
+            endpoint.handle_lag(now.saturating_duration_since(due).saturating_sub(CLOCK), now);
+            endpoint.handle_timeout(now);
+        }
+        self.drain();
     }
 
     fn drain(&self) {
