@@ -1,6 +1,6 @@
 //! Phones that watch, on the real binary over UDP: a lamp for waiting messages, and presence that is published.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what is wrong by ending")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test says what is wrong by ending")]
 
 mod support;
 
