@@ -571,8 +571,13 @@ async fn open(front: &Caller<Command, Answer, News>, phones: &[SocketAddr], othe
             opened.push(task.await);
         }
     }
-    for two in opened.chunks(2) {
-        front.ask(Command::Mix { a: two[0].0, b: two[1].0 }).await.unwrap().unwrap();
+    let mixes: Vec<_> = opened.chunks(2).map(|two| (front.clone(), Command::Mix { a: two[0].0, b: two[1].0 })).collect();
+    for group in mixes.chunks(100) {
+        let tasks: Vec<_> =
+            group.iter().cloned().map(|(front, mix)| rt::spawn_local(async move { front.ask(mix).await.unwrap().unwrap() })).collect();
+        for task in tasks {
+            task.await;
+        }
     }
     opened.into_iter().map(|(_, port)| port).collect()
 }

@@ -58,7 +58,7 @@ fn channels_come_and_go() {
     rt::run_test(async {
         let ip = own_loopback();
         let ports = PortPool::new(22_000..=22_999, 0, 1, Duration::ZERO);
-        let setup = Setup { cpu: 0, alone: true, bind: ip, advertised: ip, ring: RingConfig::for_channels(500) };
+        let setup = Setup { cpu: 0, alone: false, bind: ip, advertised: ip, ring: RingConfig::for_channels(500) };
         let machine =
             Media::new(Config { channels_max: 500, ..Config::default() }, Start { now: Instant::now(), unix_epoch_ms: 0 }, [1; 32]);
         let (wake, commands) = rt::signal();

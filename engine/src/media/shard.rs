@@ -30,7 +30,8 @@ pub type MediaServer = Server<Command, Answer, News>;
 pub struct Setup {
     /// CPU it runs on, for `load`.
     pub cpu: usize,
-    /// The CPU is its own; else signalling runs there too, and channels are refused earlier.
+    /// The CPU is its own, and so is the executor, whose other tasks then run each 8 ms. Else signalling runs there too, and
+    /// channels are refused earlier.
     pub alone: bool,
     /// Address of an interface that RTP sockets are bound to.
     pub bind: IpAddr,
@@ -87,8 +88,8 @@ impl<M: Machine> MediaShard<M> {
                 if stop.is_open() {
                     break;
                 }
-            } else if Instant::now() < self.ticker.due() {
-                rt::sleep_until(self.ticker.due()).await;
+            } else if let Some(left) = self.ticker.due().checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+                self.rest(left).await;
             } else {
                 // Late: catch up, but let the rest of the executor breathe.
                 rt::yield_now().await;
@@ -107,6 +108,17 @@ impl<M: Machine> MediaShard<M> {
         }
     }
 
+    /// Until the next slot. A shard with a CPU of its own sleeps in its ring, and lets the executor look around now and then.
+    async fn rest(&mut self, left: Duration) {
+        if !self.setup.alone {
+            return rt::sleep(left).await;
+        }
+        if self.ticker.slots().is_multiple_of(EXECUTOR_SLOTS) {
+            rt::yield_now().await;
+        }
+        self.ring.wait(self.ticker.due().saturating_duration_since(Instant::now()));
+    }
+
     /// Packets and losses of the ring so far.
     pub fn counters(&self) -> Counters {
         self.ring.counters()
@@ -115,6 +127,11 @@ impl<M: Machine> MediaShard<M> {
     /// The clock, for reports.
     pub fn ticker(&self) -> &Ticker {
         &self.ticker
+    }
+
+    #[cfg(test)]
+    pub(super) fn be_alone(&mut self) {
+        self.setup.alone = true;
     }
 
     fn is_idle(&self) -> bool {
@@ -359,6 +376,8 @@ fn sends_long_packets(target: &Target) -> bool {
 
 const LIMIT_ALONE: f64 = 0.8;
 const LIMIT_SHARED: f64 = 0.7;
+/// Each 8 ms the executor of a shard that is alone runs: its only other task waits for the stop.
+const EXECUTOR_SLOTS: u64 = 8;
 /// Once a second.
 const REPORT_SLOTS: u64 = 1000;
 /// Commands of one slot: a third of it. What is left waits in the queue.

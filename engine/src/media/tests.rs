@@ -106,7 +106,7 @@ fn shard(ip: IpAddr, pairs: u16) -> (MediaEnd, MediaShard<Echo>) {
     static NEXT: AtomicU16 = AtomicU16::new(28_000);
     let first = NEXT.fetch_add(2 * pairs, Ordering::Relaxed);
     let ports = PortPool::new(first..=first + 2 * pairs - 1, 0, 1, Duration::ZERO);
-    let setup = Setup { cpu: 0, alone: true, bind: ip, advertised: ip, ring: RingConfig::for_channels(pairs.into()) };
+    let setup = Setup { cpu: 0, alone: false, bind: ip, advertised: ip, ring: RingConfig::for_channels(pairs.into()) };
     let (wake, signal) = rt::signal();
     let (end, server) = pair(wake);
     (end, MediaShard::new(setup, ports, Echo::default(), server, signal).unwrap())
@@ -164,6 +164,52 @@ fn a_channel_opens_echoes_and_closes_on_both_families() {
             media.await;
         });
     }
+}
+
+#[test]
+fn a_shard_on_a_thread_of_its_own_sleeps_in_its_ring_and_still_stops() {
+    let (wake, stop_signal) = rt::signal();
+    let (ends, end) = std::sync::mpsc::channel();
+    let media = std::thread::spawn(move || {
+        rt::run(&rt::Config::default(), async move {
+            let (end, mut shard) = shard(own_loopback(), 4);
+            shard.be_alone();
+            ends.send(end).unwrap();
+            let stop = Latch::new();
+            rt::spawn_local({
+                let stop = stop.clone();
+                async move {
+                    stop_signal.wait().await;
+                    stop.open();
+                }
+            });
+            shard.run(&stop).await;
+        })
+        .unwrap();
+    });
+    rt::run_test(async move {
+        let front = Caller::new(end.recv().unwrap());
+        let stop = Latch::new();
+        rt::spawn_local({
+            let (front, stop) = (front.clone(), stop.clone());
+            async move { front.run(&stop, |_| {}).await }
+        });
+        for _ in 0..3 {
+            let (channel, port) = open(&front).await;
+            let phone = UdpSocket::bind((own_loopback(), 0)).unwrap();
+            phone.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut bytes = [0; 200];
+            for n in 0..50 {
+                phone.send_to(&[n; 172], (own_loopback(), port)).unwrap();
+                assert_eq!(phone.recv(&mut bytes).unwrap(), 172);
+            }
+            front.ask(Command::Close { channel }).await.unwrap().unwrap();
+        }
+        open(&front).await;
+        wake.fire();
+        stop.open();
+    });
+    media.join().unwrap();
 }
 
 #[test]

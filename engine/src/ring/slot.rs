@@ -48,7 +48,7 @@ struct Arrival {
 impl MediaRing {
     /// Starts a slot: takes all that has arrived.
     pub fn slot(&mut self, now: Instant) -> Slot<'_> {
-        self.enter();
+        self.enter_now();
         self.collect();
         Slot { ring: self, now }
     }
