@@ -11,6 +11,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -107,11 +108,10 @@ impl Switch {
         let ip = own_loopback();
         let port = || free_port().map_err(|error| error.to_string());
         let (rtp_http, sip_http, control_http, sip) = (port()?, port()?, port()?, port()?);
-        let ports = u16::try_from(2 * channels.max(1)).ok().and_then(|ports| FIRST_PORT.checked_add(ports - 1));
-        let last = ports.filter(|last| *last <= LAST_PORT).ok_or("more channels than ports")?;
+        let (first, last) = ports(channels).ok_or("more channels than ports")?;
         let mut command = program()?;
         command.args(["--public-address", &ip.to_string(), "--cores", cores, "--log", "warn", "--media-timeout", "3600"]);
-        command.args(["--sip-address", &ip.to_string(), "--rtp-ports", &format!("{FIRST_PORT}-{last}"), "--max-registrations", "2000000"]);
+        command.args(["--sip-address", &ip.to_string(), "--rtp-ports", &format!("{first}-{last}"), "--max-registrations", "2000000"]);
         for (name, port) in [("rtp-http-port", rtp_http), ("sip-http-port", sip_http), ("control-port", control_http), ("sip-port", sip)] {
             command.args([format!("--{name}"), port.to_string()]);
         }
@@ -178,6 +178,18 @@ impl Switch {
     }
 }
 
+/// RTP ports for so many channels; others than last time as far as there are, since the kernel lets go of those of a process that
+/// ended only a while after it.
+fn ports(channels: usize) -> Option<(u16, u16)> {
+    static NEXT: AtomicU16 = AtomicU16::new(FIRST_PORT);
+    let more = u16::try_from(2 * channels.max(1)).ok()? - 1;
+    let next = NEXT.load(Ordering::Relaxed);
+    let fits = |first: u16| first.checked_add(more).filter(|last| *last <= LAST_PORT).map(|last| (first, last));
+    let (first, last) = fits(next).or_else(|| fits(FIRST_PORT))?;
+    NEXT.store(last + 1, Ordering::Relaxed);
+    Some((first, last))
+}
+
 /// This program, or one beside it that `cargo build` has put there.
 fn program() -> Result<Command, String> {
     let here = std::env::current_exe().map_err(|error| error.to_string())?;
@@ -197,6 +209,16 @@ mod tests {
         let before = Look { slots: 10, late: 1, dropped: 2, resident: 5, ..Look::default() };
         let after = Look { slots: 30, late: 1, dropped: 3, resident: 9, work_p99_us: 7, ..Look::default() };
         assert_eq!(after.since(before), Look { slots: 20, dropped: 1, resident: 9, work_p99_us: 7, ..Look::default() });
+    }
+
+    #[test]
+    fn ports_are_others_each_time_while_there_are_some() {
+        let (a, b) = (ports(12).unwrap(), ports(12).unwrap());
+        assert_eq!((a.1 - a.0, b.1 - b.0), (23, 23));
+        assert!(b.0 > a.1 || b.0 == FIRST_PORT);
+        assert_eq!(ports(25_000), Some((FIRST_PORT, LAST_PORT)));
+        assert_eq!(ports(25_001), None);
+        assert_eq!(ports(12), Some((FIRST_PORT, FIRST_PORT + 23)));
     }
 
     #[test]
