@@ -18,6 +18,10 @@
 
 #![allow(unsafe_code, clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
+mod bare;
+mod traffic;
+
+use self::traffic::Traffic;
 use benches::peers::{
     self,
     rtpengine::{RtpEngine, Side},
@@ -26,10 +30,7 @@ use engine::{
     media::{MediaShard, Setup},
     mesh::{Caller, pair},
     node::rtp::{Answer, News},
-    os::{
-        datagrams::{ReceiveBatch, SendBatch, set_receive_buffer},
-        limits, sched,
-    },
+    os::{datagrams::set_receive_buffer, limits, sched},
     ring::{PortPool, RingConfig},
 };
 use rt::Latch;
@@ -38,9 +39,8 @@ use rtp::{
     media::{Config, Media, Start},
 };
 use std::{
-    io,
     net::{IpAddr, SocketAddr, UdpSocket},
-    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -324,8 +324,8 @@ impl MediaThread {
             .name("media".into())
             .spawn(move || match variant {
                 Variant::Shard(other) => shard(job, other),
-                Variant::Epoll => epoll(&job),
-                Variant::Polled => polled(&job),
+                Variant::Epoll => bare::epoll(&job),
+                Variant::Polled => bare::polled(&job),
                 Variant::RtpEngine(_) => unreachable!("it is a process of its own"),
             })
             .unwrap();
@@ -367,135 +367,6 @@ fn play(variant: Variant, plan: Plan, on: usize) -> Turn {
         lost: (sent as f64 - heard as f64).max(0.0) / sent as f64,
         p50_ms: delay(0.5),
         p99_ms: delay(0.99),
-    }
-}
-
-/// Speech as PCMU, and as what the other side speaks.
-struct Speech {
-    ulaw: Vec<u8>,
-    other: Vec<u8>,
-}
-
-impl Speech {
-    fn new(other: Other) -> Self {
-        const ULAW: &[u8] = include_bytes!("../../testfiles/vectors/plc/speech.ulaw");
-        const G722: &[u8] = include_bytes!("../../testfiles/vectors/g722/wb_speech.g722");
-        const ILBC: &[u8] = include_bytes!("../../testfiles/vectors/ilbc/speech.20.rfc.ilbc");
-        let ulaw = ULAW[..FRAMES * 160].to_vec();
-        let kernels = dsp::Kernels::best();
-        let mut samples = vec![0_i16; ulaw.len()];
-        kernels.g711.ulaw_decode(&ulaw, &mut samples);
-        let other = match other.name {
-            "pcma" => {
-                let mut octets = vec![0; samples.len()];
-                kernels.g711.alaw_encode(&samples, &mut octets);
-                octets
-            }
-            "l16" => samples.iter().flat_map(|sample| sample.to_be_bytes()).collect(),
-            "g722" => G722[..FRAMES * 160].to_vec(),
-            "ilbc" => ILBC[..FRAMES * 38].to_vec(),
-            _ => ulaw.clone(),
-        };
-        Self { ulaw, other }
-    }
-}
-
-/// All phones: what they send and hear.
-struct Traffic<'a> {
-    phones: &'a [UdpSocket],
-    ports: Vec<u16>,
-    other: Other,
-    speech: Speech,
-    outgoing: SendBatch,
-    incoming: ReceiveBatch,
-    /// Packets that each channel was sent, and when the last 256 of them went, in microseconds.
-    told: Vec<(u16, [u32; 256])>,
-    /// Packets that each channel sent.
-    heard_of: Vec<u16>,
-    channel_of: Vec<Option<usize>>,
-    base: Instant,
-    slot: usize,
-    sent: u64,
-    heard: u64,
-    delays: Vec<u32>,
-}
-
-impl<'a> Traffic<'a> {
-    fn new(phones: &'a [UdpSocket], ports: Vec<u16>, other: Other) -> Self {
-        let mut channel_of = vec![None; usize::from(u16::MAX) + 1];
-        for (channel, port) in ports.iter().enumerate() {
-            channel_of[usize::from(*port)] = Some(channel);
-        }
-        Self {
-            phones,
-            other,
-            speech: Speech::new(other),
-            outgoing: SendBatch::new(),
-            incoming: ReceiveBatch::new(),
-            told: vec![(0, [0; 256]); ports.len()],
-            heard_of: vec![0; ports.len()],
-            channel_of,
-            ports,
-            base: Instant::now(),
-            slot: 0,
-            sent: 0,
-            heard: 0,
-            delays: Vec::with_capacity(1 << 20),
-        }
-    }
-
-    fn counts(&self) -> (u64, u64) {
-        (self.sent, self.heard)
-    }
-
-    fn run(&mut self, time: Duration) {
-        let start = Instant::now();
-        let slots = time.as_millis() as u32;
-        for n in 0..slots {
-            self.send();
-            self.hear();
-            thread::sleep((start + (n + 1) * SLOT).saturating_duration_since(Instant::now()));
-        }
-        self.hear();
-    }
-
-    fn send(&mut self) {
-        let turn = self.slot % PHONES;
-        self.slot += 1;
-        let now = self.base.elapsed().as_micros() as u32;
-        let mut packet = [0; 12 + 320];
-        for channel in (turn..self.ports.len()).step_by(PHONES) {
-            let (number, payload, speech) =
-                if channel % 2 == 0 { (0, 160, &self.speech.ulaw) } else { (self.other.number, self.other.octets, &self.speech.other) };
-            let (sequence, times) = &mut self.told[channel];
-            let frame = (channel + usize::from(*sequence)) % FRAMES * payload;
-            packet[0..2].copy_from_slice(&[0x80, number]);
-            packet[2..4].copy_from_slice(&sequence.to_be_bytes());
-            packet[4..8].copy_from_slice(&(u32::from(*sequence) * 160).to_be_bytes());
-            packet[8..12].copy_from_slice(&(channel as u32).to_be_bytes());
-            packet[12..12 + payload].copy_from_slice(&speech[frame..frame + payload]);
-            times[usize::from(*sequence % 256)] = now;
-            *sequence = sequence.wrapping_add(1);
-            if self.outgoing.push((own_loopback(), self.ports[channel]).into(), &packet[..12 + payload]) {
-                self.sent += self.outgoing.flush(self.phones[turn].as_fd()).sent;
-            }
-        }
-        self.sent += self.outgoing.flush(self.phones[turn].as_fd()).sent;
-    }
-
-    fn hear(&mut self) {
-        let now = self.base.elapsed().as_micros() as u32;
-        for phone in self.phones {
-            while self.incoming.receive(phone.as_fd()).unwrap() > 0 {
-                // RTCP comes from ports that are no channel's.
-                for channel in self.incoming.iter().filter_map(|(from, _)| self.channel_of[usize::from(from.port())]) {
-                    self.heard += 1;
-                    let n = &mut self.heard_of[channel];
-                    self.delays.push(now.saturating_sub(self.told[channel ^ 1].1[usize::from(*n % 256)]));
-                    *n = n.wrapping_add(1);
-                }
-            }
-        }
     }
 }
 
@@ -580,85 +451,4 @@ async fn open(front: &Caller<Command, Answer, News>, phones: &[SocketAddr], othe
         }
     }
     opened.into_iter().map(|(_, port)| port).collect()
-}
-
-/// The bare loops: sockets, and for each where its packets go.
-struct Bare {
-    sockets: Vec<UdpSocket>,
-    partners: Vec<(usize, SocketAddr)>,
-}
-
-impl Bare {
-    fn new(job: &Job) -> Self {
-        pin(job.on);
-        let _ = sched::set_fifo(10);
-        let sockets: Vec<UdpSocket> = job.phones.iter().map(|_| UdpSocket::bind((own_loopback(), 0)).unwrap()).collect();
-        sockets.iter().for_each(|socket| socket.set_nonblocking(true).unwrap());
-        job.ports.send(sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect()).unwrap();
-        let partners = (0..sockets.len()).map(|n| (n ^ 1, job.phones[n ^ 1])).collect();
-        Self { sockets, partners }
-    }
-
-    /// One packet of socket `n`, if there is one.
-    fn relay(&self, n: usize) -> bool {
-        let mut packet = [0; 512];
-        let Ok((len, _)) = self.sockets[n].recv_from(&mut packet) else { return false };
-        let (via, to) = self.partners[n];
-        let _ = self.sockets[via].send_to(&packet[..len], to);
-        true
-    }
-}
-
-/// Calls `work` each millisecond until the end.
-fn each_slot(job: &Job, mut work: impl FnMut(usize)) {
-    let start = Instant::now();
-    let mut told = 0;
-    for slot in 1.. {
-        let phase = job.phase.load(Ordering::SeqCst);
-        if phase == 3 {
-            break;
-        }
-        if phase > told {
-            told = phase;
-            job.cpu.send(sched::thread_cpu_time()).unwrap();
-        }
-        work(slot as usize);
-        thread::sleep((start + slot * SLOT).saturating_duration_since(Instant::now()));
-    }
-}
-
-fn epoll(job: &Job) {
-    let bare = Bare::new(job);
-    // SAFETY: no pointers.
-    let set = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-    assert!(set >= 0, "{}", io::Error::last_os_error());
-    // SAFETY: the descriptor is new and owned by nobody else.
-    let set = unsafe { OwnedFd::from_raw_fd(set) };
-    for (n, socket) in bare.sockets.iter().enumerate() {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: n as u64 };
-        // SAFETY: the event lives on this stack and is only read.
-        let added = unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, socket.as_raw_fd(), &raw mut event) };
-        assert_eq!(added, 0, "{}", io::Error::last_os_error());
-    }
-    let mut ready = vec![libc::epoll_event { events: 0, u64: 0 }; bare.sockets.len()];
-    each_slot(job, |_| {
-        // SAFETY: `ready` has room for as many events as are asked for.
-        let count = unsafe { libc::epoll_wait(set.as_raw_fd(), ready.as_mut_ptr(), ready.len() as i32, 0) };
-        for event in ready.iter().take(usize::try_from(count).unwrap_or(0)) {
-            bare.relay(event.u64 as usize);
-        }
-    });
-}
-
-fn polled(job: &Job) {
-    let bare = Bare::new(job);
-    each_slot(job, |slot| {
-        for n in (slot % PHONES..bare.sockets.len()).step_by(PHONES) {
-            let mut again = bare.relay(n);
-            // A packet that came late made a queue: now and then, empty it.
-            while again && slot % 256 < PHONES {
-                again = bare.relay(n);
-            }
-        }
-    });
 }
