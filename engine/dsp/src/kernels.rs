@@ -60,9 +60,21 @@ impl Level {
         detected().chain([Self(Isa::Portable), Self(Isa::Scalar)])
     }
 
-    /// The fastest level that this CPU can run.
+    /// The fastest level that this CPU can run and whose kernels have all run their tests.
     pub fn best() -> Self {
-        Self::available().next().unwrap_or(Self(Isa::Portable))
+        Self::available().find(|level| level.is_proven()).unwrap_or(Self(Isa::Portable))
+    }
+
+    /// Whether every kernel of the level has passed its tests on such a CPU. AVX-512 has not since its kernels were changed last:
+    /// it is taken by name only, until `cargo test -p dsp` has passed where it can run.
+    const fn is_proven(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => false,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => true,
+            Isa::Portable | Isa::Scalar => true,
+        }
     }
 
     /// A level by its name.
@@ -151,7 +163,7 @@ impl Kernels {
         }
     }
 
-    /// The fastest kernels that this CPU can run.
+    /// The kernels of [`Level::best`].
     pub fn best() -> Self {
         Self::new(Level::best())
     }
