@@ -126,6 +126,10 @@ impl Media {
     fn pair(&mut self, one: u32, other: u32) {
         let by_clock = self.needs_clock(one) || self.needs_clock(other);
         for (slot, peer) in [(one, other), (other, one)] {
+            if let Some(channel) = self.table.get_mut(slot) {
+                // What did not fit the frames of the last partner may fit those of this one, and is found out anew if not.
+                channel.odd_frames = false;
+            }
             self.set_link(slot, Link::Peer(peer));
         }
         if by_clock {
