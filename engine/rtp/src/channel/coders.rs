@@ -60,6 +60,11 @@ impl Coders {
         }
     }
 
+    /// Another shard goes on with it, and counts slots of its own.
+    pub fn settle(&mut self) {
+        (self.decoding, self.encoding) = (Turns::default(), Turns::default());
+    }
+
     /// Makes room for iLBC of this mode, or gives it back. For commands: it allocates.
     pub fn provide_ilbc(&mut self, mode: Option<Mode>) {
         match mode {

@@ -232,7 +232,11 @@ impl Media {
             self.set_link(slot, link);
         }
         self.prepare(group);
-        // Room for all groups to be due in one slot.
+        self.make_room_for_ticks();
+    }
+
+    /// Room for all groups to be due in one slot.
+    pub(super) fn make_room_for_ticks(&mut self) {
         let (groups, _) = self.groups.counts();
         self.due.reserve(groups);
     }
@@ -279,8 +283,7 @@ impl Media {
         self.set_link(slot, Link::None);
         self.prepare(old);
         self.prepare(alone);
-        let (groups, _) = self.groups.counts();
-        self.due.reserve(groups);
+        self.make_room_for_ticks();
     }
 
     fn free_clock(&mut self, slot: u32) {
@@ -342,7 +345,7 @@ impl Media {
         self.table.get(slot).is_some_and(|c| matches!(c.link, Link::Peer(_) | Link::Mix))
     }
 
-    fn group_of(&self, slot: u32) -> Option<u32> {
+    pub(super) fn group_of(&self, slot: u32) -> Option<u32> {
         self.table.get(slot)?.clock.as_ref().map(|clock| clock.group)
     }
 

@@ -122,7 +122,7 @@ impl Media {
     }
 
     /// Puts a channel among those whose digits need time.
-    fn attend(&mut self, slot: u32) {
+    pub(super) fn attend(&mut self, slot: u32) {
         if let Some(channel) = self.table.get_mut(slot)
             && !channel.dials
             && self.dialing.len() < self.dialing.capacity()

@@ -31,6 +31,15 @@ pub(super) struct Group {
     phase: usize,
 }
 
+/// When a group ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rhythm {
+    /// Its slots, modulo [`PHASES`].
+    pub phase: usize,
+    /// Slot of its last tick.
+    pub last: u64,
+}
+
 /// All groups.
 #[derive(Debug)]
 pub(super) struct Groups {
@@ -50,7 +59,12 @@ impl Groups {
     /// A new group of one, on the phase with the fewest channels.
     pub fn create(&mut self, member: u32, slot: u64) -> u32 {
         let phase = (0..PHASES).min_by_key(|phase| self.load.get(*phase).copied().unwrap_or(0)).unwrap_or(0);
-        let group = Group { members: vec![member], rate: Rate::Narrow, last: slot, missed: 0, farewell: None, phase };
+        self.create_in(member, Rhythm { phase, last: latest(phase, slot) })
+    }
+
+    /// A new group of one, that goes on in a rhythm.
+    pub fn create_in(&mut self, member: u32, Rhythm { phase, last }: Rhythm) -> u32 {
+        let group = Group { members: vec![member], rate: Rate::Narrow, last, missed: 0, farewell: None, phase };
         let index = self.free.pop().unwrap_or_else(|| {
             self.groups.push(None);
             (self.groups.len() - 1) as u32
@@ -103,6 +117,11 @@ impl Groups {
         self.groups.get(index as usize)?.as_ref()
     }
 
+    /// When a group ticks.
+    pub fn rhythm(&self, index: u32) -> Option<Rhythm> {
+        self.get(index).map(|group| Rhythm { phase: group.phase, last: group.last })
+    }
+
     /// A group.
     pub fn get_mut(&mut self, index: u32) -> Option<&mut Group> {
         self.groups.get_mut(index as usize)?.as_mut()
@@ -119,7 +138,18 @@ impl Groups {
     }
 }
 
+/// The last slot of a phase, up to `slot`.
+const fn latest(phase: usize, slot: u64) -> u64 {
+    let phases = PHASES as u64;
+    slot.saturating_sub((slot + phases - phase as u64) % phases)
+}
+
 impl Group {
+    /// The last slot of its phase, up to `slot`.
+    pub const fn latest(&self, slot: u64) -> u64 {
+        latest(self.phase, slot)
+    }
+
     /// Keeps the last frame of one who leaves, for those who stay.
     pub fn part_with(&mut self, frame: &Frame) {
         let sum = self.farewell.get_or_insert_with(|| Box::new([0; FRAME_MAX]));

@@ -23,6 +23,7 @@ mod digits;
 mod forward;
 mod group;
 mod io;
+mod moves;
 mod sounds;
 mod sweep;
 mod table;
@@ -49,6 +50,7 @@ use crate::packet::rtcp::ntp_of_unix_ms;
 
 pub(crate) use codecs::{Decoded, Decoders};
 pub use io::{ChannelKey, Config, Forward, Local, Output, Port, Start, Transmit, Verdict};
+pub use moves::Moved;
 
 /// Longest payload converted in place: what a UDP datagram of the largest receive buffer holds.
 const SCRATCH_LEN: usize = 2048;

@@ -54,7 +54,12 @@ struct Common {
 impl Media {
     /// Slots since the shard began.
     pub(super) fn slot_number(&self) -> u64 {
-        u64::try_from(self.now.saturating_duration_since(self.start.now).as_millis()).unwrap_or(u64::MAX)
+        self.slot_at(self.now)
+    }
+
+    /// Number of the slot of a time.
+    pub(super) fn slot_at(&self, time: std::time::Instant) -> u64 {
+        u64::try_from(time.saturating_duration_since(self.start.now).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// First half: what is due, and the payloads of it to the decoders.
@@ -81,7 +86,7 @@ impl Media {
         }
         for &(index, missed) in &self.due {
             if let Some(group) = self.groups.get_mut(index) {
-                (group.last, group.missed) = (slot - (slot - group.last) % PHASES as u64, missed);
+                (group.last, group.missed) = (group.latest(slot), missed);
             }
         }
     }
