@@ -293,6 +293,20 @@ declare namespace projectcontrol {
     toString(): string;
   }
 
+  interface Message {
+    callid: string;
+    domain: string;
+    to: string;
+    from: string;
+    authenticated: boolean;
+    callerid: { number: string; name: string; private: boolean };
+    contenttype: string;
+    body: string;
+    remote: { host: string; port: number };
+    transport: string;
+    agent?: string;
+  }
+
   type CallCallback = (this: Call, call: Call) => unknown;
 
   interface Call {
@@ -416,6 +430,8 @@ declare namespace projectcontrol {
     set onreporting(callback: CallCallback);
     set onreg(callback: (registration: Registration) => unknown);
     set ondereg(callback: (registration: Registration) => unknown);
+    /** Text of a phone (SIP MESSAGE), where the domain has `authentication: { messages: true }`. */
+    set onmessage(callback: (message: Message) => unknown);
 
     directory(domain: string, users: User[]): Promise<boolean>;
     newcall(request: NewCall | string): Call;

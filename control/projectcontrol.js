@@ -2,7 +2,7 @@
  * The control server of a script: settings, the directory, calls, and the HTTP server that hears what happens.
  *
  *   directory(domain, users) ─► project-sip          newcall(request) ─► a call
- *   onnewcall onringing onanswer onhold onoffhold onhangup onreporting onreg ondereg: stacking, run in the order set
+ *   onnewcall onringing onanswer onhold onoffhold onhangup onreporting onreg ondereg onmessage: stacking, run in the order set
  *   run() ─► listens on `us`; from then on callbacks come
  *
  * Shape:  `sip`, `rtp` and `us` are `{host, port, token?}`; at most `maxcalls` calls.
@@ -402,9 +402,9 @@ class ProjectControl {
   }
 }
 
-for (const name of ["onnewcall", "onringing", "onanswer", "onhold", "onoffhold", "onhangup", "onreporting", "onreg", "ondereg"]) {
+for (const name of ["onnewcall", "onringing", "onanswer", "onhold", "onoffhold", "onhangup", "onreporting", "onreg", "ondereg", "onmessage"]) {
   Object.defineProperty(ProjectControl.prototype, name, {
-    /** Adds a callback for all calls, or registrations. */
+    /** Adds a callback for all calls, registrations, or texts. */
     set(callback) {
       this.callbacks.add(name, callback);
     },

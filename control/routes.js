@@ -3,6 +3,7 @@
  *
  *   PUT  /dialog/{callid}            snapshot of a call            DELETE, PUT /reg/{domain}/{user}   a phone went, came
  *   PUT  /channel/{uuid}             event of a channel            DELETE, POST /reg                  the same, told in the body
+ *   PUT  /message/{domain}/{to}      text of a phone
  *   POST /invite                     call somebody, then `onnewcall`
  *   GET  /calls, /calls/{callid}     GET /status /health /ready    POST /drain
  *
@@ -28,6 +29,7 @@ class Routes {
       ["dialog", { PUT: (request, [callid], server) => this.#dialog(request, callid, server) }],
       ["channel", { PUT: (request, [uuid]) => this.#channel(request, uuid) }],
       ["reg", { PUT: this.#reg("onreg"), POST: this.#reg("onreg"), DELETE: this.#reg("ondereg") }],
+      ["message", { PUT: (request, [domain, to]) => this.#message(request, domain, to) }],
       ["invite", { POST: (request) => this.#invite(request) }],
       ["calls", { GET: (_, [callid]) => this.#calls(callid) }],
       ["status", { GET: () => json(200, this.#status()) }],
@@ -105,6 +107,14 @@ class Routes {
       });
       return OK;
     };
+  }
+
+  #message(request, domain, to) {
+    const message = { domain, to, ...parse(request.body) };
+    this.#control.host.defer(() => {
+      for (const callback of this.#control.callbacks.list("onmessage")) this.#control.invoke(callback, undefined, "onmessage", message);
+    });
+    return OK;
   }
 
   async #invite(request) {

@@ -11,13 +11,13 @@ use rtp::api::EventAction;
 use serde_json::Value;
 use sip::api::EventKind;
 
-use crate::json::{channel_event, registration, snapshot};
+use crate::json::{channel_event, registration, snapshot, text_message};
 use crate::wire::{Method, Path};
 
 /// Something to tell a control server.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A call or a registration.
+    /// A call, a registration or a text.
     Sip(sip::api::Event),
     /// A channel.
     Rtp(rtp::api::Event),
@@ -41,6 +41,7 @@ impl Event {
         let (control, segments) = match self {
             Self::Sip(sip::api::Event::Dialog { control, snapshot }) => (&control.0, vec!["dialog", &snapshot.callid]),
             Self::Sip(sip::api::Event::Registration { control, domain, user, .. }) => (&control.0, vec!["reg", domain, user]),
+            Self::Sip(sip::api::Event::Message { control, message }) => (&control.0, vec!["message", &message.domain, &message.to]),
             Self::Rtp(event) => {
                 let channel = event.channel.to_string();
                 return (Arc::clone(&event.control.0), format!("/channel/{channel}"));
@@ -69,6 +70,7 @@ impl Event {
             Self::Sip(sip::api::Event::Registration { domain, user, remote, agent, transport, expires, .. }) => {
                 registration(*remote, agent.as_deref(), user, domain, transport, *expires)
             }
+            Self::Sip(sip::api::Event::Message { message, .. }) => text_message(message),
             Self::Rtp(event) => channel_event(event),
         }
     }
@@ -81,7 +83,8 @@ impl Event {
                 snapshot.event != EventKind::Hangup && snapshot.refer.is_none() && snapshot.transfer.is_none() && snapshot.digits.is_none()
             }
             Self::Sip(sip::api::Event::Registration { .. }) => true,
-            Self::Rtp(_) => false,
+            // Each is its own.
+            Self::Sip(sip::api::Event::Message { .. }) | Self::Rtp(_) => false,
         }
     }
 
@@ -89,7 +92,7 @@ impl Event {
     pub(super) fn is_end(&self) -> bool {
         match self {
             Self::Sip(sip::api::Event::Dialog { snapshot, .. }) => snapshot.event == EventKind::Hangup,
-            Self::Sip(sip::api::Event::Registration { .. }) => false,
+            Self::Sip(sip::api::Event::Registration { .. } | sip::api::Event::Message { .. }) => false,
             Self::Rtp(event) => matches!(event.action, EventAction::Close { .. }),
         }
     }
@@ -111,7 +114,7 @@ impl Event {
 
     /// May it wait behind calls?
     pub(super) fn is_registration(&self) -> bool {
-        matches!(self, Self::Sip(sip::api::Event::Registration { .. }))
+        matches!(self, Self::Sip(sip::api::Event::Registration { .. } | sip::api::Event::Message { .. }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `authentication` of a domain: whom it asks for passwords, and by which hashes.
 //!
 //! ```text
-//!   "none" | {"policy":"trusted","trusted":["192.0.2.0/24"],"algorithms":["SHA-256","MD5"],"qop":["auth"],"proxy":false} ◄─► Policy
+//!   "none" | {"policy":"trusted","trusted":["192.0.2.0/24"],"algorithms":["SHA-256","MD5"],"qop":["auth"],"proxy":false,"messages":false} ◄─► Policy
 //! ```
 //! Shape:  a word alone is an object with nothing but `policy`; a key that is not given has its default.
 //! Errors: [`JsonError::BadField`].
@@ -41,6 +41,7 @@ pub(super) fn policy(value: &Value, path: String) -> Result<Policy, JsonError> {
         algorithms: choice(&object, "algorithms", Algorithm::from_token)?.unwrap_or(default.algorithms),
         qualities: choice(&object, "qop", Quality::from_token)?.unwrap_or(default.qualities),
         proxy: object.boolean("proxy")?.unwrap_or(default.proxy),
+        messages: object.boolean("messages")?.unwrap_or(default.messages),
     })
 }
 
@@ -56,6 +57,7 @@ pub(super) fn policy_view(policy: &Policy) -> Value {
         "algorithms": policy.algorithms.iter().map(|algorithm| algorithm.token()).collect::<Vec<_>>(),
         "qop": policy.qualities.iter().map(|quality| quality.token()).collect::<Vec<_>>(),
         "proxy": policy.proxy,
+        "messages": policy.messages,
     });
     if let (Authentication::Trusted(networks), Some(map)) = (&policy.authentication, out.as_object_mut()) {
         map.insert("trusted".into(), networks.iter().map(ToString::to_string).collect());

@@ -83,7 +83,13 @@ pub fn transactions(bytes: &[u8]) {
             0 if branches.len() < 64 => branches.push(layer.branch()),
             1 if method != Method::Ack => {
                 let text = "INVITE sip:b SIP/2.0\r\nVia: x\r\nFrom: a\r\nTo: b\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n";
-                ids.extend(layer.request(method, &branch, text.into(), flow(what & 1 == 1), what, clock.now()));
+                let started = layer.request(method, &branch, text.into(), flow(what & 1 == 1), what, clock.now());
+                if let Ok(id) = started
+                    && what & 2 == 2
+                {
+                    layer.otherwise(id, flow(what & 1 == 0), text.into());
+                }
+                ids.extend(started);
             }
             2 => {
                 let head = RequestHead {
@@ -105,7 +111,7 @@ pub fn transactions(bytes: &[u8]) {
             4 => drop(id.map(|id| layer.respond(id, code, vec![b'x'; pick + 1], clock.now()))),
             5 => drop(id.map(|id| layer.cancel(id, clock.now()))),
             6 => drop(id.map(|id| layer.repeat_2xx(id))),
-            7 => layer.handle_transport_failed(flow(what & 1 == 1)),
+            7 => layer.handle_transport_failed(flow(what & 1 == 1), clock.now()),
             _ => {
                 layer.handle_timeout(clock.advance(Duration::from_millis(u64::from(what) * 50)));
             }

@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{
     cell::Cell,
     io,
-    net::{Shutdown, SocketAddr},
+    net::{IpAddr, Shutdown, SocketAddr},
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd},
     pin::Pin,
     task::{Context, Poll},
@@ -120,6 +120,35 @@ pub async fn connect(address: SocketAddr, limit: Duration) -> io::Result<TcpStre
     Ok(TcpStream::from_glommio(stream))
 }
 
+/// As [`connect`], from this address of ours: the far end sees the one that it knows, and an address that the host has not
+/// is an error.
+///
+/// # Errors
+/// The kernel's answer, or `TimedOut`.
+pub async fn connect_from(local: IpAddr, address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A port that another connection of ours to somebody else uses is as good.
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::new(local, 0).into())?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(EINPROGRESS) => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    // The ring waits on sockets in blocking mode only.
+    socket.set_nonblocking(false)?;
+    #[allow(unsafe_code)]
+    // SAFETY: `into_raw_fd` gives up the descriptor, so the stream is its only owner.
+    let inner = unsafe { glommio::net::TcpStream::from_raw_fd(socket.into_raw_fd()) };
+    let mut stream = TcpStream::from_glommio(inner);
+    // Writing nothing waits for the connection, and says why there is none (tcp_sendmsg, sk_stream_wait_connect).
+    let connected = std::future::poll_fn(|cx| stream.poll_write_from(cx, &[]));
+    match crate::timeout(limit, connected).await {
+        Ok(result) => result.map(|_| stream),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
 impl TcpStream {
     fn from_glommio(stream: glommio::net::TcpStream) -> Self {
         // A socket that refuses the option works without it, only slower.
@@ -212,6 +241,8 @@ impl AsyncWrite for TcpStream {
 }
 
 const BACKLOG: i32 = 1024;
+/// Of Linux.
+const EINPROGRESS: i32 = 115;
 pub(crate) const BIND_PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) const BIND_PAUSE: Duration = Duration::from_millis(25);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -247,6 +278,36 @@ mod tests {
                 assert_eq!(answer, b"hello");
                 assert_eq!(echo.await, client.local_addr().unwrap());
             }
+        });
+    }
+
+    #[test]
+    fn a_connection_leaves_from_the_address_that_was_asked_for() {
+        run_test(async {
+            let limit = Duration::from_secs(5);
+            let listener = TcpListener::bind(loopbacks()[0]).await.unwrap();
+            let server = listener.local_addr();
+            let accepted = spawn_local(async move { listener.accept().await.1 });
+            let local: IpAddr = "127.0.0.3".parse().unwrap();
+            let stream = connect_from(local, server, limit).await.unwrap();
+            assert_eq!((accepted.await, stream.local_addr().unwrap().ip()), (stream.local_addr().unwrap(), local));
+            let closed = connect_from(local, server, limit).await.unwrap_err();
+            assert_eq!(closed.kind(), io::ErrorKind::ConnectionRefused);
+            let not_ours = connect_from("192.0.2.1".parse().unwrap(), server, limit).await.unwrap_err();
+            assert_eq!(not_ours.kind(), io::ErrorKind::AddrNotAvailable);
+            // A full queue of connections that nobody accepts: the kernel leaves the next one without an answer.
+            let full = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+            full.bind(&loopbacks()[0].into()).unwrap();
+            full.listen(0).unwrap();
+            let address = full.local_addr().unwrap().as_socket().unwrap();
+            let mut held = Vec::new();
+            let late = loop {
+                match connect_from(local, address, Duration::from_millis(50)).await {
+                    Ok(stream) if held.len() < 8 => held.push(stream),
+                    result => break result,
+                }
+            };
+            assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
         });
     }
 

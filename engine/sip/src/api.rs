@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Command ──► Endpoint::command ──► Reply          (docs/openapi.yaml, project-sip)
-//!   Endpoint::poll_output ──► Event::Dialog(Snapshot) | Event::Registration
+//!   Endpoint::poll_output ──► Event::Dialog(Snapshot) | Event::Registration | Event::Message
 //! ```
 //! Shape:  plain owned data; `control_http::json` turns it into JSON and back.
 //! Units:  expiry and epochs in seconds, `*ms` in milliseconds since 1970.
@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub use crate::auth::{Algorithm, Authentication, NETWORKS_MAX, Network, Policy, Quality};
 pub use crate::package::{Counts, Mailbox};
 pub use command::{Action, Command, Originate, Party, Secret, UserEntry};
-pub use event::{Epochs, Event, EventKind, ReferView, Snapshot, TransferView};
+pub use event::{Epochs, Event, EventKind, ReferView, Snapshot, TextMessage, TransferView};
 pub use reply::{BindingView, CommandError, DomainView, RegisteredUser, RegistrationsView, Reply};
 pub use trunk::{TrunkConfig, TrunkView};
 

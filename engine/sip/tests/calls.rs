@@ -223,7 +223,9 @@ impl Node for Switch {
                     self.out.push_back(Datagram { from: self.address, to, bytes });
                 }
                 Output::Event(Event::Dialog { snapshot, .. }) => self.heard(&snapshot, now),
-                Output::Event(Event::Registration { .. }) | Output::Resolve { .. } => panic!("nobody registers, no names here"),
+                Output::Event(Event::Registration { .. } | Event::Message { .. }) | Output::Resolve { .. } => {
+                    panic!("nobody registers, no names here")
+                }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     return self.out.pop_front();

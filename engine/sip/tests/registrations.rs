@@ -222,7 +222,7 @@ impl Node for Switch {
                     assert_eq!(registered, expires > 0);
                     *told = (registered, told.1 + u32::from(registered));
                 }
-                Output::Event(Event::Dialog { .. }) | Output::Resolve { .. } => panic!("nobody calls"),
+                Output::Event(Event::Dialog { .. } | Event::Message { .. }) | Output::Resolve { .. } => panic!("nobody calls"),
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     return self.out.pop_front();

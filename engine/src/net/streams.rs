@@ -15,7 +15,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -32,6 +32,8 @@ pub struct StreamSet {
     sockets: RefCell<HashMap<StreamId, Rc<Socket>>>,
     scratch: RefCell<Vec<u8>>,
     accept_errors: Cell<u64>,
+    /// Addresses that the listeners are bound to, where that is one and not all of the host.
+    bound: RefCell<HashMap<ListenerId, IpAddr>>,
 }
 
 struct Socket {
@@ -48,6 +50,7 @@ impl StreamSet {
             sockets: RefCell::default(),
             scratch: RefCell::new(vec![0; READ_BYTES]),
             accept_errors: Cell::new(0),
+            bound: RefCell::default(),
         })
     }
 
@@ -63,6 +66,10 @@ impl StreamSet {
 
     /// Takes connections of one listener until `stop` opens.
     pub async fn accept(self: Rc<Self>, id: ListenerId, listener: TcpListener, handler: Rc<impl Handler + 'static>, stop: Latch) {
+        let ip = listener.local_addr().ip();
+        if !ip.is_unspecified() {
+            self.bound.borrow_mut().insert(id, ip);
+        }
         let mut errors = 0;
         while let rt::Either::First((stream, peer)) = rt::select(listener.accept(), stop.wait()).await {
             self.accept_errors.set(self.accept_errors.get() + listener.accept_errors() - errors);
@@ -115,7 +122,13 @@ impl StreamSet {
     }
 
     async fn dial(self: Rc<Self>, id: StreamId, listener: ListenerId, peer: SocketAddr, handler: Rc<impl Handler + 'static>) {
-        match rt::connect(peer, CONNECT_WITHIN).await {
+        // The far end sees the address that our messages name.
+        let bound = self.bound.borrow().get(&listener).copied();
+        let connected = match bound {
+            Some(local) => rt::connect_from(local, peer, CONNECT_WITHIN).await,
+            None => rt::connect(peer, CONNECT_WITHIN).await,
+        };
+        match connected {
             Ok(stream) if self.table.borrow().is_live(id) => {
                 self.table.borrow_mut().connected(id, Instant::now());
                 handler.stream_opened(listener, peer);

@@ -181,4 +181,38 @@ pub enum Event {
         /// Granted lifetime, seconds; 0 when it ended.
         expires: u32,
     },
+    /// `PUT {control}/message/{domain}/{to}`.
+    Message {
+        /// Where to.
+        control: ControlUrl,
+        /// What was said.
+        message: Box<TextMessage>,
+    },
+}
+
+/// A MESSAGE of somebody who may send one (RFC 3428).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextMessage {
+    /// Call-ID.
+    pub callid: String,
+    /// Domain whose control decides.
+    pub domain: String,
+    /// User part of whom it is for.
+    pub to: String,
+    /// User part of From.
+    pub from: String,
+    /// Digest passed.
+    pub authenticated: bool,
+    /// Identity shown.
+    pub callerid: CallerId,
+    /// Content-Type as received; `text/plain` where there was none.
+    pub contenttype: String,
+    /// Text, at most 8 KiB.
+    pub body: String,
+    /// Source.
+    pub remote: SocketAddr,
+    /// User-Agent.
+    pub agent: Option<String>,
+    /// `udp`, `tcp`.
+    pub transport: &'static str,
 }

@@ -65,12 +65,15 @@ pub struct Policy {
     pub qualities: Vec<Quality>,
     /// Challenge all but REGISTER by 407 in place of 401: some phones expect of a switch what a proxy does.
     pub proxy: bool,
+    /// MESSAGE of those who are proven goes to control; else it is refused.
+    pub messages: bool,
 }
 
 impl Default for Policy {
     /// MD5 alone: phones exist that take the first challenge, know no SHA, and fail. A domain that knows its phones says more.
     fn default() -> Self {
-        Self { authentication: Authentication::default(), algorithms: vec![Algorithm::Md5], qualities: vec![Quality::Auth], proxy: false }
+        let (algorithms, qualities) = (vec![Algorithm::Md5], vec![Quality::Auth]);
+        Self { authentication: Authentication::default(), algorithms, qualities, proxy: false, messages: false }
     }
 }
 

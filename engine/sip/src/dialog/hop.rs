@@ -24,6 +24,20 @@ pub struct Hop<'a> {
     pub branch: &'a Branch,
 }
 
+impl Hop<'_> {
+    /// A request that was written for another hop, for this one; `None` if it has not that Via.
+    #[must_use]
+    pub fn instead_of(&self, other: &Self, request: &[u8]) -> Option<Vec<u8>> {
+        let via = other.to_string();
+        let at = request.windows(via.len()).position(|window| window == via.as_bytes())?;
+        let mut out = Vec::with_capacity(request.len() + 32);
+        out.extend_from_slice(request.get(..at)?);
+        out.extend_from_slice(self.to_string().as_bytes());
+        out.extend_from_slice(request.get(at + via.len()..)?);
+        Some(out)
+    }
+}
+
 impl fmt::Display for Hop<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SIP/2.0/{} {};branch={};rport", self.transport.via(), self.sent_by, self.branch.as_str())

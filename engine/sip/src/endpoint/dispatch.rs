@@ -113,10 +113,14 @@ impl Endpoint {
         if self.is_put_off(request) {
             return self.put_off(request, source);
         }
-        if let Err(refused) = screen::screen(request) {
+        if let Err(refused) = screen::screen(request, self.takes_messages(request)) {
             return self.answer_stateless(request, source, refused.status(), &refused.explain());
         }
         // A REGISTER is never part of a dialog, but some phones send the tag of the last answer along.
+        // RFC 3428 §6: a MESSAGE is one of no dialog, whatever a phone makes of its tags.
+        if request.method() == Method::Message {
+            return self.message(request, source, new, now);
+        }
         if request.to().tag.is_some() && request.method() == Method::Subscribe {
             return self.resubscribe(request, source, new, now);
         }
@@ -129,6 +133,8 @@ impl Endpoint {
             Method::Subscribe => self.subscribe(request, source, new, now),
             Method::Publish => self.publish(request, source, new, now),
             Method::Options => self.answer_stateless(request, source, StatusCode::OK, CAPABILITIES),
+            // RFC 3515 §2.4.2: who may refer us is ours to decide; a call of ours is made by control alone.
+            Method::Refer => self.answer_stateless(request, source, StatusCode::FORBIDDEN, &[]),
             _ => self.answer_stateless(request, source, StatusCode::CALL_DOES_NOT_EXIST, &[]),
         }
     }

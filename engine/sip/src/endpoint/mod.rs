@@ -32,6 +32,7 @@ mod identify;
 mod identity;
 mod incoming;
 mod leg;
+mod message;
 mod offering;
 mod offers;
 mod originate;

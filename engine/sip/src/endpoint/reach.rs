@@ -44,7 +44,7 @@ impl Endpoint {
             self.bindings_lost(flow, was_live);
             self.trunk_flow_lost(flow, now);
         }
-        self.layer.handle_transport_failed(flow);
+        self.layer.handle_transport_failed(flow, now);
         self.settle(now);
     }
 
@@ -66,7 +66,10 @@ impl Endpoint {
     pub(super) fn flow_over(&self, target: Target) -> Option<Flow> {
         let Target { peer, transport } = target;
         let fits = |listener: &super::Listener| listener.advertised.is_ipv4() == peer.is_ipv4() && listener.transport == transport;
-        let index = self.config.listeners.iter().position(fits)?;
+        // Nothing gets out of the host from a socket of its loopback, nor into it by another.
+        let beside = |listener: &super::Listener| fits(listener) && listener.advertised.ip().is_loopback() == peer.ip().is_loopback();
+        let listeners = || self.config.listeners.iter();
+        let index = listeners().position(beside).or_else(|| listeners().position(fits))?;
         Some(Flow { listener: ListenerId(u16::try_from(index).ok()?), peer, transport })
     }
 

@@ -72,12 +72,15 @@ impl Refused {
 }
 
 /// Looks at a request that is no ACK and no CANCEL.
-pub(super) fn screen(request: &Request<'_>) -> Result<(), Refused> {
+///
+/// `messages`: MESSAGE is taken where this one goes.
+pub(super) fn screen(request: &Request<'_>, messages: bool) -> Result<(), Refused> {
     let headers = request.headers();
     let method = request.method();
     match method {
         Method::Invite | Method::Bye | Method::Options | Method::Register | Method::Info | Method::Update => {}
         Method::Refer | Method::Notify | Method::Prack | Method::Ack | Method::Cancel | Method::Subscribe | Method::Publish => {}
+        Method::Message if messages => {}
         Method::Message => return Err(Refused::MethodNotAllowed),
         Method::Other(_) => return Err(Refused::UnknownMethod),
     }

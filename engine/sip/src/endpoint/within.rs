@@ -12,11 +12,13 @@ use std::time::Instant;
 
 use super::call::{Call, Described, Ending, Phase};
 use super::calls::CallKey;
+use super::reach::UDP_REQUEST_MAX;
 use super::reply::{Extra, Pending, with};
 use super::source::Source;
 use super::{Endpoint, Owner, Purpose, event};
 use crate::api::EventKind;
 use crate::dialog::{Answer, Hop};
+use crate::flow::Flow;
 use crate::message::{HeaderName, Method, Request, Response, StatusCode};
 use crate::transaction::{NewRequest, TransactionId};
 
@@ -200,7 +202,24 @@ impl Endpoint {
         {
             talking.proofs = proofs;
         }
-        self.layer.request(method, &branch, out, flow, Owner::Call(key, purpose), now).ok()
+        // RFC 3261 §18.1.1: what is too large for a datagram goes over TCP, and over UDP after all where that is refused.
+        let grown = self.grown(key, flow, &out, &hop, now);
+        let owner = Owner::Call(key, purpose);
+        let Some((over, bytes)) = grown else { return self.layer.request(method, &branch, out, flow, owner, now).ok() };
+        let id = self.layer.request(method, &branch, bytes, over, owner, now).ok()?;
+        self.layer.otherwise(id, flow, out);
+        Some(id)
+    }
+
+    /// A request that is too large for its flow, as it goes over TCP.
+    fn grown(&self, key: CallKey, flow: Flow, request: &[u8], hop: &Hop<'_>, now: Instant) -> Option<(Flow, Vec<u8>)> {
+        if request.len() <= UDP_REQUEST_MAX {
+            return None;
+        }
+        let call = self.calls.get(key).filter(|call| !call.follows_source)?;
+        let over = self.flow_for_size(flow, call.dialog()?.next_hop(), request.len(), now)?;
+        let via = Hop { transport: over.transport, sent_by: self.advertised(over)?, ..*hop };
+        Some((over, via.instead_of(hop, request)?))
     }
 
     /// A final response to a request of ours that is neither INVITE nor BYE.

@@ -216,6 +216,11 @@ impl ClientInvite {
         }
     }
 
+    /// Whether its end was asked for before anything was heard.
+    pub(super) const fn is_cancelled(&self) -> bool {
+        matches!(self.state, State::Calling { cancel: Cancel::Wanted, .. })
+    }
+
     pub(super) fn step(&mut self) -> Step {
         self.pending.next()
     }

@@ -20,15 +20,15 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use super::client_invite::ClientInvite;
-use super::client_non_invite::ClientNonInvite;
+use super::client_invite::{ClientInvite, ClientInviteState};
+use super::client_non_invite::{ClientNonInvite, ClientNonInviteState};
 use super::found::{Cancels, Incoming, LayerOutput, Matched, NewRequest};
 use super::key::{Key, KeyHasher, KeyMaker, RequestHead, ResponseHead};
 use super::limits::{AcceptError, Limits, StartError};
 use super::output::{Disposition, Event, Step};
 use super::server_invite::{ServerInvite, ServerInviteState};
 use super::server_non_invite::ServerNonInvite;
-use super::slot::{Machine, Slot, TransactionId};
+use super::slot::{Machine, Otherwise, Slot, TransactionId};
 use super::timing::Timing;
 use crate::flow::{Flow, Reliability};
 use crate::message::{Method, StatusCode};
@@ -120,19 +120,57 @@ impl<U: Copy> Layer<U> {
         }
     }
 
-    /// A message to this flow could not be sent, or its connection is gone: every transaction on it is told.
-    pub fn handle_transport_failed(&mut self, flow: Flow) {
+    /// A message to this flow could not be sent, or its connection is gone: every transaction on it is told, but those that
+    /// have heard nothing and may go another way.
+    pub fn handle_transport_failed(&mut self, flow: Flow, now: Instant) {
         // One walk over the table, at most `Limits::transactions` steps, and none for the connections of phones that sleep.
         if flow.transport.reliability() == Reliability::Reliable && self.connected == 0 {
             return;
         }
         let hit: Vec<u32> = self.slots.iter().filter(|(_, slot)| slot.flow == flow).map(|(index, _)| index as u32).collect();
         for index in hit {
-            if let Some(slot) = self.slots.get_mut(index as usize) {
+            if !self.turn(index, now)
+                && let Some(slot) = self.slots.get_mut(index as usize)
+            {
                 slot.machine.handle_transport_failed();
-                self.queue(index);
             }
+            self.queue(index);
         }
+    }
+
+    /// A client transaction is to go on over `flow` with this `request`, which has the same branch, if its own flow fails
+    /// before anything was heard (RFC 3261 §18.1.1: back to UDP). Its bytes count until the transaction is over.
+    pub fn otherwise(&mut self, id: TransactionId, flow: Flow, request: Vec<u8>) {
+        let bytes = request.len();
+        let Some(slot) = self.slot(id) else { return };
+        if slot.otherwise.is_none() {
+            slot.otherwise = Some(Box::new(Otherwise { flow, request }));
+            self.bytes += bytes;
+        }
+    }
+
+    /// Begins a client transaction again on its other flow; false if it has none, or has heard something.
+    fn turn(&mut self, index: u32, now: Instant) -> bool {
+        let Some(slot) = self.slots.get_mut(index as usize) else { return false };
+        let Some(otherwise) = slot.otherwise.take() else { return false };
+        self.bytes -= otherwise.request.len();
+        let Otherwise { flow, request } = *otherwise;
+        let (reliability, timing) = (flow.transport.reliability(), self.timing);
+        let machine = match &slot.machine {
+            Machine::Client(machine) if machine.state() == ClientNonInviteState::Trying => {
+                Machine::Client(ClientNonInvite::new(request, reliability, timing, now))
+            }
+            Machine::InviteClient(machine) if machine.state() == ClientInviteState::Calling && !machine.is_cancelled() => {
+                let Ok(machine) = ClientInvite::new(request, reliability, timing, now) else { return false };
+                Machine::InviteClient(machine)
+            }
+            Machine::Client(_) | Machine::InviteClient(_) | Machine::InviteServer(_) | Machine::Server(_) => return false,
+        };
+        slot.machine = machine;
+        let before = std::mem::replace(&mut slot.flow, flow);
+        self.connected -= usize::from(before.transport.reliability() == Reliability::Reliable);
+        self.connected += usize::from(reliability == Reliability::Reliable);
+        true
     }
 
     /// Makes a server transaction of a request. `flow` is where its responses go (RFC 3261 §18.2.2, RFC 3581 §4).
@@ -358,7 +396,7 @@ impl<U: Copy> Layer<U> {
     fn insert(&mut self, machine: Machine, key: Key, flow: Flow, user: U, internal: bool) -> TransactionId {
         self.stamp = self.stamp.wrapping_add(1);
         self.connected += usize::from(flow.transport.reliability() == Reliability::Reliable);
-        let slot = Slot { machine, key, flow, user, stamp: self.stamp, bytes: 0, timer: None, queued: false, internal };
+        let slot = Slot { machine, key, flow, user, stamp: self.stamp, bytes: 0, timer: None, queued: false, internal, otherwise: None };
         let index = self.slots.insert(slot) as u32;
         self.index.insert(key, index);
         self.queue(index);
@@ -371,7 +409,7 @@ impl<U: Copy> Layer<U> {
         if self.index.get(&slot.key) == Some(&index) {
             self.index.remove(&slot.key);
         }
-        self.bytes -= slot.bytes as usize;
+        self.bytes -= slot.bytes as usize + slot.otherwise.map_or(0, |otherwise| otherwise.request.len());
         self.connected -= usize::from(slot.flow.transport.reliability() == Reliability::Reliable);
         if let Some((timer, _)) = slot.timer {
             self.wheel.cancel(timer);

@@ -37,6 +37,15 @@ pub(super) struct Slot<U> {
     pub(super) queued: bool,
     /// A CANCEL that the layer sent by itself: its user hears nothing of it.
     pub(super) internal: bool,
+    /// Where the request goes if its flow cannot be had.
+    pub(super) otherwise: Option<Box<Otherwise>>,
+}
+
+/// The same request for another flow.
+#[derive(Debug)]
+pub(super) struct Otherwise {
+    pub(super) flow: Flow,
+    pub(super) request: Vec<u8>,
 }
 
 #[derive(Debug)]

@@ -83,7 +83,7 @@ impl Bench {
             .extract_if(.., |event| is_call(event))
             .map(|event| match event {
                 Event::Dialog { snapshot, .. } => *snapshot,
-                Event::Registration { .. } => unreachable!(),
+                Event::Registration { .. } | Event::Message { .. } => unreachable!(),
             })
             .collect()
     }

@@ -6,6 +6,7 @@ mod calls;
 mod forks;
 mod glare;
 mod guard;
+mod messages;
 mod outgoing;
 mod policy;
 mod prack;

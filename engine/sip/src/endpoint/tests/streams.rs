@@ -164,6 +164,32 @@ fn a_request_above_1300_bytes_goes_over_tcp_and_back_where_there_is_none() {
 }
 
 #[test]
+fn a_request_inside_a_dialog_above_1300_bytes_goes_over_tcp_and_back_where_there_is_none() {
+    let far = "192.0.2.50:5060";
+    for refused in [false, true] {
+        let mut bench = Bench::new();
+        let to = Party { user: "+44".into(), domain: Some("192.0.2.50".into()), ..Party::default() };
+        let (callid, invite) = bench.call_out(Originate { to, ..wish() });
+        bench.receive(far, &answer(&invite, StatusCode::OK, &[("Contact", "<sip:+44@192.0.2.50>")], super::calls::SDP));
+        assert!(bench.sent.pop().unwrap().1.starts_with("ACK "));
+        let headers = ["X-A", "X-B"].map(|name| (name.to_owned(), "x".repeat(700))).to_vec();
+        bench.act(&callid, Action::Hangup { reason: None, code: None, headers }).unwrap();
+        let (_, bye) = bench.sent.pop().unwrap();
+        assert!(bye.starts_with("BYE ") && bye.contains("Via: SIP/2.0/TCP 192.0.2.100:5060;") && bench.over == ListenerId(TCP), "{bye}");
+        if refused {
+            bench.lose(far);
+            let (to, again) = bench.sent.pop().unwrap();
+            assert_eq!((again.replace("SIP/2.0/UDP", "SIP/2.0/TCP"), to, bench.over), (bye, far.parse().unwrap(), ListenerId(0)));
+            bench.receive(far, &answer(&again, StatusCode::OK, &[], ""));
+        } else {
+            bench.connect(far);
+            bench.receive_on(TCP, far, &answer(&bye, StatusCode::OK, &[], ""));
+        }
+        assert!(bench.endpoint.is_idle());
+    }
+}
+
+#[test]
 fn a_target_that_answered_503_is_the_last_choice_of_the_next_call() {
     let mut bench = Bench::new();
     let targets = ["192.0.2.50:5060", "192.0.2.51:5060"].map(|peer| Target::udp(peer.parse().unwrap()));

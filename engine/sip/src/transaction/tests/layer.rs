@@ -230,9 +230,36 @@ fn a_lost_connection_ends_its_client_transactions_and_only_them() {
     let branch = layer.branch();
     layer.request(Method::Bye, &branch, b"BYE".to_vec(), other, 2, clock.now()).unwrap();
     outputs(&mut layer);
-    layer.handle_transport_failed(flow());
+    layer.handle_transport_failed(flow(), clock.now());
     assert_eq!(outputs(&mut layer), ["1 TransportFailed", "1 Terminated"]);
     assert_eq!(layer.len(), 1);
+}
+
+#[test]
+fn a_request_whose_connection_is_refused_goes_on_over_its_other_flow() {
+    let mut clock = sim::Clock::new();
+    let mut layer = layer(&clock, Limits::default());
+    let tcp = Flow { transport: Transport::Tcp, ..flow() };
+    let start = |layer: &mut Layer<u32>| {
+        let branch = layer.branch();
+        let id = layer.request(Method::Info, &branch, b"INFO tcp".to_vec(), tcp, 7, clock.now()).unwrap();
+        layer.otherwise(id, flow(), b"INFO udp".to_vec());
+        assert_eq!(outputs(layer), ["INFO"]);
+        branch
+    };
+    let branch = start(&mut layer);
+    layer.handle_transport_failed(tcp, clock.now());
+    assert!(matches!(layer.poll_output(), LayerOutput::Transmit { flow: over, bytes: b"INFO udp" } if over == flow()));
+    outputs(&mut layer);
+    assert_eq!(layer.bytes(), 8);
+    layer.handle_response(&answer(200, "INFO", &branch), clock.now());
+    // A connection that is lost after a word came over it is a failure of the request.
+    let branch = start(&mut layer);
+    layer.handle_response(&answer(100, "INFO", &branch), clock.now());
+    layer.handle_transport_failed(tcp, clock.now());
+    assert_eq!(outputs(&mut layer), ["7 TransportFailed", "7 Terminated"]);
+    run_out(&mut layer, &mut clock);
+    assert_eq!((layer.len(), layer.bytes()), (0, 0));
 }
 
 #[test]
@@ -240,7 +267,7 @@ fn an_old_name_never_reaches_a_new_transaction() {
     let clock = sim::Clock::new();
     let mut layer = layer(&clock, Limits::default());
     let (_, old) = invite(&mut layer, &clock, 1);
-    layer.handle_transport_failed(flow());
+    layer.handle_transport_failed(flow(), clock.now());
     outputs(&mut layer);
     let (_, new) = invite(&mut layer, &clock, 2);
     assert_eq!(old.index, new.index);
