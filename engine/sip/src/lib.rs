@@ -14,6 +14,7 @@ pub mod package;
 pub mod registrar;
 pub mod sdp;
 pub mod selftest;
+pub mod shard;
 pub mod timer;
 pub mod token;
 pub mod transaction;

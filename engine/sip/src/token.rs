@@ -29,13 +29,33 @@ impl Branch {
 
 /// Source of random text.
 #[derive(Debug)]
-pub struct Tokens(ChaCha12Rng);
+pub struct Tokens {
+    rng: ChaCha12Rng,
+    /// First letter of branches and tags, where it has to say whose they are; 75 random bits are left of a tag, 95 of a branch.
+    mark: Option<u8>,
+}
+
+/// The letter of a number below 32.
+pub(crate) fn letter(value: u8) -> u8 {
+    ALPHABET[usize::from(value & 31)]
+}
+
+/// The number of a letter of ours.
+pub(crate) fn letter_value(letter: u8) -> Option<u8> {
+    ALPHABET.iter().position(|known| *known == letter).and_then(|at| u8::try_from(at).ok())
+}
 
 impl Tokens {
     /// The generator of this seed.
     #[must_use]
     pub fn new(seed: [u8; 32]) -> Self {
-        Self(ChaCha12Rng::from_seed(seed))
+        Self { rng: ChaCha12Rng::from_seed(seed), mark: None }
+    }
+
+    /// The same, with branches and tags that begin with a letter of ours (see `shard`).
+    #[must_use]
+    pub fn marked(self, mark: Option<u8>) -> Self {
+        Self { mark, ..self }
     }
 
     /// A new branch.
@@ -44,12 +64,16 @@ impl Tokens {
         let (cookie, random) = branch.split_at_mut(MAGIC_COOKIE.len());
         cookie.copy_from_slice(MAGIC_COOKIE.as_bytes());
         self.fill(random);
+        self.sign(random);
         Branch(branch)
     }
 
     /// A new tag of 16 letters, 80 bits.
     pub fn tag(&mut self) -> String {
-        self.text(16)
+        let mut bytes = vec![0; 16];
+        self.fill(&mut bytes);
+        self.sign(&mut bytes);
+        String::from_utf8(bytes).unwrap_or_default()
     }
 
     /// `length` random letters.
@@ -61,16 +85,22 @@ impl Tokens {
 
     /// A random number below `bound`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: u32) -> u32 {
-        ((u64::from(self.0.next_u32()) * u64::from(bound)) >> 32) as u32
+        ((u64::from(self.rng.next_u32()) * u64::from(bound)) >> 32) as u32
     }
 
     /// A random word, for keys.
     pub fn word(&mut self) -> u64 {
-        self.0.next_u64()
+        self.rng.next_u64()
+    }
+
+    fn sign(&self, text: &mut [u8]) {
+        if let (Some(mark), Some(first)) = (self.mark, text.first_mut()) {
+            *first = mark;
+        }
     }
 
     fn fill(&mut self, bytes: &mut [u8]) {
-        self.0.fill_bytes(bytes);
+        self.rng.fill_bytes(bytes);
         for byte in bytes {
             *byte = ALPHABET[usize::from(*byte & 31)];
         }
@@ -91,5 +121,12 @@ mod tests {
         assert_eq!(first.as_str().len(), 27);
         assert_eq!(a.tag().len(), 16);
         assert!(a.below(10) < 10);
+    }
+
+    #[test]
+    fn a_mark_begins_branches_and_tags() {
+        let mut marked = Tokens::new([1; 32]).marked(Some(letter(30)));
+        assert!(marked.branch().as_str().starts_with("z9hG4bK8") && marked.tag().starts_with('8'));
+        assert_eq!((letter_value(b'8'), letter_value(b'z'), letter_value(b'-')), (Some(30), Some(23), None));
     }
 }

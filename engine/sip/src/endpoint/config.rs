@@ -12,6 +12,7 @@ use crate::directory::DirectoryConfig;
 use crate::flow::Transport;
 use crate::package::{PublicationConfig, WatcherConfig};
 use crate::registrar::RegistrarConfig;
+use crate::shard::Sharding;
 use crate::transaction::{Limits, Timing};
 
 /// A socket of the driver. Its place in [`EndpointConfig::listeners`] is its [`ListenerId`](crate::flow::ListenerId).
@@ -28,6 +29,8 @@ pub struct Listener {
 pub struct EndpointConfig {
     /// Sockets, in the order of their ids.
     pub listeners: Vec<Listener>,
+    /// Which of several endpoints this is.
+    pub shard: Sharding,
     /// Value of User-Agent and Server.
     pub agent: String,
     /// Peers whose calls are not challenged: trunks that are known by address.
@@ -66,6 +69,7 @@ impl Default for EndpointConfig {
     fn default() -> Self {
         Self {
             listeners: Vec::new(),
+            shard: Sharding::single(),
             agent: concat!("mediaswitch/", env!("CARGO_PKG_VERSION")).to_owned(),
             trusted: Vec::new(),
             calls_max: 20_000,

@@ -1,7 +1,8 @@
 //! From datagram to whoever deals with it.
 //!
 //! ```text
-//!   bytes ─► parse ─► response ─► ping | transaction
+//!   bytes ─► parse ─► another shard's? `handover`
+//!                  └► response ─► ping | transaction
 //!                  └► request  ─► transaction: repeat | ACK | new ─► screen ─► method
 //!                  └► broken   ─► answer without state, or drop and count
 //! ```
@@ -23,7 +24,17 @@ impl Endpoint {
     pub(super) fn dispatch(&mut self, datagram: Datagram<'_>, now: Instant) {
         self.stats.received += 1;
         let transport = self.config.listeners.get(usize::from(datagram.listener.0)).map_or(Transport::Udp, |listener| listener.transport);
+        self.sort(datagram, transport, false, now);
+    }
+
+    /// As `dispatch`, for what another shard has handed over.
+    pub(super) fn dispatch_here(&mut self, datagram: Datagram<'_>, transport: Transport, now: Instant) {
+        self.sort(datagram, transport, true, now);
+    }
+
+    fn sort(&mut self, datagram: Datagram<'_>, transport: Transport, handed: bool, now: Instant) {
         match parse(datagram.bytes) {
+            Ok(message) if self.hands_over(&message, &datagram, transport, handed) => {}
             Ok(Message::Request(request)) => {
                 let source = Source::new(datagram.listener, transport, datagram.from, request.via());
                 self.refusal = None;
@@ -58,7 +69,8 @@ impl Endpoint {
 
     fn handle_response(&mut self, response: &Response<'_>, from: SocketAddr, now: Instant) {
         let via = response.via();
-        if let Some(id) = via.branch.and_then(ping::pinged) {
+        let mark = self.config.shard.mark();
+        if let Some(id) = via.branch.and_then(|branch| ping::pinged(branch, mark)) {
             return self.registrar.handle_pong(id);
         }
         match self.layer.handle_response(&ResponseHead::from(response), now) {

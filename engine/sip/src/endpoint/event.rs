@@ -42,7 +42,7 @@ impl Endpoint {
         let note = call_note(&self.directory, &call.view, tags, kind);
         self.outputs.extend(event.map(Output::Event));
         if let Some((resource, note)) = note {
-            self.note_call(&resource, note);
+            self.tell_watchers(&resource, note);
         }
     }
 

@@ -26,6 +26,7 @@ mod ending;
 mod event;
 mod extra;
 mod guard;
+mod handover;
 mod hop;
 mod idempotency;
 mod identify;
@@ -78,6 +79,7 @@ use crate::locate::{Health, LocateError, Target};
 use crate::message::StatusCode;
 use crate::package::{Mailbox, NotedCalls, Package, Publications, WatcherId, Watchers};
 use crate::registrar::Registrar;
+use crate::shard::{PeerMessage, Replaceable, ShardId};
 use crate::token::Tokens;
 use crate::transaction::{Event as TransactionEvent, Layer, LayerOutput, TransactionId};
 use call::Phase;
@@ -115,6 +117,11 @@ pub struct Endpoint {
     /// Status of the last refusal without state, until it is charged.
     refusal: Option<StatusCode>,
     outputs: VecDeque<Output>,
+    peers: VecDeque<(ShardId, PeerMessage)>,
+    /// What the shard of a call said that the INVITE at hand takes over.
+    found: Option<Replaceable>,
+    /// Connections of users, those of other shards included.
+    moved: HashMap<Box<str>, crate::flow::Flow>,
     stats: Stats,
     /// How long what is received has waited.
     lag: Duration,
@@ -170,13 +177,13 @@ impl Endpoint {
         let rng_word = rng.next_u64();
         Self {
             clock: WallClock::new(now, epoch_ms),
-            tokens: Tokens::new(token_seed),
+            tokens: Tokens::new(token_seed).marked(config.shard.mark()),
             tag_secret: rng.next_u64(),
             auth: Authenticator::new(config.auth.clone(), &mut rng, now),
             rng,
             directory: Directory::new(config.directory.clone()),
             registrar: Registrar::new(config.registrar.clone(), now),
-            layer: Layer::new(config.limits, config.timing, layer_seed, now),
+            layer: Layer::new(config.limits, config.timing, layer_seed, now).marked(config.shard.mark()),
             calls: Calls::new(config.calls_max, now),
             keys: Keys::default(),
             watchers: Watchers::new(config.watchers.clone(), now),
@@ -190,6 +197,9 @@ impl Endpoint {
             refusal: None,
             config,
             outputs: VecDeque::new(),
+            peers: VecDeque::new(),
+            found: None,
+            moved: HashMap::new(),
             stats: Stats::default(),
             lag: Duration::ZERO,
             draining: false,
@@ -298,7 +308,7 @@ impl Endpoint {
 
     /// Neither calls nor unsent output are left: the driver may stop.
     pub fn is_idle(&self) -> bool {
-        self.outputs.is_empty() && self.calls.is_empty()
+        self.outputs.is_empty() && self.peers.is_empty() && self.calls.is_empty()
     }
 
     /// The next thing to do; drain until `Wait`.
@@ -334,6 +344,7 @@ impl Endpoint {
                 break;
             }
         }
+        self.tell_trunks();
     }
 
     fn settle_transactions(&mut self, now: Instant) {

@@ -45,13 +45,16 @@ pub(super) enum Route {
     Host { flow: Flow, target: String },
     /// A name.
     Name { wish: Wish, target: String },
+    /// A user whose bindings are on another shard.
+    Elsewhere { user: String, domain: String, target: String },
 }
 
 impl Route {
     /// Request-URI.
     pub fn target(&self) -> &str {
         match self {
-            Self::Phone { target, .. } | Self::Host { target, .. } | Self::Name { target, .. } => target,
+            Self::Phone { target, .. } | Self::Host { target, .. } => target,
+            Self::Name { target, .. } | Self::Elsewhere { target, .. } => target,
         }
     }
 
@@ -59,7 +62,7 @@ impl Route {
     pub const fn flow(&self) -> Option<Flow> {
         match self {
             Self::Phone { flow, .. } | Self::Host { flow, .. } => Some(*flow),
-            Self::Name { .. } => None,
+            Self::Name { .. } | Self::Elsewhere { .. } => None,
         }
     }
 }
@@ -99,7 +102,7 @@ impl Endpoint {
             Some((route, others, account)) => (vec![route], others, Some(account)),
             None => (self.routes(&wish.to.user, &to_domain)?, Vec::new(), None),
         };
-        let callid = format!("{}@{}", self.tokens.text(24), domain_name(&from_domain));
+        let callid = self.new_callid(&domain_name(&from_domain));
         let key = self.place(&wish, &from_domain, &bare(&to_domain), &routes, &extra, &callid, now)?;
         if let (Some(account), Some(call)) = (account, self.calls.get_mut(key))
             && let Phase::Calling(outgoing) | Phase::Resolving(outgoing, _) = &mut call.phase
@@ -116,6 +119,19 @@ impl Endpoint {
         self.tell(key, EventKind::New);
         self.calls.settle(key);
         Ok(Reply::Originated(callid))
+    }
+
+    /// A Call-ID of this shard, so that what is said of the call later comes here.
+    fn new_callid(&mut self, domain: &str) -> String {
+        let mut callid = format!("{}@{domain}", self.tokens.text(24));
+        // One of `count` fits: not to find one has a chance of (31/32)^4096, 10^-56.
+        for _ in 0..4096 {
+            if self.config.shard.of_call(&callid) == self.config.shard.me() {
+                break;
+            }
+            callid = format!("{}@{domain}", self.tokens.text(24));
+        }
+        callid
     }
 
     /// The address of a name is known, or is not.
@@ -160,6 +176,10 @@ impl Endpoint {
             // The codes of the predecessor: no such user, and nobody there.
             known.secret(user).ok_or(CommandError::Unroutable(404))?;
             let name = domain_name(ours);
+            if self.config.shard.of_user(user, &name) != self.config.shard.me() {
+                let target = identity::uri(user, domain);
+                return Ok(vec![Route::Elsewhere { user: user.to_owned(), domain: name.into_owned(), target }]);
+            }
             let phone = |binding: &Binding| Route::Phone {
                 flow: binding.flow(),
                 target: without_headers(binding.contact()).to_owned(),
@@ -197,12 +217,9 @@ impl Endpoint {
         callid: &str,
         now: Instant,
     ) -> Result<CallKey, CommandError> {
-        let phone = routes.iter().any(|route| matches!(route, Route::Phone { .. }));
+        let phone = routes.iter().any(|route| matches!(route, Route::Phone { .. } | Route::Elsewhere { .. }));
         let flow = routes.first().and_then(Route::flow).unwrap_or(NOWHERE);
-        let lookup = routes.iter().find_map(|route| match route {
-            Route::Name { wish, .. } => Some(wish.clone()),
-            Route::Phone { .. } | Route::Host { .. } => None,
-        });
+        let lookup = routes.iter().find(|route| route.flow().is_none());
         let shown = identity::shown(&wish.from.user, from_domain, wish.callerid.as_ref(), phone);
         let mut headers = shown.headers;
         if wish.autoanswer {
@@ -223,7 +240,7 @@ impl Endpoint {
                 match route {
                     // RFC 3327 §5.3: the way that the phone registered by.
                     Route::Phone { path: Some(path), .. } => invitation.with_route(path.clone()),
-                    Route::Phone { path: None, .. } | Route::Host { .. } | Route::Name { .. } => invitation,
+                    Route::Phone { path: None, .. } | Route::Host { .. } | Route::Name { .. } | Route::Elsewhere { .. } => invitation,
                 },
                 flow,
             )
@@ -293,15 +310,7 @@ impl Endpoint {
             CallsError::Full | CallsError::Exists => CommandError::Full { what: "calls", max: self.config.calls_max },
         })?;
         match lookup {
-            Some(wish) => {
-                let taken = self.calls.get_mut(key).map(|call| std::mem::replace(&mut call.phase, Phase::Ending(Ending::Gone)));
-                if let Some(Phase::Calling(outgoing)) = taken {
-                    let phase = self.look_up(key, outgoing, wish);
-                    if let Some(call) = self.calls.get_mut(key) {
-                        call.phase = phase;
-                    }
-                }
-            }
+            Some(route) => self.look_up(key, route),
             None => {
                 // Backwards, so that a leg that cannot be sent takes no other's place; one that rings is enough.
                 for at in (0..routes.len()).rev() {
@@ -321,11 +330,22 @@ impl Endpoint {
         Ok(key)
     }
 
-    /// Asks for the address of a name; gives the phase in which the call waits for it.
-    pub(super) fn look_up(&mut self, key: CallKey, outgoing: Box<Outgoing>, wish: Wish) -> Phase {
-        let id = ResolveId(key.word());
-        self.outputs.push_back(Output::Resolve { id, wish });
-        Phase::Resolving(outgoing, id)
+    /// Asks for the address that a route without one leads to; the call waits for it.
+    pub(super) fn look_up(&mut self, key: CallKey, route: &Route) {
+        let id = match route {
+            Route::Phone { .. } | Route::Host { .. } => return,
+            Route::Name { wish, .. } => {
+                let id = ResolveId(key.word());
+                self.outputs.push_back(Output::Resolve { id, wish: wish.clone() });
+                id
+            }
+            Route::Elsewhere { user, domain, .. } => self.locate_elsewhere(key, user, domain),
+        };
+        let Some(call) = self.calls.get_mut(key) else { return };
+        match std::mem::replace(&mut call.phase, Phase::Ending(Ending::Gone)) {
+            Phase::Calling(outgoing) => call.phase = Phase::Resolving(outgoing, id),
+            other => call.phase = other,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! OPTIONS to registered phones: is somebody there, and is the way through the NAT still open?
 //!
 //! ```text
-//!   registrar Ping ─► OPTIONS, branch z9hG4bKping.<slot>.<stamp> ─► any response with that branch ─► handle_pong
+//!   registrar Ping ─► OPTIONS, branch z9hG4bK[mark]ping.<slot>.<stamp> ─► any response with that branch ─► handle_pong
 //! ```
 //! Shape:  no transaction: the branch says whose answer it is, and carries the random stamp of the binding.
 //! Units:  slot and stamp in hex.
@@ -11,10 +11,10 @@
 
 use super::Endpoint;
 use super::originate::without_headers;
-use crate::message::{HeaderName, Method, Writer};
+use crate::message::{HeaderName, MAGIC_COOKIE, Method, Writer};
 use crate::registrar::{BindingId, Ping};
 
-const BRANCH_HEAD: &str = "z9hG4bKping.";
+const BRANCH_WORD: &str = "ping.";
 
 impl Endpoint {
     pub(super) fn send_ping(&mut self, ping: &Ping) {
@@ -22,7 +22,9 @@ impl Endpoint {
         let (tag, call_id) = (self.tokens.tag(), self.tokens.text(20));
         let contact = without_headers(&ping.contact);
         let mut out = Vec::with_capacity(512);
-        let branch = format_args!("{BRANCH_HEAD}{:x}.{:x}", ping.id.slot, ping.id.stamp);
+        // With several shards the first letter says whose it is.
+        let mark = self.config.shard.mark().map(char::from).map(String::from).unwrap_or_default();
+        let branch = format_args!("{MAGIC_COOKIE}{mark}{BRANCH_WORD}{:x}.{:x}", ping.id.slot, ping.id.stamp);
         let via = format_args!("SIP/2.0/{} {host};rport;branch={branch}", ping.flow.transport.via());
         let mut writer = Writer::request(&mut out, Method::Options, contact).header(HeaderName::Via, via);
         if let Some(path) = &ping.path {
@@ -44,8 +46,10 @@ impl Endpoint {
 }
 
 /// Whose OPTIONS a response belongs to, if its branch is one of those.
-pub(super) fn pinged(branch: &str) -> Option<BindingId> {
-    let (slot, stamp) = branch.strip_prefix(BRANCH_HEAD)?.split_once('.')?;
+pub(super) fn pinged(branch: &str, mark: Option<u8>) -> Option<BindingId> {
+    let random = branch.strip_prefix(MAGIC_COOKIE)?;
+    let random = mark.map_or(Some(random), |mark| random.strip_prefix(char::from(mark)))?;
+    let (slot, stamp) = random.strip_prefix(BRANCH_WORD)?.split_once('.')?;
     let number = |text: &str| u32::from_str_radix(text, 16).ok();
     Some(BindingId { slot: number(slot)?, stamp: number(stamp)? })
 }

@@ -85,7 +85,12 @@ impl Endpoint {
         let user = if call.view.originator { &call.view.to } else { &call.view.from };
         let bindings = self.registrar.bindings(user.as_deref().unwrap_or_default(), &call.view.domain);
         let mut again = bindings.map(crate::registrar::Binding::flow);
-        again.find(|flow| !self.is_dead(*flow)).unwrap_or_else(|| self.flow_along(call.flow, dialog.next_hop()))
+        let elsewhere = || {
+            let resource = format!("{}@{}", user.as_deref().unwrap_or_default(), call.view.domain);
+            self.moved.get(resource.as_str()).copied().filter(|flow| !self.is_dead(*flow))
+        };
+        let live = again.find(|flow| !self.is_dead(*flow)).or_else(elsewhere);
+        live.unwrap_or_else(|| self.flow_along(call.flow, dialog.next_hop()))
     }
 
     /// The hop to a URI; `known` where it is no address, or not to be believed.

@@ -11,7 +11,7 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use super::Endpoint;
-use super::call::{Ending, Phase};
+use super::call::Phase;
 use super::calls::CallKey;
 use super::leg::Leg;
 use super::originate::Route;
@@ -87,7 +87,7 @@ impl Endpoint {
         let nowhere = super::originate::NOWHERE;
         let flow = route.flow().unwrap_or(nowhere);
         let Some(call) = self.calls.get_mut(key) else { return false };
-        call.follows_source = matches!(route, Route::Phone { .. });
+        call.follows_source = matches!(route, Route::Phone { .. } | Route::Elsewhere { .. });
         let Phase::Calling(outgoing) = &mut call.phase else { return false };
         outgoing.legs.push(Leg::new(invitation.clone(), flow));
         let at = outgoing.legs.len() - 1;
@@ -100,14 +100,8 @@ impl Endpoint {
                 }
                 sent
             }
-            Route::Name { wish, .. } => {
-                let taken = std::mem::replace(&mut call.phase, Phase::Ending(Ending::Gone));
-                if let Phase::Calling(outgoing) = taken {
-                    let phase = self.look_up(key, outgoing, wish);
-                    if let Some(call) = self.calls.get_mut(key) {
-                        call.phase = phase;
-                    }
-                }
+            Route::Name { .. } | Route::Elsewhere { .. } => {
+                self.look_up(key, &route);
                 true
             }
         }

@@ -69,6 +69,7 @@ impl Endpoint {
         };
         match outcome {
             Ok(()) => {
+                self.tell_moved(&user, &domain, source.flow);
                 let shown = |b: &Binding| match b.q() {
                     1000 => format!("<{}>;expires={}", b.contact(), b.expires_in_s(now)),
                     q => format!("<{}>;q=0.{q:03};expires={}", b.contact(), b.expires_in_s(now)),

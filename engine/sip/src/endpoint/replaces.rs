@@ -19,6 +19,7 @@ use super::call::{Call, Ending, Phase};
 use super::calls::CallKey;
 use crate::dialog::Dialog;
 use crate::message::{HeaderName, Replaces, Request, StatusCode};
+use crate::shard::Replaceable;
 
 impl Endpoint {
     /// Call-ID of the call that an INVITE of a user of `domain` takes over.
@@ -30,26 +31,35 @@ impl Endpoint {
         if lines.next().is_some() || request.headers().contains(HeaderName::Join) {
             return Err(StatusCode::BAD_REQUEST);
         }
-        let unknown = StatusCode::CALL_DOES_NOT_EXIST;
-        let key = self.calls.find(replaces.call_id).ok_or(unknown)?;
-        // What belongs to others is no more than unknown.
-        let call = self.calls.get(key).filter(|call| call.view.domain == domain).ok_or(unknown)?;
+        // What belongs to others is no more than unknown. The shard of the call may have been asked before.
+        match self.found.clone().unwrap_or_else(|| self.replaceable(&replaces)) {
+            Some((of, verdict)) if of == domain => verdict.map(|()| Some(replaces.call_id.to_owned())),
+            Some(_) | None => Err(StatusCode::CALL_DOES_NOT_EXIST),
+        }
+    }
+
+    /// The call of this shard that an INVITE names: its domain, and whether it may be taken over.
+    pub(super) fn replaceable(&self, replaces: &Replaces<'_>) -> Replaceable {
+        let call = self.calls.find(replaces.call_id).and_then(|key| self.calls.get(key))?;
         let named = |dialog: &Dialog| dialog.is_named(replaces.call_id, replaces.to_tag, replaces.from_tag);
-        match &call.phase {
+        let verdict = match &call.phase {
             Phase::Talking(talking) if named(&talking.dialog) => {
                 if replaces.early_only {
                     Err(StatusCode::BUSY_HERE)
                 } else {
-                    Ok(Some(replaces.call_id.to_owned()))
+                    Ok(())
                 }
             }
             // RFC 3891 §3: an early dialog can be taken over only if its INVITE was ours.
             Phase::Calling(outgoing) if outgoing.legs.iter().any(|leg| leg.invitation.named(replaces.from_tag).is_some_and(named)) => {
-                Ok(Some(replaces.call_id.to_owned()))
+                Ok(())
             }
             Phase::Ending(Ending::AwaitingAck(talking) | Ending::Bye(talking)) if named(&talking.dialog) => Err(StatusCode::DECLINE),
-            Phase::Offered(_) | Phase::Resolving(..) | Phase::Calling(_) | Phase::Talking(_) | Phase::Ending(_) => Err(unknown),
-        }
+            Phase::Offered(_) | Phase::Resolving(..) | Phase::Calling(_) | Phase::Talking(_) | Phase::Ending(_) => {
+                Err(StatusCode::CALL_DOES_NOT_EXIST)
+            }
+        };
+        Some((call.view.domain.clone(), verdict))
     }
 
     /// Whether what a Refer-To wants replaced is here and alive, or not for us to know.
@@ -72,8 +82,16 @@ impl Endpoint {
 
     /// A call was answered: the one that it takes over ends.
     pub(super) fn take_over(&mut self, key: CallKey, now: Instant) {
-        let replaced = self.calls.get(key).and_then(|call: &Call| call.view.replaces.clone());
-        let Some(old) = replaced.and_then(|callid| self.calls.find(&callid)).filter(|old| *old != key) else { return };
+        let Some(replaced) = self.calls.get(key).and_then(|call: &Call| call.view.replaces.clone()) else { return };
+        match self.calls.find(&replaced) {
+            Some(old) if old != key => self.end_replaced(old, now),
+            Some(_) => {}
+            None => self.replaced_elsewhere(&replaced),
+        }
+    }
+
+    /// Ends a call that was taken over.
+    pub(super) fn end_replaced(&mut self, old: CallKey, now: Instant) {
         let reason = "SIP;cause=200;text=\"Replaced\"";
         let headers: [(&str, &dyn Display); 1] = [(HeaderName::Reason.as_str(), &reason)];
         self.end(old, None, &headers, now);

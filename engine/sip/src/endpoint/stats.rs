@@ -12,6 +12,10 @@ use super::Endpoint;
 pub(super) struct Stats {
     /// Datagrams received.
     pub received: u64,
+    /// Messages given to the shard that they belong to.
+    pub handed_over: u64,
+    /// Messages taken from other shards.
+    pub handed_in: u64,
     /// Keep-alives: nothing but line ends.
     pub keepalives: u64,
     /// Neither request nor response.
@@ -75,6 +79,8 @@ impl Endpoint {
             ("publications", self.publications.len() as u64),
             ("mailboxes", self.mailboxes.len() as u64),
             ("received", stats.received),
+            ("handedover_total", stats.handed_over),
+            ("handedin_total", stats.handed_in),
             ("keepalives", stats.keepalives),
             ("garbage", stats.garbage),
             ("rejected", stats.rejected),

@@ -173,10 +173,9 @@ impl Endpoint {
         let mut target = target_uri(to, &call.view.domain);
         Uri::parse(&target).map_err(|error| CommandError::Bad(format!("to {to:?}: {error}")))?;
         if let Some(callid) = replaces {
-            let replaced = self.calls.find(callid).and_then(|key| self.calls.get(key)?.dialog());
-            let replaced = replaced.ok_or_else(|| CommandError::NotFound(callid.to_owned()))?;
-            // RFC 3891 §3: tags as the replaced far end sees them, ours being its remote one.
-            let value = format!("{callid};to-tag={};from-tag={}", replaced.remote_tag().unwrap_or("0"), replaced.local_tag());
+            // Of a call of another shard the whole value was asked for before.
+            let told = || Replaces::parse(callid).is_ok().then(|| callid.to_owned());
+            let value = self.replaces_value(callid).or_else(told).ok_or_else(|| CommandError::NotFound(callid.to_owned()))?;
             let mark = if target.contains('?') { '&' } else { '?' };
             target = format!("{target}{mark}Replaces={}", escape_header(&value));
         }
@@ -190,6 +189,13 @@ impl Endpoint {
             talking.transfer = Some(Transfer { transaction, until: now + SUBSCRIPTION });
         }
         Ok(())
+    }
+
+    /// Value of a Replaces that names a call of this shard.
+    pub fn replaces_value(&self, callid: &str) -> Option<String> {
+        let dialog = self.calls.find(callid).and_then(|key| self.calls.get(key)?.dialog())?;
+        // RFC 3891 §3: tags as the replaced far end sees them, ours being its remote one.
+        Some(format!("{callid};to-tag={};from-tag={}", dialog.remote_tag().unwrap_or("0"), dialog.local_tag()))
     }
 
     /// A response to our REFER: 202 is followed by NOTIFYs, a failure is the end of it.

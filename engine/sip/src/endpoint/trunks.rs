@@ -45,6 +45,10 @@ pub(super) struct Trunks {
     names: BTreeMap<String, u32>,
     entries: HashMap<u32, Entry>,
     sources: HashMap<IpAddr, u32>,
+    /// Those of the trunks that another shard keeps.
+    known: HashMap<IpAddr, TrunkConfig>,
+    /// The sources are others than those that were told.
+    changed: bool,
     last: u32,
     due: Option<Instant>,
 }
@@ -70,19 +74,34 @@ impl Trunks {
 
     /// The trunk that sends from an address.
     pub fn of_source(&self, ip: IpAddr) -> Option<&TrunkConfig> {
-        let id = self.sources.get(&ip.to_canonical())?;
-        self.entries.get(id).map(|entry| entry.trunk.config())
+        let ip = ip.to_canonical();
+        match self.sources.get(&ip) {
+            Some(id) => self.entries.get(id).map(|entry| entry.trunk.config()),
+            None => self.known.get(&ip),
+        }
+    }
+
+    /// What the other shards have to know, if it has changed.
+    pub fn news(&mut self) -> Option<Vec<(IpAddr, TrunkConfig)>> {
+        let config = |id: &u32| self.entries.get(id).map(|entry| entry.trunk.config().clone());
+        std::mem::take(&mut self.changed).then(|| self.sources.iter().filter_map(|(ip, id)| Some((*ip, config(id)?))).collect())
+    }
+
+    /// What the shard of the trunks said.
+    pub fn told(&mut self, sources: Vec<(IpAddr, TrunkConfig)>) {
+        self.known = sources.into_iter().collect();
     }
 
     /// Brings what is derived up to date.
     fn index(&mut self) {
         self.due = self.entries.values().map(|entry| entry.trunk.due()).min();
-        self.sources.clear();
+        let before = std::mem::take(&mut self.sources);
         for (id, entry) in &self.entries {
             for target in entry.trunk.targets() {
                 self.sources.insert(target.peer.ip().to_canonical(), *id);
             }
         }
+        self.changed |= before != self.sources;
     }
 }
 
@@ -240,6 +259,12 @@ impl Endpoint {
         let mut all: Vec<u32> = self.trunks.names.values().filter(serves).copied().collect();
         all.sort_by_key(|id| (down(id), entry(id).map_or(0, |trunk| trunk.config().priority)));
         Ok(all)
+    }
+
+    /// Whether a call would go through a trunk.
+    pub fn goes_by_trunk(&self, call: &Originate, now: Instant) -> bool {
+        let trunks = self.trunks_of(call, crate::shard::called_domain(call), now);
+        !call.trunks.is_empty() || trunks.is_ok_and(|trunks| !trunks.is_empty())
     }
 
     /// Domain of a trunk.

@@ -62,6 +62,12 @@ impl<U: Copy> Layer<U> {
         Self { slots, index, wheel: Wheel::new(now), ready, keys, tokens, timing, limits, stamp: 0, bytes: 0, connected: 0 }
     }
 
+    /// The same, with branches that begin with a letter of ours (see [`shard`](crate::shard)).
+    #[must_use]
+    pub fn marked(self, mark: Option<u8>) -> Self {
+        Self { tokens: self.tokens.marked(mark), ..self }
+    }
+
     /// Takes a request of the network.
     pub fn handle_request(&mut self, request: &RequestHead<'_>, now: Instant) -> Incoming<U> {
         let key = self.keys.server(request);

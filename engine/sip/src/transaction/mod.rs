@@ -35,6 +35,7 @@ pub use limits::{AcceptError, Limits, StartError};
 pub use output::{Disposition, Event, Output};
 pub use server_invite::{ServerInvite, ServerInviteState};
 pub use server_non_invite::{ServerNonInvite, ServerNonInviteState};
+pub(crate) use siphash::SipHash;
 pub use slot::TransactionId;
 pub use timing::{Backoff, T1, T2, T4, Timing};
 

@@ -8,20 +8,20 @@
 
 /// Hash in the making.
 #[derive(Debug, Clone)]
-pub(super) struct SipHash {
+pub(crate) struct SipHash {
     v: [u64; 4],
     word: u64,
     length: u64,
 }
 
 impl SipHash {
-    pub(super) fn new(key: [u64; 2]) -> Self {
+    pub(crate) fn new(key: [u64; 2]) -> Self {
         let [k0, k1] = key;
         let v = [k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d ^ 0xee, k0 ^ 0x6c79_6765_6e65_7261, k1 ^ 0x7465_6462_7974_6573];
         Self { v, word: 0, length: 0 }
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
             self.word(u64::from_le_bytes(*word));
@@ -45,7 +45,7 @@ impl SipHash {
         self.word = word.checked_shr(64 - held as u32).unwrap_or(0);
     }
 
-    pub(super) fn finish(mut self) -> u128 {
+    pub(crate) fn finish(mut self) -> u128 {
         let last = self.word | (self.length << 56);
         self.compress(last);
         self.v[2] ^= 0xee;
