@@ -6,6 +6,8 @@
  */
 "use strict";
 
+const NONE = Object.freeze([]);
+
 class Callbacks {
   #lists = new Map();
 
@@ -23,12 +25,14 @@ class Callbacks {
 
   /** @returns {Function[]} A copy, so that a callback may add others while they run. */
   list(name) {
-    return [...(this.#lists.get(name) ?? [])];
+    const list = this.#lists.get(name);
+    return list ? list.slice() : NONE;
   }
 
   /** @returns {Function[]} All of that name, which are then forgotten. */
   take(name) {
-    const list = this.list(name);
+    const list = this.#lists.get(name);
+    if (!list) return NONE;
     this.#lists.delete(name);
     return list;
   }

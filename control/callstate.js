@@ -42,10 +42,12 @@ class CallState {
     /** Whatever has to follow the call; `family`, `channel` and `history` are ours. */
     this.metadata = { family: new Family(this), channel: undefined, history: [] };
     // Not enumerable: a call that is printed shows what a script can use.
-    const hidden = { control, callbacks: new Callbacks(), dialog: new Dialog(this), digits: new Digits(control.host) };
-    for (const [name, value] of Object.entries(hidden)) Object.defineProperty(this, name, { value });
-    Object.defineProperty(this, "session", { value: new Session(this) });
-    Object.defineProperty(this, "progress", { value: new Progress(this) });
+    hide(this, "control", control);
+    hide(this, "callbacks", new Callbacks());
+    hide(this, "dialog", new Dialog(this));
+    hide(this, "digits", new Digits(control.host));
+    hide(this, "session", new Session(this));
+    hide(this, "progress", new Progress(this));
   }
 
   /** The last snapshot. */
@@ -192,6 +194,10 @@ class CallState {
     this.history = `${what} refused: ${reply.message} (${reply.code})`;
     return false;
   }
+}
+
+function hide(call, name, value) {
+  Object.defineProperty(call, name, { value });
 }
 
 for (const name of CALLBACKS) {

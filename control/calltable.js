@@ -22,7 +22,8 @@ class CallTable {
   #control;
   #calls = new Map();
   #ended = new Set();
-  #originating = new Set();
+  #placing = new Set();
+  #placings = 0;
   #early = new Map();
 
   constructor(control, max) {
@@ -72,9 +73,15 @@ class CallTable {
 
   /** Watches the placing of a call; snapshots that may be its first wait for it. @returns {Promise} The same work. */
   originating(work) {
-    const tracked = work.finally(() => this.#originating.delete(tracked));
-    this.#originating.add(tracked);
-    return tracked;
+    this.#placings += 1;
+    const number = this.#placings;
+    this.#placing.add(number);
+    const over = () => {
+      this.#placing.delete(number);
+      this.#release();
+    };
+    work.then(over, over);
+    return work;
   }
 
   /** A call that we made has got its Call-ID. */
@@ -82,9 +89,9 @@ class CallTable {
     const { callid } = call.callinfo;
     if (call.hungup) return;
     this.#calls.set(callid, call);
-    const early = this.#early.get(callid) ?? [];
+    const kept = this.#early.get(callid);
     this.#early.delete(callid);
-    for (const info of early) call.progress.handle(info);
+    for (const info of kept?.infos ?? []) call.progress.handle(info);
   }
 
   /** Takes a snapshot; see the header. */
@@ -93,8 +100,9 @@ class CallTable {
     const known = this.#calls.get(callid);
     if (known) known.progress.handle(info);
     else if (this.#ended.has(callid)) return;
-    else if (this.#early.has(callid)) this.#early.get(callid).push(info);
-    else if (info.originator && this.#originating.size > 0) this.#keep(info, server);
+    else if (this.#early.has(callid)) this.#early.get(callid).infos.push(info);
+    // Those under way now are the only ones it can belong to.
+    else if (info.originator && this.#placing.size > 0) this.#early.set(callid, { infos: [info], server, until: this.#placings });
     else this.#meet(info, server);
   }
 
@@ -115,14 +123,14 @@ class CallTable {
     if (this.#ended.size > ENDED_MAX) this.#ended.delete(this.#ended.values().next().value);
   }
 
-  #keep(info, server) {
-    this.#early.set(info.callid, [info]);
-    // Those under way now are the only ones it can belong to.
-    Promise.allSettled([...this.#originating]).then(() => {
-      const kept = this.#early.get(info.callid) ?? [];
-      this.#early.delete(info.callid);
-      for (const one of kept) this.snapshot(one, server);
-    });
+  /** Snapshots of calls that are none of those placed since: the oldest come first, in both. */
+  #release() {
+    const [oldest = Infinity] = this.#placing;
+    for (const [callid, { infos, server, until }] of this.#early) {
+      if (until >= oldest) return;
+      this.#early.delete(callid);
+      for (const info of infos) this.snapshot(info, server);
+    }
   }
 
   #meet(info, server) {

@@ -33,7 +33,7 @@ class Channel {
    */
   static async open(control, near, { quiet = false, only = false } = {}) {
     const { rtppool, rtppeer } = control;
-    await rtppool.ready();
+    if (!rtppool.known) await rtppool.ready();
     const tried = new Set();
     let reply = { message: "no RTP server is named" };
     for (let server = only ? near.server : rtppool.pick(near?.server, tried); server; server = only ? undefined : rtppool.pick(undefined, tried)) {

@@ -15,29 +15,27 @@
 "use strict";
 
 const DTMF = "telephone-event";
+/** Lists kept by `named`; scripts use a handful. */
+const LISTS_MAX = 256;
 
-const ilbc20 = { payload: 97, encoding: "iLBC", clock: 8000, fmtp: "mode=20" };
-const g722 = { payload: 9, encoding: "G722", clock: 8000 };
+/** An entry with `name`, by which two sides mean the same: encodings are words without case (RFC 4566 §6). */
+const entry = (payload, encoding, clock, fmtp) => ({ payload, encoding, clock, fmtp, name: `${encoding.toLowerCase()}/${clock}` });
 
 const TABLE = new Map([
-  ["pcmu", { payload: 0, encoding: "PCMU", clock: 8000 }],
-  ["pcma", { payload: 8, encoding: "PCMA", clock: 8000 }],
-  ["722", g722],
-  ["g722", g722],
-  ["ilbc", ilbc20],
-  ["ilbc@20", ilbc20],
-  ["ilbc@30", { payload: 97, encoding: "iLBC", clock: 8000, fmtp: "mode=30" }],
-  ["l16", { payload: 96, encoding: "L16", clock: 8000 }],
-  ["l16@16", { payload: 99, encoding: "L16", clock: 16000 }],
-  ["2833", { payload: 101, encoding: DTMF, clock: 8000, fmtp: "0-16" }],
+  ["pcmu", entry(0, "PCMU", 8000)],
+  ["pcma", entry(8, "PCMA", 8000)],
+  ["722", entry(9, "G722", 8000)],
+  ["g722", entry(9, "G722", 8000)],
+  ["ilbc", entry(97, "iLBC", 8000, "mode=20")],
+  ["ilbc@20", entry(97, "iLBC", 8000, "mode=20")],
+  ["ilbc@30", entry(97, "iLBC", 8000, "mode=30")],
+  ["l16", entry(96, "L16", 8000)],
+  ["l16@16", entry(99, "L16", 16000)],
+  ["2833", entry(101, DTMF, 8000, "0-16")],
 ]);
 
 /** What the static payload numbers mean without an rtpmap (RFC 3551 §6). */
-const STATIC = new Map([
-  [0, { encoding: "PCMU", clock: 8000 }],
-  [8, { encoding: "PCMA", clock: 8000 }],
-  [9, { encoding: "G722", clock: 8000 }],
-]);
+const STATIC = new Map(["pcmu", "pcma", "g722"].map((word) => [TABLE.get(word).payload, TABLE.get(word).name]));
 
 /**
  * The entry of a codec word.
@@ -49,6 +47,26 @@ function lookup(word) {
   const entry = TABLE.get(String(word).toLowerCase());
   if (!entry) throw new TypeError(`unknown codec "${word}"; known are ${[...TABLE.keys()].join(", ")}`);
   return entry;
+}
+
+const lists = new Map();
+
+/**
+ * The entries of a list of codec words, each encoding once, by name and in the list's order.
+ * @param {Array<string|number>} words
+ * @returns {Map<string, object>} Not to be changed.
+ * @throws {TypeError} A word is not known.
+ */
+function named(words) {
+  const key = words.join();
+  let list = lists.get(key);
+  if (!list) {
+    list = new Map();
+    for (const one of words.map(lookup)) if (!list.has(one.name)) list.set(one.name, one);
+    if (lists.size >= LISTS_MAX) lists.clear();
+    lists.set(key, list);
+  }
+  return list;
 }
 
 /**
@@ -63,4 +81,4 @@ function check(words) {
   return words;
 }
 
-module.exports = { DTMF, STATIC, lookup, check };
+module.exports = { DTMF, STATIC, lookup, named, check };

@@ -127,7 +127,7 @@ async function invite(control, call, request, parent) {
 /** Places it with a SIP server: the parent's if it takes more, else the better of two, and the next if it cannot have seen it. */
 async function send(control, call, parent, request, sdp) {
   const { sippool, sippeer } = control;
-  await sippool.ready();
+  if (!sippool.known) await sippool.ready();
   const tried = new Set();
   let reply = { code: 503, message: "no SIP server is named" };
   for (let server = sippool.pick(parent?.dialog.server); server; server = sippool.pick(undefined, tried)) {

@@ -10,11 +10,10 @@
  */
 "use strict";
 
-const VERSION = require("./version.js");
-
 class Peer {
   #control;
   #which;
+  #name;
 
   /**
    * @param {object} control The `projectcontrol` object, for its host and addresses.
@@ -23,6 +22,7 @@ class Peer {
   constructor(control, which) {
     this.#control = control;
     this.#which = which;
+    this.#name = `${which}pool`;
   }
 
   /**
@@ -34,21 +34,16 @@ class Peer {
    * @returns {Promise<{code: number, message: string, json: any, unreachable?: boolean}>}
    */
   async request(method, path, body, how = {}) {
-    const pool = this.#control[`${this.#which}pool`];
-    if (!how.server) await pool.ready();
+    const pool = this.#control[this.#name];
+    if (!how.server && !pool.known) await pool.ready();
     const server = how.server ?? pool.pick();
     if (!server) return { code: 503, message: `no ${this.#which} server is named`, json: {}, unreachable: true, unsent: true };
-    const headers = { "user-agent": `project-control/${VERSION}` };
-    if (server.token) headers.authorization = `Bearer ${server.token}`;
     const { trylimit, tryagain } = this.#control.times;
-    let text;
-    if (body !== undefined) {
-      text = JSON.stringify(body);
-      headers["content-type"] = "application/json";
-    }
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers = server.headers[text === undefined ? 0 : 1];
+    const wanted = { host: server.host, port: server.port, method, path, headers, body: text, timeoutms: how.limit ?? trylimit };
     for (let attempt = 0; ; attempt += 1) {
       try {
-        const wanted = { host: server.host, port: server.port, method, path, headers, body: text, timeoutms: how.limit ?? trylimit };
         return reply(await this.#control.host.request(wanted));
       } catch (error) {
         const harmless = error.unsent === true || !how.once;
@@ -63,14 +58,14 @@ class Peer {
   }
 }
 
-function reply(response) {
+function reply({ status: code, body }) {
   let json = {};
   try {
-    if (response.body) json = JSON.parse(response.body);
+    if (body && body !== "{}") json = JSON.parse(body);
   } catch {
     json = {};
   }
-  return { code: response.status, message: json?.detail ?? json?.error ?? `HTTP ${response.status}`, json };
+  return { code, message: json?.detail ?? json?.error ?? `HTTP ${code}`, json };
 }
 
 module.exports = Peer;

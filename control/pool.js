@@ -21,9 +21,12 @@ class Pool {
   #control;
   #which;
   #servers = new Map();
+  #list = [];
   #names = new Map();
   #resolving;
-  #seen = "";
+  #places = [];
+  #print;
+  #seen;
   #stop;
 
   /** @param {object} control @param {"sip"|"rtp"} which */
@@ -36,21 +39,32 @@ class Pool {
     this.onback = () => undefined;
   }
 
-  /** @returns {Array<object>} The places that settings name. */
+  /** @returns {Array<object>} The places that settings name: the same list until they change. */
   get places() {
-    return [this.#control[this.#which]].flat().map((one) => address(one, PORTS[this.#which]));
+    const given = this.#control[this.#which];
+    const print = Array.isArray(given) ? given.flat(Infinity).map(printed).join() : printed(given);
+    if (print !== this.#print) {
+      this.#print = print;
+      this.#places = [given].flat().map((one) => address(one, PORTS[this.#which]));
+    }
+    return this.#places;
   }
 
-  /** @returns {Server[]} All servers that settings name, as far as their names are resolved. */
+  /** @returns {Server[]} All servers that settings name, as far as their names are resolved; not to be changed. */
   get servers() {
     this.#sync();
-    return [...this.#servers.values()];
+    return this.#list;
+  }
+
+  /** Whether each name has been looked up: then there is nothing to wait for. */
+  get known() {
+    this.#sync();
+    return this.#list.length > 0 && this.places.every(({ host }) => !this.#named(host) || this.#names.has(host));
   }
 
   /** Waits until each name has been looked up once. */
   async ready() {
-    const wanted = this.places.filter(({ host }) => this.#named(host) && !this.#names.has(host));
-    if (wanted.length > 0) await this.resolve();
+    if (!this.known && this.places.some(({ host }) => this.#named(host) && !this.#names.has(host))) await this.resolve();
   }
 
   /**
@@ -59,9 +73,11 @@ class Pool {
    * @param {Set<Server>} [tried] Those that have refused it.
    * @returns {Server|undefined}
    */
-  pick(near, tried = new Set()) {
-    const all = this.servers.filter((one) => !tried.has(one));
-    if (near && near.open && all.includes(near)) return near;
+  pick(near, tried) {
+    const { servers } = this;
+    if (near?.open && !tried?.has(near) && servers.includes(near)) return near;
+    const all = tried ? servers.filter((one) => !tried.has(one)) : servers;
+    if (all.length < 2) return all[0];
     const open = all.filter((one) => one.open);
     const active = open.filter((one) => !one.standby);
     // All down or full by our knowledge: it may be old, and one try costs little.
@@ -150,7 +166,7 @@ class Pool {
       }
       this.#names.set(name, { at: host.now(), addresses });
     }
-    this.#seen = "";
+    this.#seen = undefined;
   }
 
   #named(host) {
@@ -160,9 +176,8 @@ class Pool {
   /** Brings the servers in line with the settings; those that stay keep what is known of them. */
   #sync() {
     const { places } = this;
-    const seen = JSON.stringify(places);
-    if (seen === this.#seen) return;
-    this.#seen = seen;
+    if (places === this.#seen) return;
+    this.#seen = places;
     const before = this.#servers;
     this.#servers = new Map();
     for (const place of places) {
@@ -172,11 +187,17 @@ class Pool {
         this.#servers.set(key, before.get(key) ?? new Server(one, this.#control.host.now()));
       }
     }
+    this.#list = [...this.#servers.values()];
   }
 
   #any(list) {
     return list[Math.floor(this.#control.random() * list.length)];
   }
+}
+
+/** A setting as text, to see whether it has changed: a script may write into the object that it gave. */
+function printed(one) {
+  return typeof one === "object" && one !== null ? `${one.host} ${one.port} ${one.token} ${one.standby}` : String(one);
 }
 
 module.exports = Pool;

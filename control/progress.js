@@ -176,7 +176,8 @@ class Progress {
 
   #both(name) {
     const call = this.#call;
-    this.#run(name, [...call.control.callbacks.list(name), ...call.callbacks.take(name)]);
+    this.#run(name, call.control.callbacks.list(name));
+    this.#run(name, call.callbacks.take(name));
   }
 
   #run(name, callbacks) {

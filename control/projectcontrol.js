@@ -34,6 +34,7 @@ class ProjectControl {
   #moh = {};
   #sessionid;
   #keys = 0;
+  #keyprefix;
   #server;
   #running;
   #tracked = new Set();
@@ -76,6 +77,7 @@ class ProjectControl {
     Object.defineProperty(this, "domains", { value: new Map() });
     this.rtppool.onlost = (server) => this.#rtplost(server);
     this.sippool.onback = (server) => this.#sipback(server);
+    this.#keyprefix = `${this.started.toString(36)}-${Math.random().toString(36).slice(2)}-`;
     // RFC 4566 §5.2: the id of a description should not come again; seconds since 1970 keep restarts apart.
     this.#sessionid = Math.floor(host.now() / 1000) * 1000;
   }
@@ -376,11 +378,16 @@ class ProjectControl {
   /** Remembers work under way, for `idle`. @returns {Promise} The same. */
   track(work) {
     const tracked = work.then(
-      (value) => value,
-      (error) => this.#report(error, "internal"),
+      (value) => {
+        this.#tracked.delete(tracked);
+        return value;
+      },
+      (error) => {
+        this.#tracked.delete(tracked);
+        this.#report(error, "internal");
+      },
     );
-    const entry = tracked.finally(() => this.#tracked.delete(entry));
-    this.#tracked.add(entry);
+    this.#tracked.add(tracked);
     return tracked;
   }
 
@@ -398,7 +405,7 @@ class ProjectControl {
   /** A key that makes a repeated originate the same call. */
   nextkey() {
     this.#keys += 1;
-    return `${this.started.toString(36)}-${Math.random().toString(36).slice(2)}-${this.#keys}`;
+    return this.#keyprefix + this.#keys;
   }
 }
 

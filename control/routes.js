@@ -41,14 +41,14 @@ class Routes {
 
   /**
    * @param {{method: string, path: string, headers: object, body: string}} request
-   * @returns {Promise<{status: number, headers?: object, body?: string}>}
+   * @returns {{status: number, headers?: object, body?: string}|Promise} The answer: at once to an event.
    */
-  async handle(request) {
+  handle(request) {
     const { token } = this.#control.us;
     if (token && !equal(request.headers.authorization ?? "", `Bearer ${token}`)) return failed(401, "unauthorized", "the bearer token is missing or wrong");
     let parts;
     try {
-      parts = request.path.split("?")[0].split("/").filter(Boolean).map(decodeURIComponent);
+      parts = segments(request.path);
     } catch {
       return failed(400, "bad_path", "the path is not valid percent encoding");
     }
@@ -67,12 +67,17 @@ class Routes {
     const handler = route[request.method === "HEAD" ? "GET" : request.method];
     if (!handler) return failed(405, "method_not_allowed", `${request.method} is not for /${parts[0]}`, { allow: Object.keys(route).join(", ") });
     try {
-      return await handler(request, parts.slice(1), server);
+      const answer = handler(request, parts.slice(1), server);
+      return typeof answer.then === "function" ? answer.catch((error) => this.#wrong(request, error)) : answer;
     } catch (error) {
-      if (error instanceof BadBody || error instanceof TypeError) return failed(400, "bad_body", error.message);
-      this.#control.host.log("error", `${request.method} ${request.path}: ${error.stack ?? error}`);
-      return failed(500, "internal", "an error of ours; it is in the log");
+      return this.#wrong(request, error);
     }
+  }
+
+  #wrong(request, error) {
+    if (error instanceof BadBody || error instanceof TypeError) return failed(400, "bad_body", error.message);
+    this.#control.host.log("error", `${request.method} ${request.path}: ${error.stack ?? error}`);
+    return failed(500, "internal", "an error of ours; it is in the log");
   }
 
   #dialog(request, callid, server) {
@@ -160,6 +165,13 @@ class Routes {
     this.#control.draining = true;
     return json(200, { draining: true, calls: this.#control.table.size });
   }
+}
+
+/** The parts of a path between its slashes. @throws {URIError} Wrong percent encoding. */
+function segments(path) {
+  const query = path.indexOf("?");
+  const parts = (query < 0 ? path : path.slice(0, query)).split("/").filter((part) => part !== "");
+  return path.includes("%") ? parts.map(decodeURIComponent) : parts;
 }
 
 /** How many of our channels a server has. */

@@ -13,10 +13,11 @@
 "use strict";
 
 const CallError = require("./callerror.js");
-const { DTMF, STATIC, lookup } = require("./codecs.js");
+const { DTMF, STATIC, named } = require("./codecs.js");
 
 /** What we may answer to each direction offered (RFC 3264 §6.1). */
 const MIRROR = { sendrecv: "sendrecv", sendonly: "recvonly", recvonly: "sendonly", inactive: "inactive" };
+const PLAIN_RTP = /^RTP\/AVPF?$/i;
 const DYNAMIC_FIRST = 96;
 const DYNAMIC_LAST = 127;
 
@@ -29,10 +30,7 @@ class Sdp {
   static offer(our) {
     const taken = new Set();
     const codecs = [];
-    for (const entry of our.codecs.map(lookup)) {
-      if (codecs.some((other) => same(other, entry))) continue;
-      codecs.push({ ...entry, payload: free(entry.payload, taken) });
-    }
+    for (const { payload, encoding, clock, fmtp } of named(our.codecs).values()) codecs.push({ payload: free(payload, taken), encoding, clock, fmtp });
     return Sdp.#session(our, [Sdp.#audio(our, codecs)]);
   }
 
@@ -44,9 +42,8 @@ class Sdp {
    * @returns {object} SDP as JSON.
    * @throws {CallError} 488, nothing in common.
    */
-  static answer(them, our) {
+  static answer(them, our, agreed = Sdp.agree(them, our.codecs, our.prefer)) {
     const media = Sdp.audio(them);
-    const agreed = Sdp.agree(them, our.codecs, our.prefer);
     const direction = our.direction ?? MIRROR[Sdp.direction(them)] ?? "sendrecv";
     const lines = them.m.map((line) =>
       line === media
@@ -66,16 +63,19 @@ class Sdp {
    */
   static agree(them, codecs, prefer = "theirs") {
     const media = Sdp.audio(them);
-    const ours = codecs.map(lookup);
-    const agreed = [];
+    const ours = named(codecs);
+    const agreed = new Map();
+    let audio = false;
     for (const payload of media?.payloads ?? []) {
-      const theirs = describe(media, payload);
-      const match = theirs && ours.find((entry) => same(entry, theirs));
-      if (match && !agreed.some((one) => same(one, match))) agreed.push({ ...match, payload: Number(payload), fmtp: parameters(match, theirs) });
+      const match = ours.get(meaning(media, payload));
+      if (!match || agreed.has(match)) continue;
+      const { encoding, clock } = match;
+      audio ||= encoding !== DTMF;
+      agreed.set(match, { payload: Number(payload), encoding, clock, fmtp: parameters(match, media.fmtp?.[payload]) });
     }
-    if (prefer === "ours") agreed.sort((a, b) => ours.findIndex((entry) => same(entry, a)) - ours.findIndex((entry) => same(entry, b)));
-    if (!agreed.some((entry) => entry.encoding !== DTMF)) throw new CallError(488, "no codec in common");
-    return agreed;
+    if (!audio) throw new CallError(488, "no codec in common");
+    if (prefer !== "ours") return [...agreed.values()];
+    return [...ours.values()].filter((entry) => agreed.has(entry)).map((entry) => agreed.get(entry));
   }
 
   /**
@@ -85,8 +85,7 @@ class Sdp {
    * @returns {{ip: string, port: number, audio: object}|null} `null` if they gave no place to send to (held by 0.0.0.0).
    * @throws {CallError} 488, no audio codec in common.
    */
-  static target(them, codecs, prefer) {
-    const agreed = Sdp.agree(them, codecs, prefer);
+  static target(them, codecs, prefer, agreed = Sdp.agree(them, codecs, prefer)) {
     const media = Sdp.audio(them);
     const place = first(media.c) ?? first(them.c) ?? them.o;
     // RFC 3264 §8.4: the old way of hold; RFC 6157 §5.1 for its IPv6 form.
@@ -103,7 +102,7 @@ class Sdp {
    */
   static audio(sdp) {
     const lines = Array.isArray(sdp?.m) ? sdp.m : [];
-    return lines.find((line) => line.media === "audio" && Number(line.port) > 0 && /^RTP\/AVPF?$/i.test(line.proto ?? "RTP/AVP"));
+    return lines.find(({ media, port, proto = "RTP/AVP" }) => media === "audio" && Number(port) > 0 && (proto === "RTP/AVP" || PLAIN_RTP.test(proto)));
   }
 
   /** @returns {string} Direction of the audio line: its own, else the session's, else `sendrecv` (RFC 4566 §6). */
@@ -154,32 +153,26 @@ class Sdp {
   }
 }
 
-/** The encoding that a payload number of a line stands for. */
-function describe(media, payload) {
-  const map = media.rtpmap?.[String(payload)];
-  const fmtp = media.fmtp?.[String(payload)];
-  if (!map) return STATIC.has(Number(payload)) ? { ...STATIC.get(Number(payload)), fmtp } : undefined;
-  return { encoding: String(map.encoding), clock: Number(map.clock), fmtp };
-}
-
-function same(a, b) {
-  return a.encoding.toLowerCase() === b.encoding.toLowerCase() && a.clock === b.clock;
+/** Name of the encoding that a payload number of a line stands for. */
+function meaning(media, payload) {
+  const map = media.rtpmap?.[payload];
+  return map ? `${String(map.encoding).toLowerCase()}/${Number(map.clock)}` : STATIC.get(Number(payload));
 }
 
 /** Parameters of an agreed payload. iLBC: 30 ms wins if either side asks for it, and is the default (RFC 3952 §5). */
 function parameters(ours, theirs) {
   if (ours.encoding !== "iLBC") return ours.fmtp;
-  return theirs.fmtp?.replace(/\s/g, "") === "mode=20" && ours.fmtp === "mode=20" ? "mode=20" : "mode=30";
+  return theirs?.replace(/\s/g, "") === "mode=20" && ours.fmtp === "mode=20" ? "mode=20" : "mode=30";
 }
 
 function maps(codecs) {
   const rtpmap = {};
-  const fmtp = {};
+  let fmtp;
   for (const entry of codecs) {
     rtpmap[entry.payload] = { encoding: entry.encoding, clock: entry.clock };
-    if (entry.fmtp) fmtp[entry.payload] = entry.fmtp;
+    if (entry.fmtp) (fmtp ??= {})[entry.payload] = entry.fmtp;
   }
-  return Object.keys(fmtp).length > 0 ? { rtpmap, fmtp } : { rtpmap };
+  return fmtp ? { rtpmap, fmtp } : { rtpmap };
 }
 
 /** The wanted payload number, or the next dynamic one that nobody has. */

@@ -9,6 +9,8 @@
  */
 "use strict";
 
+const VERSION = require("./version.js");
+
 /** Looks in vain before a server counts as down: two, so that one lost packet moves nobody. */
 const FAILED_MAX = 2;
 /** What a channel is worth until the server tells. */
@@ -20,6 +22,9 @@ class Server {
     Object.assign(this, { host: place.host, port: place.port });
     // Not enumerable: a status that is printed shows no secret.
     Object.defineProperty(this, "token", { value: place.token });
+    const headers = { "user-agent": `project-control/${VERSION}`, ...(place.token && { authorization: `Bearer ${place.token}` }) };
+    /** What each request to it carries: without a body, and with one. */
+    Object.defineProperty(this, "headers", { value: [Object.freeze(headers), Object.freeze({ ...headers, "content-type": "application/json" })] });
     /** Only taken when no other can be. */
     this.standby = place.standby === true;
     this.state = "up";

@@ -23,7 +23,7 @@ class Session {
   #sessionid;
   #codecs;
   #offered = false;
-  #target = "";
+  #target;
   #direction = "sendrecv";
 
   /** @param {object} call The call it belongs to. */
@@ -34,8 +34,8 @@ class Session {
     this.local = undefined;
     /** What the far end knows of us is out of date. */
     this.stale = false;
-    /** Their last description that was applied, as text for comparison. */
-    this.remote = "";
+    /** Their last description that was applied. */
+    this.remote = undefined;
   }
 
   /** @returns {Channel|undefined} The channel, once it is open. */
@@ -45,7 +45,7 @@ class Session {
 
   /** @returns {boolean} Whether we have sent an offer that waits for its answer. */
   get offering() {
-    return this.#offered && this.remote === "";
+    return this.#offered && this.remote === undefined;
   }
 
   /**
@@ -93,12 +93,13 @@ class Session {
    */
   async answer(them, codecs, near) {
     if (!Sdp.present(them)) return this.offer(codecs, near);
+    if (this.local) return this.local;
     // Refuse before a channel is taken.
-    if (!this.local) Sdp.agree(them, (this.#codecs ??= codecs ?? this.#call.control.codecs), this.#prefer);
+    const agreed = Sdp.agree(them, (this.#codecs ??= codecs ?? this.#call.control.codecs), this.#prefer);
     const channel = await this.open(codecs, near);
     if (!this.local) {
-      this.local = Sdp.answer(them, this.#our(channel));
-      await this.#aim(them);
+      this.local = Sdp.answer(them, this.#our(channel), agreed);
+      await this.#aim(them, agreed);
     }
     return this.local;
   }
@@ -108,12 +109,12 @@ class Session {
    * @param {object|undefined} them Their description; absent or already applied does nothing.
    */
   async accept(them) {
-    if (Sdp.present(them) && this.channel && JSON.stringify(them) !== this.remote) await this.#aim(them);
+    if (this.channel && this.changed(them)) await this.#aim(them);
   }
 
   /** @returns {boolean} Whether this description differs from the one applied last. */
   changed(them) {
-    return Sdp.present(them) && JSON.stringify(them) !== this.remote;
+    return Sdp.present(them) && !alike(them, this.remote);
   }
 
   /**
@@ -129,7 +130,7 @@ class Session {
     const our = { ...this.#our(channel), direction, sessionversion };
     const next = Sdp.present(them) ? Sdp.answer(them, our) : Sdp.offer(our);
     // RFC 3264 §8: the version goes up only if something else changed.
-    if (JSON.stringify(next) !== JSON.stringify(this.local)) next.o.sessionversion += this.local ? 1 : 0;
+    if (!alike(next, this.local)) next.o.sessionversion += this.local ? 1 : 0;
     this.local = next;
     if (Sdp.present(them)) await this.#aim(them);
     return next;
@@ -143,7 +144,7 @@ class Session {
   async redirected(direction) {
     if (!this.local || !this.channel) return undefined;
     this.local = Sdp.redirected(this.local, direction);
-    if (this.#target) await this.#aim(JSON.parse(this.remote));
+    if (this.#target) await this.#aim(this.remote);
     return this.local;
   }
 
@@ -156,7 +157,7 @@ class Session {
     this.#call.control.table.channels.set(channel.uuid, this.#call);
     channel.codecs = this.#codecs;
     if (Sdp.present(us)) this.local = us;
-    if (Sdp.present(them)) this.remote = JSON.stringify(them);
+    if (Sdp.present(them)) this.remote = them;
   }
 
   /**
@@ -173,12 +174,12 @@ class Session {
     }
     this.#call.metadata.channel = undefined;
     this.#opening = undefined;
-    this.#target = "";
+    this.#target = undefined;
     this.#direction = "sendrecv";
     const channel = await this.open(undefined, near);
     if (!this.local) return undefined;
     this.local = Sdp.moved(this.local, channel);
-    if (this.remote) await this.#aim(JSON.parse(this.remote));
+    if (this.remote) await this.#aim(this.remote);
     // An offer that is out and not answered yet names the old place: the re-INVITE follows the answer.
     this.stale = !this.#call.answered;
     return this.local;
@@ -187,7 +188,7 @@ class Session {
   /** @returns {string[]} Encodings agreed with the far end, the one we send first; empty before. */
   get agreed() {
     if (!this.remote || !this.#codecs) return [];
-    return Sdp.agree(JSON.parse(this.remote), this.#codecs, this.#prefer).map(({ encoding, clock }) => `${encoding}/${clock}`);
+    return Sdp.agree(this.remote, this.#codecs, this.#prefer).map(({ encoding, clock }) => `${encoding}/${clock}`);
   }
 
   get #prefer() {
@@ -210,17 +211,16 @@ class Session {
     }
   }
 
-  async #aim(them) {
+  async #aim(them, agreed) {
     // Their answer to an offer of ours is in their order; an offer of theirs we may answer in ours.
-    const target = Sdp.target(them, this.#codecs, this.#offered ? "theirs" : this.#prefer);
-    this.remote = JSON.stringify(them);
+    const target = Sdp.target(them, this.#codecs, this.#offered ? "theirs" : this.#prefer, agreed);
+    this.remote = them;
     if (!target) return;
     // Told only when it matters: a channel starts with both ways open, and silence on hold must not look like a dead line.
     const direction = Sdp.direction(this.local);
     if (direction !== this.#direction) target.direction = this.#direction = direction;
-    const text = JSON.stringify(target);
-    if (text === this.#target) return;
-    this.#target = text;
+    if (alike(target, this.#target)) return;
+    this.#target = target;
     const reply = await this.channel.target(target);
     if (reply.code >= 400 && !this.#closed) throw new CallError(reply.code === 422 ? 488 : 500, `RTP server refused the far end: ${reply.message}`);
   }
@@ -228,6 +228,11 @@ class Session {
   #our(channel) {
     return { ip: channel.ip, port: channel.port, codecs: this.#codecs, sessionid: this.#sessionid, prefer: this.#prefer };
   }
+}
+
+/** Whether two descriptions say the same. */
+function alike(one, other) {
+  return one === other || (other !== undefined && JSON.stringify(one) === JSON.stringify(other));
 }
 
 module.exports = Session;

@@ -11,6 +11,7 @@
 (function (native, inspect, defaults, environment) {
   "use strict";
 
+  const NONE = Object.freeze([]);
   const TIMERS_MAX = 100_000;
   const waiting = new Map();
   const servers = new Map();
@@ -70,10 +71,25 @@
     else reject(error);
   }
 
+  const flats = new WeakMap();
+
+  /** Headers as a list of names and values, with the time-out behind them; of those that cannot change it is made once. */
+  function flat(headers = {}, timeoutms) {
+    const known = flats.get(headers);
+    if (known?.timeoutms === timeoutms) return known.list;
+    const list = [...Object.entries(headers).flat(), "timeout", String(timeoutms)];
+    if (Object.isFrozen(headers)) flats.set(headers, { timeoutms, list });
+    return list;
+  }
+
   globalThis.mediaswitchhost = {
     defaults,
     request: ({ host, port, method, path, headers, body, timeoutms }) =>
-      ask((id) => native.request(id, host, port, method, path, [...Object.entries(headers ?? {}).flat(), "timeout", String(timeoutms)], body ?? "")),
+      new Promise((resolve, reject) => {
+        const id = number();
+        waiting.set(id, { resolve, reject });
+        native.request(id, host, port, method, path, flat(headers, timeoutms), body ?? "");
+      }),
     async listen({ host, port }, handler) {
       const server = number();
       servers.set(server, handler);
@@ -225,14 +241,18 @@
     request(id, server, method, path, authorization, body) {
       const handler = servers.get(server);
       const headers = authorization === undefined ? {} : { authorization };
-      const answered = Promise.resolve().then(() => handler({ method, path, headers, body }));
-      answered.then(
-        (answer) => native.respond(id, answer.status, Object.entries(answer.headers ?? {}).flat(), answer.body ?? ""),
-        (error) => {
-          native.respond(id, 500, [], "");
-          failed(error, `${method} ${path}`);
-        },
-      );
+      const respond = ({ status, headers: own, body: text }) => native.respond(id, status, own ? Object.entries(own).flat() : NONE, text ?? "");
+      const wrong = (error) => {
+        native.respond(id, 500, NONE, "");
+        failed(error, `${method} ${path}`);
+      };
+      try {
+        const answer = handler({ method, path, headers, body });
+        if (typeof answer.then === "function") answer.then(respond).catch(wrong);
+        else respond(answer);
+      } catch (error) {
+        wrong(error);
+      }
     },
     /** The end of a request, a listen or an unlisten of ours. */
     reply(id, status, body) {
