@@ -73,6 +73,7 @@ class Call extends CallMedia {
       this.control.host.defer(() => this.progress.flush());
       return true;
     }
+    this.metadata.family.consoled();
     return (await this.accept(options)) && this.waitforanswer();
   }
 

@@ -3,7 +3,8 @@
  *
  *   child rings    ──► parent rings
  *   child answered ──► child's far end to its channel ──► parent answered ──► the two mixed
- *   child ended    ──► last child? one turn later the parent ends too, with the reason of the failure
+ *   child ended    ──► last child? one turn later the parent ends too, with the reason of the failure,
+ *                      unless the script has called somebody else by then, or begun to answer it
  *   parent ended   ──► all children end
  *
  * Shape:  documented fields `parent` (absent if none) and `children`.
@@ -13,11 +14,15 @@
 
 /** Statuses that describe our own doings, not the callee: the caller hears 480 instead. */
 const OWN_AFFAIR = new Set([401, 407, 487]);
+/** Of a call that rang in vain: 480. */
+const NOANSWER = 480;
 const ELSEWHERE = { reason: "answered elsewhere", headers: { Reason: 'SIP;cause=200;text="Call completed elsewhere"' } };
 
 class Family {
   #call;
   #failures = [];
+  /** A child has ended, and the script has not gone on without it. */
+  #bereft = false;
 
   /** @param {object} call The call it belongs to. */
   constructor(call) {
@@ -100,20 +105,41 @@ class Family {
     }
   }
 
+  /** This call has rung in vain: it ends, and counts as failed at once, for its end on the wire may take long. */
+  dismiss() {
+    const call = this.#call;
+    if (!call.hungup) {
+      this.#lost(NOANSWER);
+      call.hangup();
+    }
+  }
+
+  /** The script goes on with the call, whatever became of those it called. */
+  consoled() {
+    this.#bereft = false;
+    this.#failures = [];
+  }
+
   /** This call is over. Children end now; the parent one turn later, so that a script may first try something else. */
   ended(code) {
-    const { parent } = this;
     for (const child of this.children) child.hangup();
+    if (this.parent) this.#lost(this.#call.answered ? undefined : code);
+  }
+
+  #lost(code) {
+    const { parent } = this;
     if (!parent) return;
     const above = parent.metadata.family;
-    if (!this.#call.answered) above.#failures.push(code);
+    if (code !== undefined) above.#failures.push(code);
+    above.#bereft = true;
     this.leave();
     parent.control.host.defer(() => above.#bereaved());
   }
 
   #bereaved() {
     const call = this.#call;
-    if (this.children.length > 0 || call.hungup || call.dialog.ending || call.stays) return;
+    if (this.children.length > 0 || call.hungup || call.dialog.ending || call.stays || !this.#bereft) return;
+    this.#bereft = false;
     const code = worst(this.#failures);
     this.#failures = [];
     call.hangup(call.answered || code === 0 ? {} : { code });

@@ -5,7 +5,8 @@
  *
  * Shape:  each step is what `call.newcall` takes, an array rings together. `ms` of a request is for its step alone.
  * Units:  milliseconds.
- * Errors: none; nobody answered is `false`. The caller is then ended with the telling status, as after any last child.
+ * Errors: none; nobody answered is `false`. An unanswered caller is then ended with the telling status, as after any last child,
+ *         unless the script answers it at once, for a voicemail perhaps.
  */
 "use strict";
 
@@ -25,7 +26,7 @@ async function hunt(call, steps, { ms = STEP_MS } = {}) {
     const made = [call.newcall(step)].flat();
     const answered = await first(made, step.ms ?? ms);
     if (answered) return answered;
-    for (const one of made) one.hangup();
+    for (const one of made) one.metadata.family.dismiss();
   }
   return false;
 }

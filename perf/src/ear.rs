@@ -65,7 +65,17 @@ impl Ear {
         let noise = (power - tone).max(1e-12);
         Some(Heard { tone_hz: fine, level_dbov: 10.0 * tone.log10(), snr_db: 10.0 * (tone / noise).log10() })
     }
+
+    /// Level in dBov of the sine of this frequency in the newest `samples`, however much else is heard; −99 for none.
+    pub fn level_dbov(&self, hz: f64, samples: usize) -> f64 {
+        let from = self.samples.len().saturating_sub(samples);
+        let newest: Vec<f64> = self.samples.iter().skip(from).map(|&sample| f64::from(sample) / 32768.0).collect();
+        if newest.len() < LEAST_SAMPLES { SILENCE_DBOV } else { (10.0 * fit(&newest, hz).max(1e-12).log10()).max(SILENCE_DBOV) }
+    }
 }
+
+/// What [`Ear::level_dbov`] calls nothing: under the smallest step of G.711.
+const SILENCE_DBOV: f64 = -99.0;
 
 fn strongest(samples: &[f64], frequencies: impl Iterator<Item = f64>) -> f64 {
     let mut best = (0.0, 0.0);
@@ -120,6 +130,16 @@ mod tests {
             assert!((heard.level_dbov + 15.05).abs() < 0.05, "{heard:?}");
             assert!(heard.snr_db > 60.0, "{heard:?}");
         }
+    }
+
+    #[test]
+    fn two_tones_at_once_have_a_level_each() {
+        let mut ear = Ear::default();
+        let sum: Vec<i16> = sine(440.0, 8192.0, 4000).iter().zip(sine(1000.0, 4096.0, 4000)).map(|(a, b)| a + b).collect();
+        ear.hear(&sum);
+        assert!((ear.level_dbov(440.0, 2000) + 15.05).abs() < 0.1, "{}", ear.level_dbov(440.0, 2000));
+        assert!((ear.level_dbov(1000.0, 2000) + 21.07).abs() < 0.1, "{}", ear.level_dbov(1000.0, 2000));
+        assert!(ear.level_dbov(700.0, 2000) < -60.0);
     }
 
     #[test]

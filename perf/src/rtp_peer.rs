@@ -5,6 +5,7 @@
 //! Errors: socket errors of the bind only; a failed send is counted.
 //! Source: RFC 3550 §5.1 for the header, RFC 3551 §4.5.14 for the payload types.
 
+use std::collections::VecDeque;
 use std::f64::consts::TAU;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -69,6 +70,9 @@ pub struct RtpPeer {
     timestamp: u32,
     ssrc: u32,
     due: Option<Instant>,
+    digits: VecDeque<u8>,
+    /// Packet of the digit being pressed, and the timestamp it began at.
+    pressing: (u16, u32),
     last: Option<(u32, u16, u32)>,
     /// What came in.
     pub ear: Ear,
@@ -79,6 +83,11 @@ pub struct RtpPeer {
 const FRAME_SAMPLES: usize = 160;
 const PTIME: Duration = Duration::from_millis(20);
 const HEADER_OCTETS: usize = 12;
+const TELEPHONE_EVENT: u8 = 101;
+/// 100 ms, the last of them sent three times.
+const PRESS_PACKETS: u16 = 5 + 2;
+/// 100 ms.
+const PAUSE_PACKETS: u16 = 5;
 
 impl RtpPeer {
     /// Binds any port of `ip`. The tone has a quarter of the full amplitude: −15 dBov.
@@ -100,6 +109,8 @@ impl RtpPeer {
             timestamp: u32::from(port) << 8,
             ssrc: 0x5EED_0000 | u32::from(port),
             due: None,
+            digits: VecDeque::new(),
+            pressing: (0, 0),
             last: None,
             ear: Ear::default(),
             counts: Counts::default(),
@@ -119,10 +130,20 @@ impl RtpPeer {
         self.codec
     }
 
+    /// Where it sends to.
+    pub const fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
     /// Sends there from now on; `None` is silence.
     pub fn set_remote(&mut self, remote: Option<SocketAddr>) {
         self.remote = remote;
         self.due = None;
+    }
+
+    /// Presses keys `0-9 * # A-D`, each 100 ms with a pause of 100 ms, as payload type 101 (RFC 4733 §2.5) in place of the tone.
+    pub fn press(&mut self, keys: &str) {
+        self.digits.extend(keys.bytes().filter_map(|key| b"0123456789*#ABCD".iter().position(|&one| one == key)).map(|event| event as u8));
     }
 
     /// Takes what has arrived and sends what is due. Call it at least every few milliseconds.
@@ -146,6 +167,15 @@ impl RtpPeer {
     }
 
     fn send(&mut self, remote: SocketAddr) {
+        match self.digits.front().copied() {
+            Some(event) if self.pressing.0 < PRESS_PACKETS => return self.send_digit(remote, event),
+            Some(_) if self.pressing.0 < PRESS_PACKETS + PAUSE_PACKETS => self.pressing.0 += 1,
+            Some(_) => {
+                self.digits.pop_front();
+                self.pressing.0 = 0;
+            }
+            None => {}
+        }
         let mut samples = [0_i16; FRAME_SAMPLES];
         for sample in &mut samples {
             *sample = (self.phase.sin() * self.amplitude) as i16;
@@ -165,6 +195,27 @@ impl RtpPeer {
                 Codec::Pcma => alaw(sample),
             };
         }
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        if self.socket.send_to(&packet, remote).is_ok() {
+            self.counts.sent += 1;
+        }
+    }
+
+    /// One packet of a digit: the timestamp stays at its begin, the last three packets are its end (RFC 4733 §2.5.1.4).
+    fn send_digit(&mut self, remote: SocketAddr, event: u8) {
+        let (number, begun) = if self.pressing.0 == 0 { (1, self.timestamp) } else { (self.pressing.0 + 1, self.pressing.1) };
+        self.pressing = (number, begun);
+        let end = if number > PRESS_PACKETS - 3 { 0x80 } else { 0 };
+        let duration = number.min(PRESS_PACKETS - 2) * FRAME_SAMPLES as u16;
+        let mut packet = [0_u8; HEADER_OCTETS + 4];
+        packet[0] = 0x80;
+        packet[1] = if number == 1 { 0x80 } else { 0 } | TELEPHONE_EVENT;
+        packet[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+        packet[4..8].copy_from_slice(&begun.to_be_bytes());
+        packet[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
+        packet[12..14].copy_from_slice(&[event, end | 10]);
+        packet[14..16].copy_from_slice(&duration.to_be_bytes());
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
         if self.socket.send_to(&packet, remote).is_ok() {

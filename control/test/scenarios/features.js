@@ -48,6 +48,22 @@ const scenarios = [
     check.equal(got, false);
   }],
 
+  ["whoever nobody answers may be answered by the script, and is not ended", async (world) => {
+    const { control, sip, rtp, check } = world;
+    control.onnewcall = async (call) => {
+      if (!(await call.hunt([{ to: "1001", ms: call.destination === "600" ? 400 : 5000 }])) && (await call.answer())) call.echo();
+    };
+    // Rung in vain, with a phone slow to end; and busy.
+    const a = await sip.incoming({ to: "600" });
+    const first = await sip.outgoing("1001");
+    const b = await sip.incoming({ to: "601" });
+    const second = await sip.until(() => [...sip.calls.values()].find((call) => call.originator && call.announced && call !== first), "the second");
+    await sip.hangup(second.callid, 486, "Busy Here");
+    await world.until(() => [...rtp.channels.values()].filter(({ echo }) => echo).length === 2, "both echo");
+    await world.until(() => world.control.table.size === 2, "the phones are let go");
+    check.equal([world.call(a).answered, world.call(b).answered], [true, true]);
+  }],
+
   ["a 302 is followed within the domain, as the same call", async (world) => {
     const { sip, check } = world;
     const { a, b } = await dial(world);

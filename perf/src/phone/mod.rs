@@ -9,7 +9,7 @@
 //! Source: RFC 3261 as a phone lives it: requests are repeated each T1 until answered, a 200 until its ACK.
 //! Not here: anything of the switch; the SIP text is the phone's own, only the digest is `sip::auth`.
 
-mod text;
+pub mod text;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};

@@ -6,26 +6,27 @@
 
 /// A message as it came.
 #[derive(Debug, Clone)]
-pub(super) struct Text(String);
+pub struct Text(String);
 
 impl Text {
-    pub(super) fn new(octets: &[u8]) -> Option<Self> {
+    /// A whole message, or `None`.
+    pub fn new(octets: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(octets).ok()?;
         text.contains("\r\n\r\n").then(|| Self(text.to_owned()))
     }
 
     /// Status of a response.
-    pub(super) fn status(&self) -> Option<u16> {
+    pub fn status(&self) -> Option<u16> {
         self.0.strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok()
     }
 
     /// Method of a request.
-    pub(super) fn method(&self) -> Option<&str> {
+    pub fn method(&self) -> Option<&str> {
         if self.0.starts_with("SIP/2.0 ") { None } else { self.0.split(' ').next() }
     }
 
     /// Values of a header, in order.
-    pub(super) fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.head().lines().skip(1).filter_map(move |line| {
             let (found, value) = line.split_once(':')?;
             found.trim().eq_ignore_ascii_case(name).then(|| value.trim())
@@ -33,24 +34,25 @@ impl Text {
     }
 
     /// First value of a header, or nothing.
-    pub(super) fn header<'a>(&'a self, name: &'a str) -> &'a str {
+    pub fn header<'a>(&'a self, name: &'a str) -> &'a str {
         self.headers(name).next().unwrap_or_default()
     }
 
     /// Number of CSeq, and its method.
-    pub(super) fn cseq(&self) -> (u32, &str) {
+    pub fn cseq(&self) -> (u32, &str) {
         let (number, method) = self.header("CSeq").split_once(' ').unwrap_or_default();
         (number.parse().unwrap_or_default(), method.trim())
     }
 
     /// URI between the brackets of the first value of a header.
-    pub(super) fn uri<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+    pub fn uri<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         let value = self.header(name);
         let (_, rest) = value.split_once('<')?;
         rest.split_once('>').map(|(uri, _)| uri)
     }
 
-    pub(super) fn body(&self) -> &str {
+    /// What follows the head.
+    pub fn body(&self) -> &str {
         self.0.split_once("\r\n\r\n").map_or("", |(_, body)| body)
     }
 
@@ -60,7 +62,7 @@ impl Text {
 }
 
 /// Ends a head with its body.
-pub(super) fn with_body(mut head: String, body: Option<&str>) -> Vec<u8> {
+pub fn with_body(mut head: String, body: Option<&str>) -> Vec<u8> {
     if body.is_some() {
         head.push_str("Content-Type: application/sdp\r\n");
     }
