@@ -101,6 +101,8 @@ impl<M: Machine> MediaShard<M> {
             }
         }
         self.machine.shutdown();
+        // The last reports go out before their sockets close.
+        self.packets(Instant::now());
         self.outputs();
         self.server.flush();
         if !self.ring.shutdown() {

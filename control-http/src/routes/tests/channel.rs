@@ -302,7 +302,10 @@ fn statistics_have_the_documented_keys_and_null_for_what_is_not_known() {
         "in": {"count": 3, "bytes": 516, "lost": 0, "late": 0, "duplicate": 0, "reordered": 0, "badsource": 0, "jitterms": 1.5,
             "bufferms": null, "concealed": null, "mos": null},
         "out": {"count": 0, "bytes": 0, "skipped": 0},
-        "rtcp": {"rttms": null, "remotelost": null, "remotejitterms": null},
+        "rtcp": {
+            "rttms": null, "remotelost": null, "remotejitterms": null, "remotelosspercent": null, "remotediscardpercent": null,
+            "remoteburstms": null, "remotemos": null, "goodbye": false,
+        },
         "codec": {"in": null, "out": "PCMA"},
         "tick": {"meanus": 2, "maxus": 9, "count": 3},
         "remote": {"ip": "192.0.2.9", "port": 4000, "latched": true},

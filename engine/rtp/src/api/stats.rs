@@ -73,6 +73,16 @@ pub struct RtcpStats {
     pub remote_lost: Option<i64>,
     /// Jitter it sees, ms.
     pub remote_jitter_ms: Option<f64>,
+    /// Share of our packets that it lost lately, or over the call where it sends VoIP metrics (RFC 3611).
+    pub remote_loss_percent: Option<f64>,
+    /// Share that came too late for it; of VoIP metrics, as is all below.
+    pub remote_discard_percent: Option<f64>,
+    /// Mean length of its bursts of loss, ms.
+    pub remote_burst_ms: Option<u16>,
+    /// Listening quality that it estimates, 1 to 5.
+    pub remote_mos: Option<f64>,
+    /// It said goodbye and has sent nothing since.
+    pub goodbye: bool,
 }
 
 /// Time spent.

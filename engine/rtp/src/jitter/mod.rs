@@ -93,6 +93,8 @@ pub struct JitterBuffer {
     shrink: u32,
     /// Something was.
     splice: bool,
+    /// The sender said that nothing more comes.
+    ended: bool,
     /// Least that was to spare in this window, ticks, and how many channel ticks it lasts yet.
     spare: u32,
     window: u32,
@@ -120,6 +122,7 @@ impl JitterBuffer {
             stretch: 0,
             shrink: 0,
             splice: false,
+            ended: false,
             spare: u32::MAX,
             window: WINDOW,
             hold: 0,
@@ -131,6 +134,7 @@ impl JitterBuffer {
 
     /// Takes a packet of the stream `epoch`, whose clock is `clock_hz`.
     pub fn push(&mut self, packet: &Arrived<'_>, epoch: u32, clock_hz: u32, now_ms: u64) {
+        self.ended = false;
         if epoch != self.epoch || clock_hz != self.clock_hz {
             (self.epoch, self.clock_hz) = (epoch, clock_hz.max(1000));
             self.store.clear();
@@ -309,6 +313,9 @@ impl JitterBuffer {
 
     /// Nothing waits.
     fn dry(&mut self, need: u32) -> Next {
+        if self.ended {
+            self.stop();
+        }
         if self.cursor.is_none() {
             return Next::Quiet(need);
         }
@@ -333,6 +340,11 @@ impl JitterBuffer {
         (self.cursor, self.credit, self.stretch, self.shrink) = (None, 0, 0, 0);
         self.splice = false;
         (self.spare, self.window) = (u32::MAX, WINDOW);
+    }
+
+    /// The sender says that nothing more comes: what waits is played, and then nobody speaks.
+    pub fn end(&mut self) {
+        self.ended = true;
     }
 
     /// Forgets all that waits; for the end of a time in which nobody listened.

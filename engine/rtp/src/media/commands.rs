@@ -3,7 +3,7 @@
 //! ```text
 //!   open ─▶ table        target ─▶ source check, formats        mix ─▶ link of both        close ─▶ events, table
 //! ```
-//! Shape:  each command is done when it returns; what it causes elsewhere is an [`Output`].
+//! Shape:  each command is done when it returns; what it causes elsewhere is an [`Output`](super::Output).
 //! Errors: [`CommandError`]; a refused command changes nothing.
 
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use rand_core::Rng;
 
-use super::{ChannelKey, Local, Media, Output};
+use super::{ChannelKey, Local, Media};
 use crate::api::{ChannelCounts, ChannelId, ChannelView, CloseReason, Command, CommandError, EventAction, Open, PlayReason, Reply, Target};
 use crate::channel::{Channel, Identity, Link, RtcpState};
 use crate::format::{FormatError, FormatKind, Formats};
@@ -169,8 +169,8 @@ impl Media {
         self.close_sounds(slot);
         self.close_clock(slot);
         self.tell(slot, EventAction::Close { reason, stats: Box::new(stats.clone()) });
-        let (key, _) = self.table.remove(slot)?;
-        self.push_output(Output::Closed(key));
+        let (key, channel) = self.table.remove(slot)?;
+        self.leave_with_goodbye(key, channel);
         Some(stats)
     }
 

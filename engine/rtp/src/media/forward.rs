@@ -181,6 +181,7 @@ impl Media {
         let (Arrival::InOrder(sequence) | Arrival::Reordered(sequence)) = arrival else { return None };
         channel.counts.packets += 1;
         channel.counts.bytes += packet_len as u64;
+        channel.rtcp.hear_media();
         channel.coders.listen(channel.received.epoch());
         let (epoch, link, receives) = (channel.received.epoch(), channel.link, channel.direction.recv);
         if let Some(FormatKind::Audio(codec)) = format.map(|f| f.kind) {
@@ -212,15 +213,24 @@ impl Media {
             self.counters.badsource += 1;
             return;
         }
-        let Ok(reports) = Reports::parse(packet, channel.sent.ssrc()) else {
+        let Ok(reports) = Reports::parse(packet, channel.sent.ssrc(), channel.received.ssrc()) else {
             self.counters.malformed += 1;
             return;
         };
+        if !reports.is_theirs {
+            // From the right host, but it knows neither stream.
+            channel.counts.badsource += 1;
+            self.counters.badsource += 1;
+            return;
+        }
         if port == Port::Rtcp {
             channel.rtcp.remote = Some(from);
         }
-        let clock = channel.sent.clock_rate_hz();
-        channel.rtcp.hear(&reports, clock, ntp, now);
+        channel.rtcp.hear(&reports, &channel.sent, ntp, now);
+        if let Some(clock) = channel.clock.as_mut().filter(|_| reports.bye) {
+            // Nothing more will come: what is missing now is not made up.
+            clock.jitter.end();
+        }
         self.counters.rtcp += 1;
     }
 }

@@ -21,6 +21,7 @@ mod commands;
 mod counters;
 mod digits;
 mod forward;
+mod goodbye;
 mod group;
 mod io;
 mod moves;
@@ -41,6 +42,7 @@ use rand_core::SeedableRng;
 use self::batch::Batch;
 use self::codecs::Encoders;
 use self::counters::Counters;
+use self::goodbye::Goodbyes;
 use self::group::Groups;
 use self::sweep::Reports;
 use self::table::Table;
@@ -76,6 +78,7 @@ pub struct Media {
     ticked: u64,
     mixing: Box<Mixing>,
     reports: Reports,
+    goodbyes: Goodbyes,
     /// Event packets of this slot, and the channels that may have some.
     digits: Reports,
     dialing: Vec<u32>,
@@ -126,6 +129,7 @@ impl Media {
             ticked: 0,
             mixing: Box::new(Mixing::new()),
             reports: Reports::new(),
+            goodbyes: Goodbyes::default(),
             digits: Reports::with_room(digits::DIGITS_OUT, crate::packet::HEADER_LEN + crate::telephone_event::PAYLOAD_LEN),
             dialing: Vec::with_capacity(channels_max),
             scratch: vec![0; SCRATCH_LEN].into(),
@@ -148,6 +152,7 @@ impl Media {
         self.decoders.clear();
         self.encoders.clear();
         self.reports.clear();
+        self.goodbyes.clear();
         self.digits.clear();
     }
 
@@ -169,11 +174,12 @@ impl Media {
             }
         }
         self.sweep();
+        self.run_goodbyes();
     }
 
     /// Packets made in this slot, beside those forwarded from their buffers.
     pub fn transmits(&self) -> impl Iterator<Item = Transmit<'_>> {
-        self.encoders.transmits().chain(self.digits.transmits()).chain(self.reports.transmits())
+        self.encoders.transmits().chain(self.digits.transmits()).chain(self.reports.transmits()).chain(self.goodbyes.transmits())
     }
 
     /// The next thing to do for the driver, until `None`.

@@ -62,6 +62,7 @@ impl Media {
         }
         self.dialing.retain(|dialing| *dialing != slot);
         let (_, channel) = self.table.remove(slot)?;
+        self.table.release(slot);
         self.transcodes -= u64::from(channel.transcodes);
         Some(Moved { channel: Box::new(channel), rhythm, origin: self.start.now })
     }

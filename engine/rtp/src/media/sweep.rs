@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rand_core::Rng;
 
+use super::goodbye::rtcp_path;
 use super::{ChannelKey, Media, Port, Transmit};
 use crate::api::CloseReason;
 use crate::packet::rtcp::REPORT_MAX;
@@ -113,17 +114,11 @@ impl Media {
     fn report(&mut self, slot: u32, key: ChannelKey, ntp: u64) {
         let now = self.now;
         let Some(channel) = self.table.get_mut(slot) else { return };
-        let Some(rtp) = channel.source.destination() else { return };
+        let Some((port, to)) = rtcp_path(channel) else { return };
         if self.reports.is_full() || !channel.rtcp.is_due(self.config.rtcp_interval, self.rng.next_u32(), now) {
             return;
         }
         let Some(report) = channel.rtcp.report(&channel.sent, &mut channel.received, ntp, now) else { return };
-        let beside = rtp.port().checked_add(1).map(|port| SocketAddr::new(rtp.ip(), port));
-        let (port, to) = match (channel.rtcp.mux, channel.rtcp.remote.or(beside)) {
-            (true, _) => (Port::Rtp, rtp),
-            (false, Some(to)) => (Port::Rtcp, to),
-            (false, None) => return,
-        };
         self.reports.push(key, port, to, |out| report.write(&self.config.cname, out));
     }
 }

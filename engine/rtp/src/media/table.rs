@@ -88,15 +88,19 @@ impl Table {
         Ok(ChannelKey { slot, generation: entry.generation })
     }
 
-    /// Takes a channel out; its key is stale from now on.
+    /// Takes a channel out; its key is stale from now on. Its place is used again after [`Table::release`].
     pub fn remove(&mut self, slot: u32) -> Option<(ChannelKey, Channel)> {
         let entry = self.entries.get_mut(slot as usize)?;
         let channel = entry.channel.take()?;
         let key = ChannelKey { slot, generation: entry.generation };
         entry.generation = entry.generation.wrapping_add(1);
         self.names.remove(&channel.identity.id);
-        self.free.push(slot);
         Some((key, channel))
+    }
+
+    /// The place of a channel that was taken out may be used again.
+    pub fn release(&mut self, slot: u32) {
+        self.free.push(slot);
     }
 
     /// Slot of a name.

@@ -56,7 +56,7 @@ struct Ear {
     events: EventReceiver,
     digits: Vec<u8>,
     last_sr: Option<(u32, Instant)>,
-    bye: u32,
+    reports: u64,
 }
 
 /// What is on its way to the switch: the port it goes to, and its number if it is of the stream.
@@ -219,9 +219,10 @@ impl Phone {
     /// Takes a packet of the switch.
     pub fn hear(&mut self, port: Port, bytes: &[u8], ms: u64, now: Instant) {
         if port == Port::Rtcp {
-            let reports = Reports::parse(bytes, Ssrc(self.ssrc)).unwrap();
+            let reports = Reports::parse(bytes, Ssrc(self.ssrc), None).unwrap();
             self.ear.last_sr = reports.sender_ntp.map(|sr| (sr, now)).or(self.ear.last_sr);
-            self.ear.bye += u32::from(reports.bye);
+            assert!(!reports.bye, "phone {}: goodbye before the end", self.place);
+            self.ear.reports += 1;
             return;
         }
         let view = RtpView::parse(bytes).unwrap();
@@ -280,6 +281,11 @@ impl Phone {
     /// Packets that arrived at the switch, in all.
     pub fn delivered(&self) -> u64 {
         self.arrived.iter().map(|n| u64::from(*n)).sum()
+    }
+
+    /// The switch sent it anything.
+    pub fn has_heard(&self) -> bool {
+        self.ear.count + self.ear.reports > 0
     }
 
     /// Nothing of it is in flight.

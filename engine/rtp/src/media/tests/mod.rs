@@ -5,6 +5,7 @@ mod codecs;
 mod digits;
 mod life;
 mod peers;
+mod reports;
 mod sounds;
 
 use std::net::SocketAddr;

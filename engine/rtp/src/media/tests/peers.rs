@@ -65,12 +65,12 @@ fn reports_go_out_and_what_comes_in_gives_the_round_trip() {
     let to_b: Vec<_> = reports.iter().filter(|(_, s)| s.to == addr("127.0.0.3:5001")).collect();
     let to_a: Vec<_> = reports.iter().filter(|(_, s)| s.to == addr("127.0.0.2:4001")).collect();
     assert!((1..=4).contains(&to_a.len()) && (1..=4).contains(&to_b.len()), "12 s, one in 2.5 to 7.5 s");
-    let heard = Reports::parse(&to_a[0].1.bytes, Ssrc(phone.ssrc)).unwrap();
+    let heard = Reports::parse(&to_a[0].1.bytes, Ssrc(phone.ssrc), None).unwrap();
     let block = heard.about_us.unwrap();
     assert_eq!((block.cumulative_lost, block.jitter_ticks, heard.sender_ntp), (0, 0, None), "we sent a nothing");
     let (at, sr) = to_b[0];
     let ours = u32::from_be_bytes(sr.bytes[4..8].try_into().unwrap());
-    let ntp = Reports::parse(&sr.bytes, Ssrc(0)).unwrap().sender_ntp.unwrap();
+    let ntp = Reports::parse(&sr.bytes, Ssrc(0), None).unwrap().sender_ntp.unwrap();
     // B answers 30 ms after it got the report, and the way takes the rest.
     let passed = bed.now - *at;
     let delay = passed - Duration::from_millis(50);

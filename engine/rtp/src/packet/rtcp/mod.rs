@@ -1,15 +1,20 @@
 //! RTCP: what the far end reports of us, and what we report of it.
 //!
 //! ```text
-//!   compound ─▶ SR │ RR │ SDES │ BYE │ … ─▶ Reports { sender, about_us, bye }
-//!   Report ─▶ SR or RR, one block, SDES with our CNAME
+//!   compound ─▶ SR │ RR │ SDES │ BYE │ XR │ … ─▶ Reports { sender, about_us, voip, bye, is_theirs }
+//!   Report ─▶ SR or RR, one block, SDES with our CNAME, BYE at the end of a channel
 //! ```
 //! Shape:  reading keeps nothing but the numbers asked for; writing fills a given slice of at most [`REPORT_MAX`] bytes.
 //! Lenient: reduced-size packets (RFC 5506) and unknown types are read over.
 //! Units:  NTP time in 2^-32 s since 1900, its middle 32 bits in 2^-16 s; jitter in ticks; delays in 2^-16 s.
+//! Trust:  whoever knows the random SSRC of either stream is taken for the far end; see [`Reports::is_theirs`].
 //! Errors: [`PacketError`] for lengths that do not fit; then nothing of the datagram is used.
-//! Source: RFC 3550 §6.4 (SR, RR), §6.5 (SDES), §6.6 (BYE).
+//! Source: RFC 3550 §6.4 (SR, RR), §6.5 (SDES), §6.6 (BYE); RFC 3611 (`xr`).
 
+mod xr;
+
+use self::xr::EXTENDED_REPORT;
+pub use self::xr::VoipMetrics;
 use super::PacketError;
 use crate::stream::{RtpTimestamp, Ssrc};
 
@@ -23,18 +28,24 @@ const CNAME: u8 = 1;
 pub const CNAME_MAX: usize = 255;
 /// SR 28, block 24, SDES 4 + 4 + 2 + 255, up to 4 to end and fill the word.
 pub const REPORT_MAX: usize = 28 + 24 + 4 + 4 + 2 + CNAME_MAX + 4;
+/// The same with a BYE behind it.
+pub const GOODBYE_MAX: usize = REPORT_MAX + 8;
 /// Seconds from 1900 to 1970 (RFC 3550 §4).
 const NTP_TO_UNIX_S: u64 = 2_208_988_800;
 
 /// What of a compound packet concerns a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Reports {
     /// Middle 32 bits of the NTP time of a sender report.
     pub sender_ntp: Option<u32>,
     /// Its report block about our stream.
     pub about_us: Option<Block>,
-    /// The far end says goodbye.
+    /// What it says of the quality of our stream.
+    pub voip: Option<VoipMetrics>,
+    /// The far end says goodbye for its stream.
     pub bye: bool,
+    /// It names its stream as we hear it, or ours: nobody off the path knows these numbers. True as well while we hear none.
+    pub is_theirs: bool,
 }
 
 /// A report block.
@@ -92,12 +103,12 @@ pub const fn middle(ntp: u64) -> u32 {
 }
 
 impl Reports {
-    /// Reads a compound packet for what concerns the stream `ours`.
+    /// Reads a compound packet for what concerns the streams `ours`, and `theirs` as far as it is known.
     ///
     /// # Errors
     /// [`PacketError`] if a length inside does not fit.
-    pub fn parse(datagram: &[u8], ours: Ssrc) -> Result<Self, PacketError> {
-        let mut reports = Self::default();
+    pub fn parse(datagram: &[u8], ours: Ssrc, theirs: Option<Ssrc>) -> Result<Self, PacketError> {
+        let mut reports = Self { is_theirs: theirs.is_none(), ..Self::default() };
         let mut rest = datagram;
         while !rest.is_empty() {
             let &[first, kind, l0, l1] = rest.first_chunk::<4>().ok_or(PacketError::Truncated)?;
@@ -111,15 +122,33 @@ impl Reports {
             match kind {
                 SENDER_REPORT => {
                     let info = body.get(4..24).ok_or(PacketError::Malformed)?;
-                    reports.sender_ntp = Some(word(info, 2)?);
+                    // A mixer before the far end reports for others too.
+                    if theirs.is_none_or(|theirs| word(body, 0) == Ok(theirs.0)) {
+                        reports.sender_ntp = Some(word(info, 2)?);
+                        reports.is_theirs = true;
+                    }
                     reports.blocks(body.get(24..).unwrap_or_default(), count, ours)?;
                 }
-                RECEIVER_REPORT => reports.blocks(body.get(4..).ok_or(PacketError::Malformed)?, count, ours)?,
-                GOODBYE => reports.bye = true,
+                RECEIVER_REPORT => {
+                    reports.is_theirs |= theirs.is_some_and(|theirs| word(body, 0) == Ok(theirs.0));
+                    reports.blocks(body.get(4..).ok_or(PacketError::Malformed)?, count, ours)?;
+                }
+                GOODBYE => {
+                    let sources = body.get(..4 * count).ok_or(PacketError::Malformed)?;
+                    let named = sources.as_chunks::<4>().0.iter().any(|ssrc| Some(Ssrc(u32::from_be_bytes(*ssrc))) == theirs);
+                    reports.bye |= named;
+                    reports.is_theirs |= named;
+                }
+                EXTENDED_REPORT => {
+                    let voip = VoipMetrics::find(body, ours)?;
+                    reports.is_theirs |= voip.is_some() || theirs.is_some_and(|theirs| word(body, 0) == Ok(theirs.0));
+                    reports.voip = voip.or(reports.voip);
+                }
                 _ => {}
             }
             rest = next;
         }
+        reports.is_theirs |= reports.about_us.is_some();
         Ok(reports)
     }
 
@@ -186,6 +215,16 @@ impl Report {
         }
         Some(out.len)
     }
+
+    /// Writes the report as the last one of the stream: with a BYE behind it.
+    pub fn write_goodbye(&self, cname: &str, out: &mut [u8]) -> Option<usize> {
+        let len = self.write(cname, out)?;
+        let mut out = Out { bytes: out, len };
+        // RFC 3550 §6.6: one source, no reason.
+        out.head(1, GOODBYE, 1)?;
+        out.words(&[self.ssrc.0])?;
+        Some(out.len)
+    }
 }
 
 /// A slice being filled.
@@ -244,9 +283,11 @@ mod tests {
             let mut bytes = [0xff; REPORT_MAX];
             let len = full().write(cname, &mut bytes).unwrap();
             assert_eq!(len % 4, 0, "{cname}");
-            let read = Reports::parse(&bytes[..len], Ssrc(9)).unwrap();
-            assert_eq!(read, Reports { sender_ntp: Some(0x4567_89ab), about_us: Some(BLOCK), bye: false });
-            assert_eq!(Reports::parse(&bytes[..len], Ssrc(1)).unwrap().about_us, None);
+            let read = Reports::parse(&bytes[..len], Ssrc(9), Some(Ssrc(8))).unwrap();
+            let all = Reports { sender_ntp: Some(0x4567_89ab), about_us: Some(BLOCK), is_theirs: true, ..Reports::default() };
+            assert_eq!(read, all);
+            assert_eq!(Reports::parse(&bytes[..len], Ssrc(9), Some(Ssrc(7))), Ok(Reports { sender_ntp: None, ..all }), "it knows ours");
+            assert_eq!(Reports::parse(&bytes[..len], Ssrc(1), Some(Ssrc(7))), Ok(Reports::default()), "it knows neither");
             assert_eq!(full().write(cname, &mut bytes[..len - 1]), None);
         }
     }
@@ -264,18 +305,25 @@ mod tests {
         let len = full().write("cname", &mut bytes).unwrap();
         for end in 1..len {
             let whole = end == 52;
-            assert_eq!(Reports::parse(&bytes[..end], Ssrc(9)).is_ok(), whole, "{end}");
+            assert_eq!(Reports::parse(&bytes[..end], Ssrc(9), None).is_ok(), whole, "{end}");
         }
-        assert_eq!(Reports::parse(&[0x82, 201, 0, 1, 0, 0, 0, 1], Ssrc(9)), Err(PacketError::Malformed));
-        assert_eq!(Reports::parse(&[0x80, 200, 0, 1, 0, 0, 0, 1], Ssrc(9)), Err(PacketError::Malformed));
-        assert_eq!(Reports::parse(&[0x80, 201, 0, 0], Ssrc(9)), Err(PacketError::Malformed));
-        assert_eq!(Reports::parse(&[0x40, 201, 0, 1, 0, 0, 0, 1], Ssrc(9)), Err(PacketError::Version));
+        assert_eq!(Reports::parse(&[0x82, 201, 0, 1, 0, 0, 0, 1], Ssrc(9), None), Err(PacketError::Malformed));
+        assert_eq!(Reports::parse(&[0x80, 200, 0, 1, 0, 0, 0, 1], Ssrc(9), None), Err(PacketError::Malformed));
+        assert_eq!(Reports::parse(&[0x80, 201, 0, 0], Ssrc(9), None), Err(PacketError::Malformed));
+        assert_eq!(Reports::parse(&[0x40, 201, 0, 1, 0, 0, 0, 1], Ssrc(9), None), Err(PacketError::Version));
     }
 
     #[test]
     fn goodbye_and_unknown_types_are_read_over() {
-        let bytes = [0x80, 207, 0, 0, 0x81, 203, 0, 1, 0, 0, 0, 5];
-        assert_eq!(Reports::parse(&bytes, Ssrc(9)), Ok(Reports { bye: true, ..Reports::default() }));
+        // RFC 5506: no report before it.
+        let bytes = [0x80, 209, 0, 0, 0x81, 203, 0, 1, 0, 0, 0, 5];
+        let bye = Reports { bye: true, is_theirs: true, ..Reports::default() };
+        assert_eq!(Reports::parse(&bytes, Ssrc(9), Some(Ssrc(5))), Ok(bye));
+        assert_eq!(Reports::parse(&bytes, Ssrc(9), Some(Ssrc(6))), Ok(Reports::default()), "somebody else leaves");
+        assert_eq!(Reports::parse(&[0x82, 203, 0, 1, 0, 0, 0, 5], Ssrc(9), None), Err(PacketError::Malformed));
+        let mut bytes = [0; GOODBYE_MAX];
+        let len = full().write_goodbye("cname", &mut bytes).unwrap();
+        assert!(Reports::parse(&bytes[..len], Ssrc(9), Some(Ssrc(8))).unwrap().bye);
     }
 
     #[test]
@@ -288,7 +336,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_answered(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Reports::parse(&bytes, Ssrc(0));
+            let _ = Reports::parse(&bytes, Ssrc(0), Some(Ssrc(0)));
         }
     }
 }
