@@ -266,12 +266,7 @@ pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
         Some(channels) => {
             let verdict = play(channels)?;
             let held = if verdict == Verdict::Held { channels } else { 0 };
-            let end = match verdict {
-                Verdict::Held => End::Most,
-                Verdict::Failed(why) => End::Failed(channels, why),
-                Verdict::Limited(why) => End::Limited(channels, why),
-            };
-            Found { held, end }
+            Found { held, end: End::of(channels, verdict) }
         }
         None => search::highest(search::Range { start: START_CHANNELS, most: CHANNELS_MAX - CHANNELS_MAX % step, step }, play)?,
     };
@@ -281,12 +276,6 @@ pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
     };
     let reference = compare(job, compared, options)?;
     let capacity = if fixed.is_some() { None } else { found.capacity().filter(|held| *held > 0) };
-    let why = match &found.end {
-        End::Failed(at, why) => format!("{at} channels: {why}"),
-        End::Limited(at, why) => format!("{at} channels: the load generator was the limit: {why}"),
-        End::Most if fixed.is_some() => "the load was given".to_owned(),
-        End::Most => "the highest load of this program held".to_owned(),
-    };
     Ok(json!({
         "what": job.name(),
         "ptime_ms": options.ptime_ms,
@@ -294,7 +283,7 @@ pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
         "cores": options.cores,
         "capacity_channels": capacity,
         "held_channels": found.held,
-        "ended": why,
+        "ended": found.end.text("channels", fixed.is_some()),
         "disturbed": levels.iter().any(Level::disturbed),
         "levels": levels.iter().map(Level::json).collect::<Vec<_>>(),
         "reference": reference,

@@ -1,7 +1,7 @@
 //! `mediaswitch bench`: what this host carries, and beside it the least that it could cost.
 //!
 //! ```text
-//!   options ─▶ media (relay, transcode, mix) · codecs · http · register ─▶ report: JSON ─▶ Markdown, SVG
+//!   options ─▶ media (relay, transcode, mix) · codecs · http · register · calls ─▶ report: JSON ─▶ Markdown, SVG
 //!                 └ server: a second process of this program, pinned · load: the phones · search · usage: CPU and memory from /proc
 //! ```
 //! Shape:  one measurement after the other; nothing else of ours runs meanwhile.
@@ -9,11 +9,13 @@
 //! Errors: text for the user; 2 for wrong options, 1 for what could not be measured.
 //! Rule:   no figure is told that the load generator, and not the switch, may have set.
 
+pub mod calls;
 pub mod codecs;
 pub mod host;
 pub mod http;
 pub mod media;
 pub mod options;
+pub mod peers;
 pub mod register;
 pub mod report;
 pub mod search;
@@ -69,6 +71,8 @@ fn measure(options: &Options) -> Result<Vec<Value>, String> {
         What::Codecs => Ok(codecs::measure(options)),
         What::Http => http::measure(options),
         What::Register => register::measure(options),
+        What::Calls => calls::measure(calls::Kind::Whole, options),
+        What::SipCalls => calls::measure(calls::Kind::SipAlone, options),
         What::All => Err("all is many".to_owned()),
     };
     if options.what != What::All {

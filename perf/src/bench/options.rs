@@ -23,6 +23,8 @@ Usage: mediaswitch bench WHAT [options]
   codecs     every codec at every SIMD level of this CPU, without packets
   http       GET /status of the RTP API
   register   phones that register with digest
+  calls      calls through the switch and its call script, from a caller to a callee
+  sip-calls  calls that end in an answerer of the load: SIP and its events alone
   all        all of these
 
 The first three start this program as a switch on loopback, load it with RTP, double the load until a limit fails, and halve the gap
@@ -34,6 +36,11 @@ Options:
   --to CODEC        of the other side [relay: as --from; transcode: g722]
   --parties N       of each conference [3]
   --channels N|max  a fixed load, or the search [max]
+  --rate N|max      calls or registrations a second: fixed, or the search [max]
+  --hold MS         of each call, from its answer to its BYE [1000]
+  --ring MS         of each call, from 180 to 200 [50]
+  --peers           beside programs of the field, where they are installed
+  --rtp             both ends of each call talk and are listened to
   --ptime MS        10, 20, 40 or 60 [20]
   --seconds S       of each measurement [4]
   --rounds N        of the comparison with the bare forwarder [3]
@@ -60,19 +67,25 @@ pub enum What {
     Http,
     /// Registrations.
     Register,
+    /// Calls through the call script.
+    Calls,
+    /// Calls that the load itself controls.
+    SipCalls,
     /// Everything.
     All,
 }
 
 impl What {
     /// All words.
-    pub const WORDS: [(&'static str, Self); 7] = [
+    pub const WORDS: [(&'static str, Self); 9] = [
         ("relay", Self::Relay),
         ("transcode", Self::Transcode),
         ("mix", Self::Mix),
         ("codecs", Self::Codecs),
         ("http", Self::Http),
         ("register", Self::Register),
+        ("calls", Self::Calls),
+        ("sip-calls", Self::SipCalls),
         ("all", Self::All),
     ];
 }
@@ -90,6 +103,16 @@ pub struct Options {
     pub parties: usize,
     /// Fixed load; `None` searches.
     pub channels: Option<usize>,
+    /// Fixed rate of calls or registrations; `None` searches.
+    pub rate: Option<usize>,
+    /// From a call's answer to its BYE.
+    pub hold: Duration,
+    /// From a call's 180 to its 200.
+    pub ring: Duration,
+    /// Programs of the field are measured too.
+    pub peers: bool,
+    /// Calls carry media.
+    pub rtp: bool,
     /// Milliseconds of a packet.
     pub ptime_ms: u16,
     /// Length of a measurement.
@@ -135,6 +158,11 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
         to: None,
         parties: 3,
         channels: None,
+        rate: None,
+        hold: Duration::from_secs(1),
+        ring: Duration::from_millis(50),
+        peers: false,
+        rtp: false,
         ptime_ms: 20,
         time: Duration::from_secs(4),
         rounds: 3,
@@ -146,7 +174,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
         json: false,
         quick: false,
     };
-    let (mut what, mut time, mut rounds) = (None, None, None);
+    let (mut what, mut time, mut rounds, mut hold) = (None, None, None, None);
     let mut parser = lexopt::Parser::from_args(words);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         let argument = match argument {
@@ -161,6 +189,14 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
             Short(letter) => return Err(format!("unknown option -{letter}; see --help")),
             Long("json") => {
                 options.json = true;
+                continue;
+            }
+            Long("peers") => {
+                options.peers = true;
+                continue;
+            }
+            Long("rtp") => {
+                options.rtp = true;
                 continue;
             }
             Long("quick") => {
@@ -181,6 +217,10 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
             "parties" => options.parties = number(3, 64)?,
             "channels" if value == "max" => options.channels = None,
             "channels" => options.channels = Some(number(2, CHANNELS_MAX)?),
+            "rate" if value == "max" => options.rate = None,
+            "rate" => options.rate = Some(number(1, 100_000)?),
+            "hold" => hold = Some(Duration::from_millis(number(10, 30_000)? as u64)),
+            "ring" => options.ring = Duration::from_millis(number(1, 30_000)? as u64),
             "ptime" => {
                 let known = [10, 20, 40, 60].into_iter().find(|ptime: &u16| ptime.to_string() == value);
                 options.ptime_ms = known.ok_or_else(|| format!("--ptime {value}: must be 10, 20, 40 or 60"))?;
@@ -201,6 +241,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
     }
     options.what = what.ok_or_else(|| format!("bench what? {}", one_of(What::WORDS.map(|(name, _)| name))))?;
     options.time = time.unwrap_or(if options.quick { Duration::from_millis(500) } else { options.time });
+    options.hold = hold.unwrap_or(if options.quick { Duration::from_millis(300) } else { options.hold });
     options.rounds = rounds.unwrap_or(if options.quick { 1 } else { options.rounds });
     if [options.from, options.to.unwrap_or(options.from)].contains(&Codec::Ilbc) && options.ptime_ms < 20 {
         return Err("--ptime 10: a frame of iLBC is 20 ms".to_owned());

@@ -40,6 +40,27 @@ pub struct Found {
     pub end: End,
 }
 
+impl End {
+    /// Of one load that was given, and how it went.
+    pub fn of(load: usize, verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Held => Self::Most,
+            Verdict::Failed(why) => Self::Failed(load, why),
+            Verdict::Limited(why) => Self::Limited(load, why),
+        }
+    }
+
+    /// For the report.
+    pub fn text(&self, unit: &str, was_given: bool) -> String {
+        match self {
+            Self::Failed(at, why) => format!("{at} {unit}: {why}"),
+            Self::Limited(at, why) => format!("{at} {unit}: the load generator was the limit: {why}"),
+            Self::Most if was_given => "the load was given".to_owned(),
+            Self::Most => "the highest load of this program held".to_owned(),
+        }
+    }
+}
+
 impl Found {
     /// The capacity, if the search may say one.
     pub const fn capacity(&self) -> Option<usize> {

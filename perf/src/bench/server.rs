@@ -105,6 +105,14 @@ impl Switch {
     /// # Errors
     /// It is not there, or does not become ready.
     pub fn start(cores: &str, channels: usize) -> Result<Self, String> {
+        Self::start_with(cores, channels, &[])
+    }
+
+    /// The same, with more flags.
+    ///
+    /// # Errors
+    /// As [`Switch::start`].
+    pub fn start_with(cores: &str, channels: usize, flags: &[String]) -> Result<Self, String> {
         let ip = own_loopback();
         let port = || free_port().map_err(|error| error.to_string());
         let (rtp_http, sip_http, control_http, sip) = (port()?, port()?, port()?, port()?);
@@ -115,6 +123,7 @@ impl Switch {
         for (name, port) in [("rtp-http-port", rtp_http), ("sip-http-port", sip_http), ("control-port", control_http), ("sip-port", sip)] {
             command.args([format!("--{name}"), port.to_string()]);
         }
+        command.args(flags);
         let mut process = Process::start(command).map_err(|error| error.to_string())?;
         process.wait_ready(rtp_http, PATIENCE)?;
         process.wait_ready(sip_http, PATIENCE)?;

@@ -9,6 +9,7 @@
 //!         seconds it is good to some percent only. Wait time is what other processes on its CPU cost it.
 //! Source: Linux Documentation/scheduler/sched-stats.rst and proc_pid_stat(5).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -32,14 +33,24 @@ impl Usage {
         let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
         let mut sum = Self::default();
         for usage in tasks.flatten().filter_map(|task| Self::of_task(&task.path())) {
-            sum = Self {
-                run: sum.run + usage.run,
-                wait: sum.wait + usage.wait,
-                user_ticks: sum.user_ticks + usage.user_ticks,
-                kernel_ticks: sum.kernel_ticks + usage.kernel_ticks,
-            };
+            sum = sum.and(usage);
         }
         Some(sum)
+    }
+
+    /// All threads of some processes: of a program that forks.
+    pub fn of_processes(pids: &[u32]) -> Self {
+        pids.iter().filter_map(|pid| Self::of_process(*pid)).fold(Self::default(), Self::and)
+    }
+
+    /// Both.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            run: self.run + other.run,
+            wait: self.wait + other.wait,
+            user_ticks: self.user_ticks + other.user_ticks,
+            kernel_ticks: self.kernel_ticks + other.kernel_ticks,
+        }
     }
 
     /// One thread, by its directory in /proc.
@@ -71,6 +82,35 @@ impl Usage {
     }
 }
 
+/// Usage of the threads of some processes, those of one name together.
+pub fn by_thread(pids: &[u32]) -> BTreeMap<String, Usage> {
+    let mut threads = BTreeMap::new();
+    for pid in pids {
+        for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+            if let Some(usage) = Usage::of_task(&task.path()) {
+                let sum: &mut Usage = threads.entry(name.trim().to_owned()).or_default();
+                *sum = sum.and(usage);
+            }
+        }
+    }
+    threads
+}
+
+/// A process, and all that it started.
+pub fn family(pid: u32) -> Vec<u32> {
+    let mut all = vec![pid];
+    let mut next = 0;
+    while let Some(parent) = all.get(next).copied() {
+        for task in fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten() {
+            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            all.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+        next += 1;
+    }
+    all
+}
+
 /// VmRSS of a process, in bytes.
 pub fn resident(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -91,6 +131,20 @@ mod tests {
         }
         assert!(resident(std::process::id()).unwrap() > 1 << 20);
         assert_eq!(Usage::of_process(u32::MAX), None);
+    }
+
+    #[test]
+    fn threads_are_told_by_name_and_children_are_found() {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::Builder::new().name("usage-test".into()).spawn(move || stopped.recv()).unwrap();
+        let mut child = std::process::Command::new("sleep").arg("10").spawn().unwrap();
+        let here = std::process::id();
+        assert!(by_thread(&[here]).contains_key("usage-test"));
+        assert!(family(here).contains(&child.id()) && family(here).first() == Some(&here));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(stop);
+        assert!(thread.join().unwrap().is_err());
     }
 
     #[test]

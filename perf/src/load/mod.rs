@@ -10,14 +10,18 @@
 //! Checks: every told packet heard once, in order, in time, its payload untouched where nothing transcodes; a few streams are
 //!         listened to: tone, level, noise.
 
+pub mod calls;
 pub mod check;
 pub mod codec;
+pub mod datagrams;
 pub mod faults;
 pub mod forwarder;
 pub mod generator;
 pub mod histogram;
 pub mod kernel;
 pub mod outcome;
+pub mod registrations;
+pub mod sip;
 
 #[cfg(test)]
 mod tests;

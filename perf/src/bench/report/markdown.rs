@@ -73,10 +73,78 @@ fn section(out: &mut String, result: &Value) {
                 text(&delay["p99"])
             ),
         );
+    } else if result["hold_ms"].is_number() {
+        calls(out, result, &what);
+        peers(out, result);
     } else if result["held_per_second"].is_number() {
         registrations(out, result, &what);
+        peers(out, result);
     } else {
         media(out, result, &what);
+        peers(out, result);
+    }
+}
+
+/// Programs of the field, as ratios; what is absent is said.
+fn peers(out: &mut String, result: &Value) {
+    for peer in result["peers"].as_array().into_iter().flatten() {
+        let name = text(&peer["name"]);
+        let told = match peer["absent"].as_str() {
+            Some(why) => format!("\n{name}: not measured ({why})."),
+            None => format!(
+                "\n{name}: {} µs, ours in the same run {} µs; theirs over ours **{}**, {} rounds by turns. {}",
+                spread(&peer["theirs_us"]),
+                spread(&peer["ours_us"]),
+                spread(&peer["ratio"]),
+                text(&peer["rounds"]),
+                peer["note"].as_str().unwrap_or_default()
+            ),
+        };
+        line(out, told.trim_end());
+    }
+}
+
+/// CPU by thread: `sip-00 55.1 (40 % kernel), rtp-00 …`.
+fn threads(level: &Value) -> String {
+    let threads = level["threads"].as_array().into_iter().flatten();
+    let each = threads
+        .map(|thread| format!("{} {} ({} kernel)", text(&thread["name"]), text(&thread["cpu_us_each"]), percent(&thread["kernel_part"])));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+fn calls(out: &mut String, result: &Value, what: &str) {
+    line(out, &capacity(what, &result["calls_per_second"], &result["held_per_second"], "calls a second", &result["ended"]));
+    line(out, &format!("\nRing {} ms, hold {} ms; INVITE with digest.", text(&result["ring_ms"]), text(&result["hold_ms"])));
+    line(
+        out,
+        "\n| a second | asked, answered, completed | µs of CPU a call | kernel | by thread | core | to 100: p50, p99, max ms | callee or control reached: p50, p99, max ms | load's core | verdict |\n|---|---|---|---|---|---|---|---|---|---|",
+    );
+    for level in result["levels"].as_array().into_iter().flatten() {
+        let ms = |times: &str| {
+            let each =
+                ["p50", "p99", "max"].map(|key| level[times][key].as_f64().map_or_else(|| "-".to_owned(), |us| format!("{:.2}", us / 1e3)));
+            each.join(", ")
+        };
+        let of = &level["calls"];
+        line(
+            out,
+            &format!(
+                "| {} | {}, {}, {} | {} | {} | {} | {} | {} | {} | {} | {} {} |",
+                text(&level["per_second"]),
+                text(&of["asked"]),
+                text(&of["answered"]),
+                text(&of["completed"]),
+                text(&level["cpu_us_per_call"]),
+                percent(&level["kernel_part"]),
+                threads(level),
+                percent(&level["core"]),
+                ms("to_100_us"),
+                ms("reached_us"),
+                percent(&level["generator"]["core"]),
+                text(&level["verdict"]),
+                level["why"].as_str().unwrap_or_default()
+            ),
+        );
     }
 }
 
@@ -131,18 +199,19 @@ fn registrations(out: &mut String, result: &Value, what: &str) {
     line(out, &capacity(what, &result["capacity_per_second"], &result["held_per_second"], "a second", &result["ended"]));
     line(
         out,
-        "\n| a second | asked | registered | µs of CPU each | core | answered p50, p99, max ms | load's core | verdict |\n|---|---|---|---|---|---|---|---|",
+        "\n| a second | asked | registered | µs of CPU each | by thread | core | answered p50, p99, max ms | load's core | verdict |\n|---|---|---|---|---|---|---|---|---|",
     );
     for level in result["levels"].as_array().into_iter().flatten() {
         let ms = |key: &str| level["delay_us"][key].as_f64().map_or_else(|| "-".to_owned(), |us| format!("{:.2}", us / 1e3));
         line(
             out,
             &format!(
-                "| {} | {} | {} | {} | {} | {}, {}, {} | {} | {} {} |",
+                "| {} | {} | {} | {} | {} | {} | {}, {}, {} | {} | {} {} |",
                 text(&level["per_second"]),
                 text(&level["asked"]),
                 text(&level["registered"]),
                 text(&level["cpu_us_each"]),
+                threads(level),
                 percent(&level["core"]),
                 ms("p50"),
                 ms("p99"),

@@ -74,6 +74,7 @@ pub fn nonsense(report: &Value) -> Vec<String> {
                 "another tone was heard than told",
             ),
             (levels.iter().any(|level| is_zero(&level["registered"])), "nobody was registered"),
+            (levels.iter().any(|level| is_zero(&level["calls"]["completed"])), "no call was completed"),
             (levels.iter().any(|level| is_zero(&level["cpu_us_per_packet"])), "no CPU was used"),
             (is_zero(&result["requests"]), "nothing was answered"),
             (result["rows"].as_array().is_some_and(Vec::is_empty), "there are no rows"),
@@ -129,6 +130,7 @@ mod tests {
         failed["why"] = json!("3 packets lost of 480000");
         failed["cpu_us_per_packet"] = json!(4.5);
         let spread = json!({ "median": 1.1, "least": 1.0, "most": 1.2 });
+        let times = json!({ "p50": 700, "p99": 1500, "max": 2500 });
         let options = options::read(["all".into()], &[0, 1]).unwrap().unwrap();
         let results = vec![
             json!({ "what": "relay pcmu", "ptime_ms": 20, "group": 2, "cores": "0,1", "capacity_channels": 1200, "held_channels": 1200,
@@ -139,9 +141,34 @@ mod tests {
             json!({ "what": "http GET /status", "cores": "0,1", "connections": 16, "requests": 40_000, "requests_per_second": 10_000.0,
                 "generator_was_limit": true, "cpu_us_per_request": 60.0, "kernel_part": null,
                 "delay_us": { "p50": 1500, "p99": 2000, "p999": 3000, "max": 4000 }, "generator": { "core": 0.95 } }),
+            calls_example(),
+            json!({ "what": "register with digest", "cores": "0,1", "capacity_per_second": 9000, "held_per_second": 9000, "ended": "no",
+                "compared_per_second": 4500, "levels": [{ "per_second": 9000, "verdict": "held", "why": null, "asked": 36_000, "registered": 36_000,
+                    "events": 36_000, "cpu_us_each": 80.5, "kernel_part": 0.5, "core": 0.7, "bytes_each": 900.0, "delay_us": times,
+                    "threads": [{ "name": "sip-00", "cpu_us_each": 80.5, "kernel_part": 0.5 }], "generator": { "core": 0.4, "lag_p99_us": 90 } }],
+                "peers": [
+                    { "name": "kamailio", "rounds": 3, "ours_us": spread, "theirs_us": spread, "ratio": spread, "note": "" },
+                    { "name": "another", "absent": "another is not installed" },
+                ] }),
             json!({ "what": "mix of 3, pcmu", "error": "422" }),
         ];
         json("all", &options, &results)
+    }
+
+    fn calls_example() -> Value {
+        let times = json!({ "p50": 700, "p99": 1500, "max": 2500 });
+        let level = json!({
+            "per_second": 400, "verdict": "held", "why": null, "seconds": 4.0,
+            "calls": { "asked": 1600, "answered": 1600, "completed": 1600, "repeats": 0 }, "failures": {}, "cpu_us_per_call": 900.5,
+            "kernel_part": 0.4, "core": 0.36, "waited_for_cpu": 0.0,
+            "threads": [{ "name": "sip-00", "cpu_us_each": 850.5, "kernel_part": 0.4 }, { "name": "rtp-00", "cpu_us_each": 50.0, "kernel_part": null }],
+            "to_100_us": times, "reached_us": times, "answered_us": times, "events": 0,
+            "packets": { "told": 10, "heard": 10, "foreign": 0, "ends": 2, "mute_ends": 0 },
+            "audio": [{ "stream": 0, "told_hz": 600.0, "heard_hz": 600.0, "level_dbov": -15.0, "snr_db": 38.0 }], "resident_bytes": 50_000_000,
+            "generator": { "core": 0.1, "lag_p99_us": 90, "lag_max_us": 200 },
+        });
+        json!({ "what": "calls with media", "cores": "0,1", "hold_ms": 1000, "ring_ms": 50, "rtp": true, "calls_per_second": 400,
+            "held_per_second": 400, "ended": "800 a second: 3 of 3200 calls failed, most with: INVITE answered 503", "levels": [level] })
     }
 
     #[test]
@@ -179,6 +206,10 @@ mod tests {
             "could not be measured: 422",
             ".svg)",
             "at least",
+            "calls with media: **400 calls a second**",
+            "sip-00 850.5 (40 % kernel), rtp-00 50 (- kernel)",
+            "theirs over ours **1.1 (1 to 1.2)**",
+            "another: not measured (another is not installed)",
         ] {
             assert!(page.contains(wanted), "{wanted} is not in\n{page}");
         }

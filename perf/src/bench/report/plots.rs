@@ -38,6 +38,20 @@ pub fn all(report: &Value) -> Result<Vec<(String, String, String)>, String> {
                 plots.push((name("delay"), title, svg));
             }
         }
+        if let Some(levels) = result["levels"].as_array().filter(|_| result["held_per_second"].is_number()) {
+            let cost = if result["hold_ms"].is_number() { "cpu_us_per_call" } else { "cpu_us_each" };
+            let title = format!("{what}: CPU over the rate");
+            plots.push((
+                name("cost"),
+                title.clone(),
+                rates(&title, levels, "µs of CPU each, kernel included", &[("switch", OURS, cost, "")])?,
+            ));
+            if result["hold_ms"].is_number() {
+                let title = format!("{what}: time until the callee, or control, is reached");
+                let lines = [("p99", OTHER, "reached_us", "p99"), ("p50", OURS, "reached_us", "p50")];
+                plots.push((name("reached"), title.clone(), rates(&title, levels, "µs", &lines)?));
+            }
+        }
         if let Some(rows) = result["rows"].as_array() {
             let title = "ns per frame of 20 ms, encode and decode, by SIMD level".to_owned();
             let svg = codecs(&title, rows)?;
@@ -70,6 +84,21 @@ fn chart(title: &str, [x_name, y_name]: [&str; 2], [x, y]: [Range<f64>; 2], line
         area.present().map_err(text)?;
     }
     Ok(svg)
+}
+
+/// Lines over the rate: name, colour, and the key, and the key in it, of their values.
+fn rates(title: &str, levels: &[Value], y_name: &str, wanted: &[(&str, RGBColor, &str, &str)]) -> Result<String, String> {
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for (name, colour, key, inner) in wanted {
+        let value = |level: &Value| if inner.is_empty() { level[*key].as_f64() } else { level[*key][*inner].as_f64() };
+        let mut points: Vec<(f64, f64)> = levels.iter().filter_map(|level| Some((level["per_second"].as_f64()?, value(level)?))).collect();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        lines.push((name, *colour, points));
+    }
+    let all = || lines.iter().flat_map(|(_, _, points)| points);
+    let most_x = all().map(|point| point.0).fold(1.0, f64::max);
+    let most_y = all().map(|point| point.1).fold(1.0, f64::max);
+    chart(title, ["a second", y_name], [0.0..most_x * 1.05, 0.0..most_y * 1.15], &lines)
 }
 
 fn cost(title: &str, levels: &[Value], bare: Option<f64>) -> Result<String, String> {
