@@ -5,8 +5,11 @@
 //! Errors: text that holds the child's output, for an assertion to print.
 //! Limits: every wait has a deadline; a dropped process is killed.
 
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::Range;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -177,35 +180,39 @@ pub fn http(port: u16, method: &str, path: &str, body: &str) -> io::Result<Strin
     Ok(answer)
 }
 
-/// A port that is free now for TCP and UDP on loopback.
+/// A port that is free now for TCP and UDP on loopback, and that this process gives to nobody else. Not one of the kernel's
+/// own choice: those it may give to any connection before it is bound here.
 ///
 /// # Errors
 /// None is free.
 pub fn free_port() -> io::Result<u16> {
-    for _ in 0..100 {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = tcp.local_addr()?.port();
-        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(io::Error::other("no port is free for both TCP and UDP"))
+    free_port_range(1).map(|(port, _)| port)
 }
 
-/// First and last of `count` ports in a row, beginning even, that are free now for UDP on loopback.
+/// First and last of `count` ports in a row, beginning even, that are free now for TCP and UDP on loopback; see [`free_port`].
 ///
 /// # Errors
 /// There is no such row.
 pub fn free_port_range(count: u16) -> io::Result<(u16, u16)> {
-    for _ in 0..100 {
-        let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port() & !1;
-        let Some(last) = port.checked_add(count - 1) else { continue };
-        if (port..=last).all(|port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()) {
-            return Ok((port, last));
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_free =
+        |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    for _ in 0..1000 {
+        let Some(room) = PORTS.len().checked_sub(usize::from(count)) else { break };
+        // Random, so that programs that run beside each other do not try the same ones.
+        let first = (PORTS.start + (RandomState::new().build_hasher().finish() % (room as u64 + 1)) as u16) & !1;
+        let row = first..first + count;
+        if given.range(row.clone()).next().is_none() && row.clone().all(is_free) {
+            given.extend(row);
+            return Ok((first, first + count - 1));
         }
     }
     Err(io::Error::other("no row of ports is free"))
 }
+
+/// Below those that Linux gives to connections (`net.ipv4.ip_local_port_range`), above those of our programs' own defaults.
+const PORTS: Range<u16> = 20_002..32_768;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod baresip;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
