@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use engine::{
-    media::{MediaShard, Setup},
+    media::{Answer, MediaShard, Request, Served, Setup},
     mesh::{Caller, pair},
-    node::rtp::{Answer, News},
+    node::rtp::News,
     ring::{MediaRing, PacketSize, PortPool, RingConfig},
 };
 use rt::Latch;
@@ -69,7 +69,7 @@ fn channels_come_and_go() {
             let stop = stop.clone();
             async move { shard.run(&stop).await }
         });
-        let front: Caller<Command, Answer, News> = Caller::new(end);
+        let front: Caller<Request, Answer, News> = Caller::new(end);
         rt::spawn_local({
             let (front, stop) = (front.clone(), stop.clone());
             async move { front.run(&stop, drop).await }
@@ -81,14 +81,14 @@ fn channels_come_and_go() {
                         let front = front.clone();
                         rt::spawn_local(async move {
                             let opened = loop {
-                                match front.ask(Command::Open(Open::default())).await.unwrap() {
-                                    Ok(Reply::Opened(opened)) => break opened,
+                                match front.ask(Request::Command(Command::Open(Open::default()))).await.unwrap() {
+                                    Ok(Served::Reply(Reply::Opened(opened))) => break opened,
                                     // Opening and closing alone can fill a core: then the shard refuses, and is asked again.
                                     Err(CommandError::Unavailable(_)) => rt::sleep(Duration::from_millis(20)).await,
                                     other => panic!("{other:?}"),
                                 }
                             };
-                            front.ask(Command::Close { channel: opened.channel }).await.unwrap().unwrap();
+                            front.ask(Request::Command(Command::Close { channel: opened.channel })).await.unwrap().unwrap();
                         })
                     })
                     .collect();

@@ -2,7 +2,7 @@
 
 use rtp::{
     api::{ChannelId, Command, CommandError, Open, Reply},
-    media::{ChannelKey, Local, Media, Output, Port, Transmit, Verdict},
+    media::{ChannelKey, Local, Media, Moved, Output, Port, Transmit, Verdict},
 };
 use std::{net::SocketAddr, time::Instant};
 
@@ -22,6 +22,21 @@ pub trait Machine {
 
     /// The channel on the packet path, while it is open.
     fn key_of(&self, channel: ChannelId) -> Option<ChannelKey>;
+
+    /// Takes a channel out of its mix, so that it may leave.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    fn part(&mut self, channel: ChannelId, now: Instant) -> Result<ChannelKey, CommandError>;
+
+    /// Takes a channel out, without an output; `None` if there is none.
+    fn release(&mut self, key: ChannelKey) -> Option<Moved>;
+
+    /// Takes a channel in.
+    ///
+    /// # Errors
+    /// There is no place for it.
+    fn adopt(&mut self, moved: Moved, now: Instant) -> Result<ChannelKey, Box<Moved>>;
 
     /// Channels open now.
     fn channels(&self) -> usize;
@@ -61,6 +76,18 @@ impl Machine for Media {
 
     fn key_of(&self, channel: ChannelId) -> Option<ChannelKey> {
         self.key(channel)
+    }
+
+    fn part(&mut self, channel: ChannelId, now: Instant) -> Result<ChannelKey, CommandError> {
+        Self::part(self, channel, now)
+    }
+
+    fn release(&mut self, key: ChannelKey) -> Option<Moved> {
+        Self::release(self, key)
+    }
+
+    fn adopt(&mut self, moved: Moved, now: Instant) -> Result<ChannelKey, Box<Moved>> {
+        Self::adopt(self, moved, now)
     }
 
     fn channels(&self) -> usize {

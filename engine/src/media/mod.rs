@@ -10,9 +10,12 @@
 //! Not here: what is done to media (`rtp`), which shard a channel goes to (`node`).
 
 mod machine;
+mod moves;
+mod request;
 mod shard;
 #[cfg(test)]
 mod tests;
 
 pub use machine::Machine;
+pub use request::{Answer, Parcel, Request, Served};
 pub use shard::{MediaServer, MediaShard, Setup};

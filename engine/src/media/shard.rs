@@ -5,9 +5,11 @@
 //! Errors: `SetupError` at the start, `CommandError` in answers.
 
 use super::machine::Machine;
+use super::moves::Departure;
+use super::request::{Answer, Request, Served};
 use crate::{
     mesh::{CallId, Server},
-    node::rtp::{Answer, News},
+    node::rtp::News,
     os::sched,
     ring::{Counters, MediaRing, OpenError, PacketSize, Pair, PortPool, RingConfig, SetupError, Slot, SocketId},
     tick::Ticker,
@@ -23,7 +25,7 @@ use std::{
 };
 
 /// The media shard's end of the mesh.
-pub type MediaServer = Server<Command, Answer, News>;
+pub type MediaServer = Server<Request, Answer, News>;
 
 /// Where and how large.
 #[derive(Debug, Clone)]
@@ -43,24 +45,26 @@ pub struct Setup {
 
 /// A media shard before or while it runs.
 pub struct MediaShard<M> {
-    machine: M,
-    ring: MediaRing,
+    pub(super) machine: M,
+    pub(super) ring: MediaRing,
     ticker: Ticker,
-    server: MediaServer,
+    pub(super) server: MediaServer,
     commands: Signal,
     setup: Setup,
     /// Sockets by the slot of the channel's key.
-    channels: Vec<Option<Owned>>,
+    pub(super) channels: Vec<Option<Owned>>,
     /// Channels by socket place.
     owners: Vec<Option<(SocketId, ChannelKey, Port)>>,
+    /// Channels that are about to leave for another shard.
+    pub(super) departures: Vec<Departure>,
 }
 
 /// An open channel as the driver knows it.
 #[derive(Debug, Clone, Copy)]
-struct Owned {
-    key: ChannelKey,
-    id: ChannelId,
-    pair: Pair,
+pub(super) struct Owned {
+    pub key: ChannelKey,
+    pub id: ChannelId,
+    pub pair: Pair,
 }
 
 impl<M: Machine> MediaShard<M> {
@@ -72,7 +76,7 @@ impl<M: Machine> MediaShard<M> {
         let ring = MediaRing::new(setup.ring.clone(), ports)?;
         let limit = if setup.alone { LIMIT_ALONE } else { LIMIT_SHARED };
         let ticker = Ticker::new(limit, Instant::now());
-        Ok(Self { machine, ring, ticker, server, commands, setup, channels: Vec::new(), owners: Vec::new() })
+        Ok(Self { machine, ring, ticker, server, commands, setup, channels: Vec::new(), owners: Vec::new(), departures: Vec::new() })
     }
 
     /// Serves until `stop` opens, then frees every port.
@@ -141,7 +145,7 @@ impl<M: Machine> MediaShard<M> {
     }
 
     /// Tells the front how the shard is doing.
-    fn report(&mut self) {
+    pub(super) fn report(&mut self) {
         let news = News::Load { load: self.load(), channels: self.counts() };
         self.server.event(news);
     }
@@ -153,6 +157,9 @@ impl<M: Machine> MediaShard<M> {
         self.commands(now);
         self.packets(now);
         self.outputs();
+        if !self.departures.is_empty() {
+            self.depart();
+        }
         self.server.flush();
         let end = Instant::now();
         if self.ticker.end(end) {
@@ -162,8 +169,16 @@ impl<M: Machine> MediaShard<M> {
 
     fn commands(&mut self, now: Instant) {
         let give_up = now + COMMANDS_TIME;
-        while let Some((call, command)) = self.server.next_command() {
-            self.command(call, command, now);
+        while let Some((call, request)) = self.server.next_command() {
+            match request {
+                Request::Command(command) => self.command(call, command, now),
+                Request::Release(channel) => self.release(call, channel, now),
+                Request::Adopt(parcel) => {
+                    let served = self.adopt(*parcel, now);
+                    self.server.answer(call, Ok(served));
+                }
+            }
+            self.outputs();
             if Instant::now() >= give_up {
                 break;
             }
@@ -179,7 +194,7 @@ impl<M: Machine> MediaShard<M> {
             }
         };
         self.outputs();
-        self.server.answer(call, answer);
+        self.server.answer(call, answer.map(Served::Reply));
     }
 
     fn open(&mut self, open: Open, now: Instant) -> Result<Reply, CommandError> {
@@ -206,7 +221,7 @@ impl<M: Machine> MediaShard<M> {
         }
     }
 
-    fn refused(&self, error: &OpenError) -> CommandError {
+    pub(super) fn refused(&self, error: &OpenError) -> CommandError {
         match error {
             OpenError::Ports(_) => CommandError::Full { what: "RTP port pairs", max: self.ring.ports().1 },
             OpenError::NoPlace => CommandError::Full { what: "channels", max: self.setup.ring.files as usize / 2 },
@@ -317,7 +332,7 @@ impl<M: Machine> MediaShard<M> {
         }
     }
 
-    fn own(&mut self, owned: Owned) {
+    pub(super) fn own(&mut self, owned: Owned) {
         let Owned { key, pair, .. } = owned;
         put(&mut self.channels, key.slot as usize, owned);
         put(&mut self.owners, pair.rtp.place(), (pair.rtp, key, Port::Rtp));
@@ -328,6 +343,12 @@ impl<M: Machine> MediaShard<M> {
         let Some(Owned { id, pair, .. }) = owned(&self.channels, key) else { return };
         self.server.event(News::Closed(id));
         self.ring.close(pair);
+        self.forget(key);
+    }
+
+    /// Ends what is known of a channel here.
+    pub(super) fn forget(&mut self, key: ChannelKey) {
+        let Some(Owned { pair, .. }) = owned(&self.channels, key) else { return };
         for place in [pair.rtp.place(), pair.rtcp.place()] {
             if let Some(owner) = self.owners.get_mut(place) {
                 *owner = None;
@@ -349,7 +370,7 @@ fn send(slot: &mut Slot<'_>, channels: &[Option<Owned>], transmit: Transmit<'_>)
     }
 }
 
-fn owned(channels: &[Option<Owned>], key: ChannelKey) -> Option<Owned> {
+pub(super) fn owned(channels: &[Option<Owned>], key: ChannelKey) -> Option<Owned> {
     channels.get(key.slot as usize)?.filter(|owned| owned.key == key)
 }
 

@@ -2,14 +2,15 @@
 
 use super::*;
 use crate::{
+    media::request::{Answer, Request, Served},
     mesh::{Caller, pair},
-    node::rtp::{Answer, MediaEnd, News},
+    node::rtp::{MediaEnd, News},
     ring::{PortPool, RingConfig},
 };
 use rt::Latch;
 use rtp::{
     api::{ChannelId, Command, CommandError, Open, Reply},
-    media::{ChannelKey, Forward, Local, Output, Port, Transmit, Verdict},
+    media::{ChannelKey, Forward, Local, Moved, Output, Port, Transmit, Verdict},
 };
 use std::{
     cell::RefCell,
@@ -54,6 +55,18 @@ impl Machine for Echo {
 
     fn key_of(&self, channel: ChannelId) -> Option<ChannelKey> {
         self.open.iter().flatten().find(|(_, id)| *id == channel).map(|(key, _)| *key)
+    }
+
+    fn part(&mut self, channel: ChannelId, _: Instant) -> Result<ChannelKey, CommandError> {
+        Err(CommandError::NotFound(channel))
+    }
+
+    fn release(&mut self, _: ChannelKey) -> Option<Moved> {
+        None
+    }
+
+    fn adopt(&mut self, moved: Moved, _: Instant) -> Result<ChannelKey, Box<Moved>> {
+        Err(Box::new(moved))
     }
 
     fn channels(&self) -> usize {
@@ -112,9 +125,9 @@ fn shard(ip: IpAddr, pairs: u16) -> (MediaEnd, MediaShard<Echo>) {
     (end, MediaShard::new(setup, ports, Echo::default(), server, signal).unwrap())
 }
 
-async fn open(front: &Caller<Command, Answer, News>) -> (ChannelId, u16) {
-    match front.ask(Command::Open(Open::default())).await {
-        Ok(Ok(Reply::Opened(opened))) => (opened.channel, opened.port),
+async fn open(front: &Caller<Request, Answer, News>) -> (ChannelId, u16) {
+    match front.ask(Request::Command(Command::Open(Open::default()))).await {
+        Ok(Ok(Served::Reply(Reply::Opened(opened)))) => (opened.channel, opened.port),
         other => panic!("{other:?}"),
     }
 }
@@ -151,8 +164,8 @@ fn a_channel_opens_echoes_and_closes_on_both_families() {
                     assert_eq!((&bytes[..len], from.port()), (&b"report"[..], port + 1));
                 })
                 .await;
-                let closed = front.ask(Command::Close { channel }).await.unwrap().unwrap();
-                let Reply::Closed { stats, channels } = closed else { panic!("{closed:?}") };
+                let closed = front.ask(Request::Command(Command::Close { channel })).await.unwrap().unwrap();
+                let Served::Reply(Reply::Closed { stats, channels }) = closed else { panic!("{closed:?}") };
                 assert!(stats.tick.unwrap().count > 20);
                 assert_eq!(channels.active, 0);
                 rt::sleep(Duration::from_millis(20)).await;
@@ -203,7 +216,7 @@ fn a_shard_on_a_thread_of_its_own_sleeps_in_its_ring_and_still_stops() {
                 phone.send_to(&[n; 172], (own_loopback(), port)).unwrap();
                 assert_eq!(phone.recv(&mut bytes).unwrap(), 172);
             }
-            front.ask(Command::Close { channel }).await.unwrap().unwrap();
+            front.ask(Request::Command(Command::Close { channel })).await.unwrap().unwrap();
         }
         open(&front).await;
         wake.fire();
@@ -228,8 +241,8 @@ fn an_empty_shard_does_not_tick_and_frees_its_ports_when_it_ends() {
             async move { front.run(&stop, |_| {}).await }
         });
         let slots = async || {
-            let status = front.ask(Command::Status).await.unwrap().unwrap();
-            let Reply::Status(figures) = status else { panic!("{status:?}") };
+            let status = front.ask(Request::Command(Command::Status)).await.unwrap().unwrap();
+            let Served::Reply(Reply::Status(figures)) = status else { panic!("{status:?}") };
             figures.iter().find(|(name, _)| *name == "slots").unwrap().1
         };
         let before = slots().await;
@@ -261,8 +274,8 @@ fn all_pairs_in_use_is_an_answer() {
         for _ in 0..3 {
             open(&front).await;
         }
-        let full = front.ask(Command::Open(Open::default())).await;
-        assert_eq!(full, Ok(Err(CommandError::Full { what: "RTP port pairs", max: 3 })));
+        let full = front.ask(Request::Command(Command::Open(Open::default()))).await;
+        assert!(matches!(full, Ok(Err(CommandError::Full { what: "RTP port pairs", max: 3 }))), "{full:?}");
         stop.open();
     });
 }

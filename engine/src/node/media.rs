@@ -4,6 +4,7 @@
 //! Units:  a freed port rests 2 s before it is used again, so that a late packet of the old call meets nobody.
 //! Errors: [`NodeError::Ring`] when the kernel gives no ring.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use rt::{Queue, Signal};
@@ -28,6 +29,8 @@ pub struct MediaPlan {
     pub number: usize,
     /// Out of how many.
     pub shards: usize,
+    /// The clocks of all media shards, so that a channel that moves keeps its times.
+    pub start: Start,
     /// Its end of the mesh.
     pub server: MediaServer,
     /// Fires when a command comes.
@@ -35,25 +38,38 @@ pub struct MediaPlan {
 }
 
 impl MediaPlan {
+    /// The clocks of all media shards of a program.
+    pub fn clocks() -> Start {
+        Start { now: Instant::now(), unix_epoch_ms: super::epoch_ms() }
+    }
+
     /// Makes the shard on the calling thread.
     ///
     /// # Errors
     /// [`NodeError::Ring`], [`NodeError::Random`].
     pub fn start(self, plan: &ShardPlan) -> Result<MediaShard<Media>, NodeError> {
-        let Self { config, number, shards, server, commands } = self;
+        let Self { config, number, shards, start, server, commands } = self;
+        let all = pairs(&config.ports);
         let ports = PortPool::new(config.ports, number, shards, PORT_REST);
+        let share = u32::try_from(ports.pairs()).unwrap_or(u32::MAX);
         let setup = Setup {
             cpu: plan.cpu,
             alone: plan.media_only(),
             bind: config.bind,
             advertised: config.public,
-            ring: RingConfig::for_channels(u32::try_from(ports.pairs()).unwrap_or(u32::MAX)),
+            // Channels of other shards may move here, each with its ports: at most all that there are.
+            ring: RingConfig { files: RingConfig::for_channels(all).files, ..RingConfig::for_channels(share) },
         };
-        let machine = Config { channels_max: ports.pairs(), media_timeout: config.timeout, ..Config::default() };
-        let start = Start { now: Instant::now(), unix_epoch_ms: super::epoch_ms() };
+        let machine = Config { channels_max: all as usize, media_timeout: config.timeout, ..Config::default() };
         let machine = Media::new(machine, start, super::seed()?);
         Ok(MediaShard::new(setup, ports, machine, server, commands)?)
     }
+}
+
+/// RTP ports go in pairs: even and odd.
+pub fn pairs(ports: &RangeInclusive<u16>) -> u32 {
+    let first = u32::from(ports.start().next_multiple_of(2));
+    (u32::from(*ports.end()) + 1).saturating_sub(first) / 2
 }
 
 /// The queue that media tasks run in.

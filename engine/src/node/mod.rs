@@ -7,6 +7,7 @@
 pub mod front;
 mod held;
 pub mod media;
+mod moves;
 pub mod rtp;
 pub mod service;
 pub mod sip;

@@ -8,24 +8,25 @@
 //! Units:  those of `rtp::api`.
 //! Errors: a full queue or a shard that is gone is `Unavailable` (503), at once.
 //! Limits: one map entry per open channel, so at most the port pairs of the range.
-//! Not here: moving a channel to another shard. Two channels of different shards cannot be mixed; `near` at `open` puts them together.
+//! Not here: mixing channels of different shards (`moves`), files (`sounds`).
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rt::Latch;
-use rtp::api::{ChannelCounts, ChannelId, Command, CommandError, Event, Load, Opened, Reply};
+use rtp::api::{ChannelCounts, ChannelId, ChannelView, Command, CommandError, Event, Load, Opened, Reply};
 
 use super::held::Held;
 use crate::files::{Files, FilesEnd};
+use crate::media::{self, Request, Served};
 use crate::mesh::{AskError, Caller, CallerEnd};
 
-/// What a media shard answers.
+/// Answer to the HTTP API.
 pub type Answer = Result<Reply, CommandError>;
 /// The front shard's end of the mesh to one media shard, before it is on its thread.
-pub type MediaEnd = CallerEnd<Command, Answer, News>;
+pub type MediaEnd = CallerEnd<Request, media::Answer, News>;
 
 /// What a media shard tells without being asked.
 #[derive(Debug)]
@@ -43,14 +44,14 @@ pub enum News {
     },
 }
 
-type MediaCaller = Caller<Command, Answer, News>;
+type MediaCaller = Caller<Request, media::Answer, News>;
 /// Where events of channels go.
 pub type EventSink = Rc<dyn Fn(Event)>;
 
-const BUSY: CommandError = CommandError::Unavailable("the media shard has too many commands in flight; try again");
+pub(super) const BUSY: CommandError = CommandError::Unavailable("the media shard has too many commands in flight; try again");
 /// Between two looks at events that wait for a disk.
 const HELD_LOOK: Duration = Duration::from_secs(1);
-const GONE: CommandError = CommandError::Unavailable("the media shard is stopping");
+pub(super) const GONE: CommandError = CommandError::Unavailable("the media shard is stopping");
 
 /// The media server of this process.
 pub struct RtpNode {
@@ -58,6 +59,8 @@ pub struct RtpNode {
     pub(super) files: Rc<Files>,
     state: RefCell<State>,
     held: RefCell<Held>,
+    /// Channels that are on the way from one shard to another, or wait for one that is; the latch opens when they are there.
+    pub(super) held_channels: RefCell<HashMap<ChannelId, Latch>>,
 }
 
 /// What the answers said last.
@@ -68,6 +71,8 @@ struct State {
     channels: Vec<ChannelCounts>,
     loads: Vec<Load>,
     draining: bool,
+    /// Channels that were brought to another shard.
+    moved: u64,
 }
 
 impl RtpNode {
@@ -79,12 +84,14 @@ impl RtpNode {
             shards: ends.into_iter().map(Caller::new).collect(),
             files: Files::new(files),
             held: RefCell::default(),
+            held_channels: RefCell::default(),
             state: RefCell::new(State {
                 homes: HashMap::new(),
                 turns: HashMap::new(),
                 channels: vec![ChannelCounts::default(); count],
                 loads: vec![idle; count],
                 draining: false,
+                moved: 0,
             }),
         })
     }
@@ -139,40 +146,36 @@ impl RtpNode {
     ///
     /// # Errors
     /// The media machine's, and `Unavailable`.
-    pub async fn command(&self, command: Command) -> Answer {
+    pub async fn command(self: &Rc<Self>, command: Command) -> Answer {
         match &command {
             Command::Open(_) => self.open(command).await,
             Command::List => {
+                let on_the_way = self.held_now();
                 let mut channels = Vec::new();
                 for shard in 0..self.shards.len() {
                     if let Reply::Channels(of_shard) = self.ask(shard, command.clone()).await? {
                         channels.extend(of_shard);
                     }
                 }
+                self.settle(&mut channels, on_the_way).await;
                 Ok(Reply::Channels(channels))
             }
             Command::Status => self.status().await,
-            Command::Mix { a, b } => {
-                let (home_a, home_b) = (self.home(*a)?, self.home(*b)?);
-                if home_a != home_b {
-                    return Err(CommandError::Impossible(format!(
-                        "channels {a} and {b} live on different cores; open the second with \"near\": the uuid of the first"
-                    )));
-                }
-                self.ask(home_a, command).await
-            }
+            Command::Mix { a, b } => self.mix(*a, *b).await,
             Command::Play { channel, .. } | Command::Record { channel, .. } => {
-                let (home, channel) = (self.home(*channel)?, *channel);
+                let channel = *channel;
+                self.home(channel).await?;
                 match command {
-                    Command::Play { soup, .. } => self.play(home, channel, soup).await,
-                    Command::Record { record, .. } => self.record(home, channel, record).await,
-                    other => self.ask(home, other).await,
+                    Command::Play { soup, .. } => self.play(channel, soup).await,
+                    Command::Record { record, .. } => self.record(channel, record).await,
+                    other => self.ask_channel(channel, other).await,
                 }
             }
             Command::StopPlay { channel } => {
-                let home = self.home(*channel)?;
-                self.take_turn(*channel);
-                self.ask(home, command).await
+                let channel = *channel;
+                self.home(channel).await?;
+                self.take_turn(channel);
+                self.ask_channel(channel, command).await
             }
             Command::Target { channel, .. }
             | Command::Unmix { channel }
@@ -181,10 +184,7 @@ impl RtpNode {
             | Command::StopRecord { channel, .. }
             | Command::Dtmf { channel, .. }
             | Command::Close { channel }
-            | Command::Get { channel } => {
-                let home = self.home(*channel)?;
-                self.ask(home, command).await
-            }
+            | Command::Get { channel } => self.ask_channel(*channel, command).await,
         }
     }
 
@@ -214,7 +214,7 @@ impl RtpNode {
             return Err(CommandError::Unavailable("draining: no new channels"));
         }
         let shard = match command.channel() {
-            Some(near) => self.home(near)?,
+            Some(near) => self.home(near).await?,
             None => self.roomiest(),
         };
         self.ask(shard, command).await
@@ -231,6 +231,7 @@ impl RtpNode {
                 }
             }
         }
+        sums.push(("channels_moved", self.state.borrow().moved));
         sums.extend(self.files.figures());
         Ok(Reply::Status(sums))
     }
@@ -248,12 +249,19 @@ impl RtpNode {
         self.state.borrow().turns.get(&channel) == Some(&turn)
     }
 
+    /// Asks the shard of a channel, once it is on one.
+    pub(super) async fn ask_channel(&self, channel: ChannelId, command: Command) -> Answer {
+        let home = self.home(channel).await?;
+        self.ask(home, command).await
+    }
+
     pub(super) async fn ask(&self, shard: usize, command: Command) -> Answer {
         let caller = self.shards.get(shard).ok_or(GONE)?;
-        let answer = caller.ask(command).await.map_err(|error| match error {
+        let served = caller.ask(Request::Command(command)).await.map_err(|error| match error {
             AskError::Full(_) => BUSY,
             AskError::Gone => GONE,
         })??;
+        let Served::Reply(answer) = served else { return Err(GONE) };
         Ok(match answer {
             Reply::Opened(opened) => {
                 self.state.borrow_mut().homes.insert(opened.channel, shard);
@@ -278,14 +286,53 @@ impl RtpNode {
         }
     }
 
-    fn forget(&self, channel: ChannelId) {
+    pub(super) fn forget(&self, channel: ChannelId) {
         let mut state = self.state.borrow_mut();
         state.homes.remove(&channel);
         state.turns.remove(&channel);
     }
 
-    fn home(&self, channel: ChannelId) -> Result<usize, CommandError> {
+    /// Shard of a channel. One that is moving is waited for.
+    pub(super) async fn home(&self, channel: ChannelId) -> Result<usize, CommandError> {
+        self.until_free(channel).await;
         self.state.borrow().homes.get(&channel).copied().ok_or(CommandError::NotFound(channel))
+    }
+
+    pub(super) fn set_home(&self, channel: ChannelId, shard: usize) {
+        self.state.borrow_mut().homes.insert(channel, shard);
+    }
+
+    pub(super) fn count_move(&self) {
+        self.state.borrow_mut().moved += 1;
+    }
+
+    pub(super) fn caller(&self, shard: usize) -> Option<&Caller<Request, media::Answer, News>> {
+        self.shards.get(shard)
+    }
+
+    pub(super) fn is_accepting(&self, shard: usize) -> bool {
+        self.state.borrow().loads.get(shard).is_some_and(|load| load.accepting)
+    }
+
+    /// Whether a shard has clearly more headroom than another.
+    pub(super) fn is_roomier(&self, shard: usize, than: usize) -> bool {
+        let state = self.state.borrow();
+        let headroom = |shard: usize| state.loads.get(shard).map_or(0.0, |load| load.headroom);
+        headroom(shard) > headroom(than) + 0.02
+    }
+
+    /// A channel that moved while the shards were listed is in the list once.
+    async fn settle(&self, channels: &mut Vec<ChannelView>, on_the_way: Vec<ChannelId>) {
+        if on_the_way.is_empty() && self.held_channels.borrow().is_empty() {
+            return;
+        }
+        let mut seen = HashSet::new();
+        channels.retain(|view| seen.insert(view.channel));
+        for channel in on_the_way.into_iter().filter(|channel| !seen.contains(channel)) {
+            if let Ok(Reply::Channel(view)) = self.ask_channel(channel, Command::Get { channel }).await {
+                channels.push(*view);
+            }
+        }
     }
 
     /// Most headroom; among equals the fewest channels.

@@ -24,29 +24,31 @@ const CODEC_UNKNOWN: &str = "PCMU";
 
 impl RtpNode {
     /// Loads what a soup names and has it played.
-    pub(super) async fn play(&self, home: usize, channel: ChannelId, mut soup: Soup) -> Answer {
+    pub(super) async fn play(&self, channel: ChannelId, mut soup: Soup) -> Answer {
         let turn = self.take_turn(channel);
-        let codec = self.codec(home, channel).await?;
+        let codec = self.codec(channel).await?;
         let rate_hz = soup::rate_hz(codec);
         // The same part twice in a soup is looked up twice, and kept once.
         for entry in &mut soup.entries {
             let Some((key, name)) = entry.names.choose(codec) else { continue };
             match self.files().sound(key, name, rate_hz).await {
                 Ok(sound) => entry.sound = Some(sound),
-                Err(error) => return self.refuse(home, channel, soup, &error).await,
+                Err(error) => return self.refuse(channel, soup, &error).await,
             }
         }
         if !self.has_turn(channel, turn) {
             return Err(OVERTAKEN);
         }
-        self.ask(home, Command::Play { channel, soup }).await
+        self.ask_channel(channel, Command::Play { channel, soup }).await
     }
 
     /// Opens the file of a recording and has it recorded; a recording that runs is only told.
-    pub(super) async fn record(&self, home: usize, channel: ChannelId, mut record: Box<Record>) -> Answer {
-        let Reply::Channel(view) = self.ask(home, Command::Get { channel }).await? else { return Err(CommandError::NotFound(channel)) };
+    pub(super) async fn record(&self, channel: ChannelId, mut record: Box<Record>) -> Answer {
+        let Reply::Channel(view) = self.ask_channel(channel, Command::Get { channel }).await? else {
+            return Err(CommandError::NotFound(channel));
+        };
         if record.finish || view.records.contains(&record.file) {
-            return self.ask(home, Command::Record { channel, record }).await;
+            return self.ask_channel(channel, Command::Record { channel, record }).await;
         }
         let codec = view.codec.unwrap_or(CODEC_UNKNOWN);
         let rate = if soup::rate_hz(codec) == Rate::Wide.hz() { Rate::Wide } else { Rate::Narrow };
@@ -56,7 +58,7 @@ impl RtpNode {
             error.refusal()
         })?;
         record.sink = Some(Sink { file: Arc::clone(&file) as _, header, rate });
-        let answer = self.ask(home, Command::Record { channel, record }).await;
+        let answer = self.ask_channel(channel, Command::Record { channel, record }).await;
         if answer.is_err() {
             file.abandon();
         }
@@ -64,19 +66,19 @@ impl RtpNode {
     }
 
     /// The far end's codec, which decides which files suit.
-    async fn codec(&self, home: usize, channel: ChannelId) -> Result<&'static str, CommandError> {
-        match self.ask(home, Command::Get { channel }).await? {
+    async fn codec(&self, channel: ChannelId) -> Result<&'static str, CommandError> {
+        match self.ask_channel(channel, Command::Get { channel }).await? {
             Reply::Channel(view) => Ok(view.codec.unwrap_or(CODEC_UNKNOWN)),
             _ => Err(CommandError::NotFound(channel)),
         }
     }
 
     /// Refuses a soup; the channel tells its control server why.
-    async fn refuse(&self, home: usize, channel: ChannelId, mut soup: Soup, error: &FileError) -> Answer {
+    async fn refuse(&self, channel: ChannelId, mut soup: Soup, error: &FileError) -> Answer {
         tracing::info!(%channel, "a soup is refused: {error}");
         soup.failure = Some(error.to_string());
         // The machine answers 400 with the failure; what may pass is 503 all the same.
-        let answer = self.ask(home, Command::Play { channel, soup }).await;
+        let answer = self.ask_channel(channel, Command::Play { channel, soup }).await;
         Err(answer.err().filter(|refusal| matches!(refusal, CommandError::NotFound(_))).unwrap_or_else(|| error.refusal()))
     }
 

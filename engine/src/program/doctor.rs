@@ -6,9 +6,10 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use super::switch::{Config, pairs};
+use super::switch::Config;
 use super::{Failure, say};
 use crate::doctor::{Host, Subject, examine, json, text, worst};
+use crate::node::media;
 use crate::ring::Needs;
 use crate::settings::Settings;
 use crate::shard::{Layout, allowed_cpus};
@@ -20,7 +21,7 @@ use crate::shard::{Layout, allowed_cpus};
 pub fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let config = Config::read(settings)?;
     let layout = Layout::new(settings.program, &config.cores, &allowed_cpus()).map_err(Failure::usage)?;
-    let channels = config.rtp.as_ref().map_or(0, |rtp| pairs(&rtp.ports));
+    let channels = config.rtp.as_ref().map_or(0, |rtp| media::pairs(&rtp.ports));
     let http = [
         config.sip.as_ref().map(|sip| sip.http),
         config.rtp.as_ref().map(|rtp| rtp.http),

@@ -7,7 +7,6 @@
 //! Errors: [`Failure`] with the exit code of the cause: 2 settings, 71 system, 78 this host cannot run us.
 
 use std::collections::VecDeque;
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -71,7 +70,7 @@ pub fn cores(settings: &Settings) -> Result<Cores, Failure> {
 /// The host cannot run us, the layout cannot be had, or a shard cannot start.
 pub fn start(program: Program, config: &Config) -> Result<Running, Failure> {
     let layout = Layout::new(program, &config.cores, &allowed_cpus()).map_err(Failure::usage)?;
-    let channels = config.rtp.as_ref().map_or(0, |rtp| pairs(&rtp.ports));
+    let channels = config.rtp.as_ref().map_or(0, |rtp| media::pairs(&rtp.ports));
     let needs = Needs { shards: layout.shards.len(), media_shards: layout.media_shards(), channels };
     probe(needs).map_err(|error| Failure { code: ProbeError::STATUS, message: error.to_string() })?;
     for plan in &layout.shards {
@@ -86,12 +85,12 @@ pub fn start(program: Program, config: &Config) -> Result<Running, Failure> {
             Failure::usage(format_args!("media = `{directory}`: the directory of sound files cannot be used: {error}"))
         })?;
         (files, threads) = (Some(end), started);
-        let shards = layout.media_shards();
+        let (shards, start) = (layout.media_shards(), MediaPlan::clocks());
         for number in 0..shards {
             let (wake, commands) = rt::signal();
             let (end, server) = mesh::pair(wake);
             ends.push(end);
-            media.push_back(MediaPlan { config: config.clone(), number, shards, server, commands });
+            media.push_back(MediaPlan { config: config.clone(), number, shards, start, server, commands });
         }
     }
     let mut front = Some(FrontPlan {
@@ -150,12 +149,6 @@ async fn serve(context: Context, front: Option<FrontPlan>, media: Option<MediaPl
         media.await;
     }
     result
-}
-
-/// RTP ports go in pairs: even and odd.
-pub(super) fn pairs(ports: &RangeInclusive<u16>) -> u32 {
-    let first = u32::from(ports.start().next_multiple_of(2));
-    (u32::from(*ports.end()) + 1).saturating_sub(first) / 2
 }
 
 const fn exit_code(error: &StartError) -> u8 {

@@ -31,6 +31,8 @@ pub struct Pair {
     pub rtp: SocketId,
     /// Socket of the odd port above it.
     pub rtcp: SocketId,
+    /// Address they are bound to.
+    pub ip: IpAddr,
     /// The even port.
     pub port: u16,
 }
@@ -73,7 +75,7 @@ pub(super) struct Completion {
 
 /// All RTP and RTCP sockets of a shard.
 pub struct MediaRing {
-    ring: IoUring,
+    pub(super) ring: IoUring,
     pub(super) groups: [BufferGroup; 2],
     /// What every receive asks for: the peer's address, no control data. Read by the kernel when a receive is submitted.
     header: Box<libc::msghdr>,
@@ -85,8 +87,8 @@ pub struct MediaRing {
     arena_used: usize,
     pub(super) sockets: Sockets,
     /// Sockets per pair, by half the even port.
-    pair_uses: Box<[u8]>,
-    ports: PortPool,
+    pub(super) pair_uses: Box<[u8]>,
+    pub(super) ports: PortPool,
     pub(super) arrivals: Vec<Completion>,
     pub(super) cursor: usize,
     pub(super) held: [Vec<Held>; 2],
@@ -167,7 +169,7 @@ impl MediaRing {
             }
         };
         match self.install_one(ip, port, rtcp, PacketSize::Small) {
-            Ok(rtcp) => Ok(Pair { rtp, rtcp, port }),
+            Ok(rtcp) => Ok(Pair { rtp, rtcp, ip, port }),
             Err(error) => {
                 // The port comes back when this one has been released.
                 self.close_socket(rtp);
@@ -180,7 +182,7 @@ impl MediaRing {
         let place = self.sockets.next_place().ok_or(OpenError::NoPlace)?;
         self.ring.submitter().register_files_update(place, &[fd.as_raw_fd()]).map_err(|source| OpenError::Socket { ip, source })?;
         let open = Open::new(fd, ip.is_ipv4(), pair, size);
-        let id = self.sockets.insert(open).ok_or(OpenError::NoPlace)?;
+        let id = self.sockets.insert(open).map_err(|_| OpenError::NoPlace)?;
         if let Some(uses) = self.pair_uses.get_mut(usize::from(pair / 2)) {
             *uses += 1;
         }
@@ -238,7 +240,7 @@ impl MediaRing {
     pub fn set_packet_size(&mut self, id: SocketId, size: PacketSize) {
         let changed = self.sockets.change(id, |open| {
             let old = std::mem::replace(&mut open.size, size);
-            old != size && !open.closing
+            old != size && open.receives()
         });
         if changed == Some(true) {
             self.cancel(id);
@@ -262,7 +264,7 @@ impl MediaRing {
 
     /// Queues the receive of a socket. Left for the next slot if the ring cannot take it.
     pub(super) fn arm(&mut self, id: SocketId) {
-        let Some(size) = self.sockets.get(id).filter(|open| open.armed.is_none() && !open.closing).map(|open| open.size) else { return };
+        let Some(size) = self.sockets.get(id).filter(|open| open.armed.is_none() && open.receives()).map(|open| open.size) else { return };
         let header = &raw const *self.header;
         let entry = opcode::RecvMsgMulti::new(types::Fixed(id.place), header, u16::from(size.group())).build().user_data(token(
             Kind::Receive,
@@ -277,7 +279,7 @@ impl MediaRing {
     }
 
     /// Asks for the end of the receive that is armed, if one is. False if the ring cannot take the request.
-    fn cancel(&mut self, id: SocketId) -> bool {
+    pub(super) fn cancel(&mut self, id: SocketId) -> bool {
         let Some(armed) = self.sockets.get(id).and_then(|open| open.armed) else { return true };
         let entry = opcode::AsyncCancel::new(token(Kind::Receive, armed.group(), id))
             .build()
@@ -418,9 +420,8 @@ impl MediaRing {
                 }
                 continue;
             }
-            // Only the table's reference keeps the socket alive beside its descriptor. The place exists, so it is not refused.
-            let _ = self.ring.submitter().register_files_update(id.place, &[-1]);
-            let Some(open) = self.sockets.remove(id) else { continue };
+            // Only the table's reference keeps the socket alive beside its descriptor.
+            let Some(open) = self.let_go(id) else { continue };
             let pair = open.pair;
             drop(open);
             let Some(uses) = self.pair_uses.get_mut(usize::from(pair / 2)) else { continue };

@@ -19,6 +19,7 @@
 
 mod buffers;
 mod counters;
+mod handover;
 mod media;
 mod memory;
 mod ports;
@@ -31,6 +32,7 @@ mod tests;
 mod token;
 
 pub use counters::Counters;
+pub use handover::Loose;
 pub use media::{MediaRing, OpenError, Pair};
 pub use ports::{PortError, PortPool};
 pub use probe::{Needs, ProbeError, probe};

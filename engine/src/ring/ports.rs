@@ -71,6 +71,16 @@ impl PortPool {
         }
     }
 
+    /// A pair in use leaves this pool for another one.
+    pub fn give_away(&mut self) {
+        self.pairs = self.pairs.saturating_sub(1);
+    }
+
+    /// A pair in use comes from another pool.
+    pub fn take_over(&mut self) {
+        self.pairs += 1;
+    }
+
     /// Puts a pair back after use.
     pub fn give_back(&mut self, port: u16, now: Instant) {
         debug_assert!(!self.free.iter().any(|(free, _)| *free == port));

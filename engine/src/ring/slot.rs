@@ -117,11 +117,11 @@ impl MediaRing {
         }
         match self.sockets.change(id, |open| {
             open.armed = None;
-            open.closing
+            (open.closing, open.parting)
         }) {
-            Some(true) => self.release.push(id),
-            Some(false) => self.rearm.push(id),
-            None => {}
+            Some((true, _)) => self.release.push(id),
+            Some((false, false)) => self.rearm.push(id),
+            Some((false, true)) | None => {}
         }
     }
 

@@ -44,7 +44,7 @@ impl PacketSize {
 #[derive(Debug)]
 pub(super) struct Open {
     /// Closed when this is dropped, after the ring's table let go of it.
-    _fd: OwnedFd,
+    pub fd: OwnedFd,
     pub ipv4: bool,
     /// The even port of its pair.
     pub pair: u16,
@@ -53,12 +53,19 @@ pub(super) struct Open {
     pub armed: Option<PacketSize>,
     /// The socket goes as soon as nothing is armed.
     pub closing: bool,
+    /// The socket goes to another ring as soon as nothing is armed.
+    pub parting: bool,
 }
 
 impl Open {
     /// A socket that is not armed yet.
     pub const fn new(fd: OwnedFd, ipv4: bool, pair: u16, size: PacketSize) -> Self {
-        Self { _fd: fd, ipv4, pair, size, armed: None, closing: false }
+        Self { fd, ipv4, pair, size, armed: None, closing: false, parting: false }
+    }
+
+    /// Packets of it are wanted here.
+    pub const fn receives(&self) -> bool {
+        !self.closing && !self.parting
     }
 }
 
@@ -85,11 +92,12 @@ impl Sockets {
         self.free.front().copied()
     }
 
-    pub fn insert(&mut self, open: Open) -> Option<SocketId> {
-        let place = self.free.pop_front()?;
-        let entry = self.places.get_mut(place as usize)?;
+    /// Puts a socket into the next place. Without one it comes back.
+    pub fn insert(&mut self, open: Open) -> Result<SocketId, Open> {
+        let Some(place) = self.free.pop_front() else { return Err(open) };
+        let Some(entry) = self.places.get_mut(place as usize) else { return Err(open) };
         entry.open = Some(open);
-        Some(SocketId { place, generation: entry.generation })
+        Ok(SocketId { place, generation: entry.generation })
     }
 
     pub fn get(&self, id: SocketId) -> Option<&Open> {

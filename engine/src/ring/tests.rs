@@ -301,3 +301,60 @@ fn a_stall_ends_without_loss_or_storm() {
     }));
     assert!(ring.counters().no_buffers <= 3 * 40, "{:?}", ring.counters());
 }
+
+#[test]
+fn sockets_go_from_ring_to_ring_with_what_waits_in_them() {
+    for ip in ips() {
+        let mut rings = [ring(4), ring(4)];
+        let mut pair = rings[0].open(ip, PacketSize::Small, Instant::now()).unwrap();
+        let phone = UdpSocket::bind((ip, 0)).unwrap();
+        let (mut got, mut sent) = (Vec::new(), 0u32);
+        let say = |sent: &mut u32| {
+            phone.send_to(&sent.to_be_bytes(), (ip, pair.port)).unwrap();
+            *sent += 1;
+        };
+        for round in 0..20 {
+            let (from, to) = (round % 2, 1 - round % 2);
+            let before = rings.each_ref().map(MediaRing::ports);
+            say(&mut sent);
+            say(&mut sent);
+            rings[from].part(pair);
+            say(&mut sent);
+            let mut loose = None;
+            assert!(slots_until(&mut rings[from], |ring| {
+                say(&mut sent);
+                got.extend(slot(ring).into_iter().map(|(socket, peer, bytes)| {
+                    assert_eq!((socket, peer), (pair.rtp, phone.local_addr().unwrap()));
+                    u32::from_be_bytes(bytes.try_into().unwrap())
+                }));
+                loose = ring.take(pair);
+                loose.is_some()
+            }));
+            assert_eq!(rings[from].sockets(), 0);
+            say(&mut sent);
+            say(&mut sent);
+            let there = rings[to].adopt(loose.unwrap()).unwrap();
+            assert_eq!((there.port, there.ip), (pair.port, ip));
+            assert_eq!(rings[from].ports(), (before[from].0, before[from].1 - 1));
+            assert_eq!(rings[to].ports(), (before[to].0, before[to].1 + 1));
+            assert!(rings[from].take(pair).is_none(), "it is gone");
+            pair.rtp = there.rtp;
+            pair.rtcp = there.rtcp;
+            let all = sent as usize;
+            assert!(slots_until(&mut rings[to], |ring| {
+                got.extend(slot(ring).into_iter().map(|(_, _, bytes)| u32::from_be_bytes(bytes.try_into().unwrap())));
+                got.len() >= all
+            }));
+        }
+        assert_eq!(got, (0..sent).collect::<Vec<_>>(), "all of them, once, in order");
+        // Closed while it parts, it is closed.
+        rings[0].part(pair);
+        rings[0].close(pair);
+        assert!(slots_until(&mut rings[0], |ring| {
+            slot(ring);
+            ring.sockets() == 0
+        }));
+        assert!(rings[0].take(pair).is_none());
+        UdpSocket::bind((ip, pair.port)).unwrap();
+    }
+}

@@ -219,7 +219,7 @@ pub const TABLE: &[Setting] = &[
         aliases: &[("maxworker", Some(Rtp))],
         value: Some("SPEC"),
         default: Some("all"),
-        help: "CPUs to use: `all`, a number, or a list such as 2,3,6-9. The first one signals, the others carry media.",
+        help: "CPUs to use: `all`, a number, or a list such as 2,3,6-9. The first one signals, the others carry media; one listed twice carries two shards.",
         of: ALL,
     },
     Setting { name: "max-calls", aliases: &[], value: Some("N"), default: Some("20000"), help: "Live dialogs at most.", of: SIP },

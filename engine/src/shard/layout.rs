@@ -38,7 +38,7 @@ pub enum Cores {
     All,
     /// A number: that many of them, lowest first.
     Count(usize),
-    /// A list such as `2,3,6-9`, or `3-3` for a single one: these, in this order.
+    /// A list such as `2,3,6-9`, or `3-3` for a single one: these, in this order. A CPU listed twice carries two shards.
     List(Vec<usize>),
 }
 
@@ -64,9 +64,6 @@ pub enum LayoutError {
         /// What there is.
         allowed: Vec<usize>,
     },
-    /// The same CPU twice.
-    #[error("cores: CPU {0} is listed twice")]
-    Twice(usize),
     /// The kernel tells no CPU.
     #[error("the kernel does not tell which CPUs this process may use")]
     NoCpu,
@@ -104,9 +101,6 @@ impl FromStr for Cores {
                 return Err(unreadable());
             }
             for cpu in first..=last {
-                if list.contains(&cpu) {
-                    return Err(LayoutError::Twice(cpu));
-                }
                 list.push(cpu);
             }
         }
@@ -127,12 +121,14 @@ pub struct ShardPlan {
     pub front: bool,
     /// It carries media, as this one of the media shards, counted from 0.
     pub media: Option<usize>,
+    /// Another shard runs on the same CPU.
+    pub shares_cpu: bool,
 }
 
 impl ShardPlan {
     /// True when media has this CPU for itself, so that real-time priority starves nobody of ours.
     pub const fn media_only(&self) -> bool {
-        self.media.is_some() && !self.front
+        self.media.is_some() && !self.front && !self.shares_cpu
     }
 }
 
@@ -153,7 +149,14 @@ impl Layout {
         let Some((&first, rest)) = cpus.split_first() else { return Err(LayoutError::NoCpu) };
         let alone = program.has_media() && rest.is_empty();
         let front = if alone && program == Program::Rtp { "rtp" } else { program.front_name() };
-        let mut shards = vec![ShardPlan { index: 0, cpu: first, name: format!("{front}-00"), front: true, media: alone.then_some(0) }];
+        let mut shards = vec![ShardPlan {
+            index: 0,
+            cpu: first,
+            name: format!("{front}-00"),
+            front: true,
+            media: alone.then_some(0),
+            shares_cpu: false,
+        }];
         if program.has_media() {
             shards.extend(rest.iter().enumerate().map(|(number, &cpu)| ShardPlan {
                 index: number + 1,
@@ -161,7 +164,12 @@ impl Layout {
                 name: format!("rtp-{number:02}"),
                 front: false,
                 media: Some(number),
+                shares_cpu: false,
             }));
+        }
+        let used: Vec<usize> = shards.iter().map(|plan| plan.cpu).collect();
+        for plan in &mut shards {
+            plan.shares_cpu = used.iter().filter(|cpu| **cpu == plan.cpu).count() > 1;
         }
         Ok(Self { shards })
     }
@@ -227,6 +235,13 @@ mod tests {
     }
 
     #[test]
+    fn a_cpu_listed_twice_carries_two_shards_and_neither_has_it_alone() {
+        let layout = Layout::new(Program::Rtp, &Cores::List(vec![0, 1, 1]), &[0, 1]).unwrap();
+        assert_eq!(layout.shards.iter().map(|plan| (plan.cpu, plan.media)).collect::<Vec<_>>(), [(0, None), (1, Some(0)), (1, Some(1))]);
+        assert!(layout.shards.iter().all(|plan| !plan.media_only()));
+    }
+
+    #[test]
     fn programs_without_media_have_one_shard() {
         for program in [Program::Sip, Program::Control] {
             assert_eq!(names(program, &Cores::All, &[0, 1, 2]).len(), 1);
@@ -242,7 +257,7 @@ mod tests {
         for bad in ["", "0", "a", "1-", "3-1", "1,,2", "0-99999999999", "0-9999999"] {
             assert!(matches!(bad.parse::<Cores>(), Err(LayoutError::Unreadable(_))), "{bad}");
         }
-        assert_eq!("1,0-2".parse::<Cores>(), Err(LayoutError::Twice(1)));
+        assert_eq!("1,0-2".parse(), Ok(Cores::List(vec![1, 0, 1, 2])));
     }
 
     #[test]
