@@ -1,7 +1,7 @@
 //! SIP sockets: UDP, one per address, IPv4 and IPv6, read in batches; TCP beside each.
 //!
 //! ```text
-//! idle: await one datagram ──► busy: recvmmsg, handle, sendmmsg, 1 ms ──► 20 empty rounds ──► idle
+//! idle: await a datagram ──► recvmmsg, handle, sendmmsg ──► took two or more: 1 ms, again ──► else idle
 //! ```
 //! Shape:  [`Listener::bind`], then [`Listener::run`] as a task of the shard; answers go through [`Listener::queue`] and
 //!         [`Listener::flush`], also from other tasks. An idle socket costs nothing, a busy one 5 µs a message.
