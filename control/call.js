@@ -107,6 +107,14 @@ class Call extends CallMedia {
     else await this.dialog.act("ack", { sdp: await this.session.answer(them, this.metadata.codecs) });
   }
 
+  /** Their offer in a reliable 18x to an INVITE of ours without one: our answer goes in the PRACK (RFC 3262 §5). */
+  async owed(them) {
+    const sdp = await this.session.answer(them, this.metadata.codecs);
+    const reply = await this.dialog.act("ack", { sdp });
+    // Not reliable: it was no offer yet, and comes again in the 200.
+    if (reply.code >= 300) this.session.local = undefined;
+  }
+
   /** 486 Busy Here. */
   busy() {
     return this.hangup("busy");

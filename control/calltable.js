@@ -4,7 +4,7 @@
  *   snapshot ─► known call ───────────────► its progress
  *            ─► ended a while ago ────────► dropped
  *            ─► ours, Call-ID not told yet ► kept until the INVITEs under way are answered
- *            ─► new ──────────────────────► new call, `onnewcall`
+ *            ─► new ──────────────────────► new call, `onnewcall`; with `replaces` in the place of another, replace.js
  *            ─► in mid-call ──────────────► taken over without `onnewcall` (we were restarted)
  *
  * Shape:  at most `max` calls; the last 4096 ended Call-IDs are remembered, against late repetitions.
@@ -14,6 +14,7 @@
 
 const Call = require("./call.js");
 const { OFFERS } = require("./progress.js");
+const replace = require("./replace.js");
 
 /** 128 ends a second for the 32 s that a SIP server may go on repeating an event. */
 const ENDED_MAX = 4096;
@@ -147,7 +148,11 @@ class CallTable {
       return;
     }
     call.history = "New call";
-    this.arrived(call);
+    const replaced = this.#calls.get(info.replaces);
+    if (replaced && replaced !== call) {
+      call.callinfo = { ...info };
+      this.#control.track(replace.start(call, replaced));
+    } else this.arrived(call);
     call.progress.handle(info);
   }
 }

@@ -39,6 +39,23 @@ declare namespace projectcontrol {
     ha1?: string;
   }
 
+  /** What `PUT /dir/{domain}` of project-sip takes beside the users. */
+  interface DomainSettings {
+    authentication?:
+      | "challenge"
+      | "none"
+      | {
+          policy?: "challenge" | "trusted" | "none";
+          /** Networks that are not asked: `192.0.2.0/24`. */
+          trusted?: string[];
+          algorithms?: ("MD5" | "SHA-256" | "SHA-512-256")[];
+          qop?: ("auth" | "auth-int")[];
+          proxy?: boolean;
+          /** SIP MESSAGE is taken; true once `onmessage` is set. */
+          messages?: boolean;
+        };
+  }
+
   interface Party {
     user: string;
     domain?: string;
@@ -430,10 +447,11 @@ declare namespace projectcontrol {
     set onreporting(callback: CallCallback);
     set onreg(callback: (registration: Registration) => unknown);
     set ondereg(callback: (registration: Registration) => unknown);
-    /** Text of a phone (SIP MESSAGE), where the domain has `authentication: { messages: true }`. */
+    /** Text of a phone (SIP MESSAGE); domains that `directory` names after this is set take them. */
     set onmessage(callback: (message: Message) => unknown);
 
-    directory(domain: string, users: User[]): Promise<boolean>;
+    /** Users of a domain and, if not the usual, whom it asks for a password. */
+    directory(domain: string, users: User[], settings?: DomainSettings): Promise<boolean>;
     newcall(request: NewCall | string): Call;
     /** Calls `from`; when that answers, runs `onnewcall` as if it had dialled `to`. */
     connect(request: NewCall & { from: string | Party }): Promise<Call>;

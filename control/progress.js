@@ -59,7 +59,7 @@ class Progress {
 
     if (!seen.ring && this.#seen.ring) this.#rang();
     if (!seen.answered && this.#seen.answered) this.#answered();
-    else if (!info.hangup && !this.#seen.answered) this.#early(info);
+    else if (!info.hangup && !this.#seen.answered) this.#early(info, seen);
     const digits = info.digits ?? (typeof info.dtmf === "string" ? info.dtmf : undefined);
     if (digits) this.pressed(digits);
     if (!info.hangup && seen.answered) {
@@ -110,11 +110,18 @@ class Progress {
     this.#both("onringing");
   }
 
-  #early(info) {
+  /** Before the answer: early media of theirs, and offers in UPDATE or PRACK, which want a description of ours. */
+  #early(info, seen) {
     const call = this.#call;
-    if (call.originator && info.event === "progress" && call.session.local && call.session.changed(info.sdp?.them)) {
-      call.metadata.family.progress(info.sdp.them);
+    if (OFFERS.has(info.event)) {
+      if (call.session.local) this.#reinvited(info, seen);
+      return;
     }
+    if (!call.originator || info.event !== "progress" || !call.session.changed(info.sdp?.them)) return;
+    this.#guarded(async () => {
+      if (!call.session.local) await call.owed(info.sdp.them);
+      await call.metadata.family.progress(info.sdp.them);
+    });
   }
 
   #answered() {

@@ -141,7 +141,7 @@ class ProjectControl {
 
   /** A SIP server answers again: it may know nothing any more. */
   #sipback(server) {
-    for (const [domain, users] of this.domains) this.track(this.#tell(server, domain, users));
+    for (const domain of this.domains.keys()) this.track(this.#tell(server, domain));
     this.track(this.audit.server(server));
   }
 
@@ -149,28 +149,34 @@ class ProjectControl {
    * Tells the SIP server the users of a domain, and that we control it; replaces what it knew. Asked again until it is there.
    * @param {string} domain
    * @param {Array<{username: string, secret?: string, ha1?: string}>} users
+   * @param {{authentication?: string|object}} [settings] Whom the domain asks for a password, as `PUT /dir/{domain}` has it. With an
+   *   `onmessage` set, `messages` is true unless said otherwise.
    * @returns {Promise<boolean>} `true` when taken, `false` if the SIP server refuses it.
    * @throws {TypeError} Wrong arguments.
    */
-  directory(domain, users) {
+  directory(domain, users, settings = {}) {
     if (typeof domain !== "string" || domain === "") throw new TypeError("directory needs a domain");
     if (!Array.isArray(users)) throw new TypeError("directory needs an array of users");
-    this.domains.set(domain, users);
-    return this.track(this.#directory(domain, users));
+    this.domains.set(domain, { users, settings });
+    return this.track(this.#directory(domain));
   }
 
-  async #directory(domain, users) {
+  async #directory(domain) {
     // With port 0 our address is known only once we listen, and `run` may come a line later.
     await Promise.resolve();
     if (this.us.port === 0) await this.#running;
     await this.sippool.ready();
-    const taken = await Promise.all(this.sippool.servers.map((server) => this.#tell(server, domain, users)));
+    const taken = await Promise.all(this.sippool.servers.map((server) => this.#tell(server, domain)));
     return taken.every(Boolean);
   }
 
-  async #tell(server, domain, users) {
+  async #tell(server, domain) {
+    const { users, settings } = this.domains.get(domain);
+    let { authentication } = settings;
+    // Written as a word it leaves no room for more.
+    if (typeof authentication !== "string" && this.callbacks.list("onmessage").length > 0) authentication = { messages: true, ...authentication };
     for (let waited = false; ; waited = true) {
-      const reply = await this.sippeer.request("PUT", `/dir/${encodeURIComponent(domain)}`, { control: this.urlfor(server), users }, { server });
+      const reply = await this.sippeer.request("PUT", `/dir/${encodeURIComponent(domain)}`, { control: this.urlfor(server), users, authentication }, { server });
       if (!reply.unreachable) {
         const taken = reply.code < 300;
         this.host.log(taken ? "info" : "error", `directory ${domain}: ${taken ? `${users.length} users` : reply.message}`);

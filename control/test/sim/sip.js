@@ -137,7 +137,11 @@ class Sip extends Server {
         // Without an offer of theirs, their answer comes in the ACK.
         if (!state.sdp.them?.m) state.sdp.them = this.late ?? Sip.sdp(20002, body.sdp.m[0].payloads.slice(0, 1));
         this.phone(callid, { answered: true }, "answered");
+        // RFC 3891 §3: the dialog it takes over ends with its 200.
+        if (state.replaces) this.hangup(state.replaces);
         return {};
+      case "ack":
+        return this.unreliable ? conflict : {};
       case "hangup":
         if (this.confirms) {
           const code = state.answered ? 0 : body.code ?? 487;
