@@ -25,8 +25,9 @@ async function voicemail(call, { file, greeting, beep, maxduration = MAX_MS, min
   if (greeting) await call.playtoend(greeting, MAX_MS);
   if (beep) await call.playtoend(beep, SPARE_MS);
   const ended = finished(call, file);
-  if (call.hungup || !(await call.record({ file, format, maxduration, minduration, finishbelowpower: silence }))) return undefined;
+  // Before, not after: a digit may come with the first word of the message.
   call.cleartelevents();
+  if (call.hungup || !(await call.record({ file, format, maxduration, minduration, finishbelowpower: silence }))) return undefined;
   const how = await Promise.race([ended, pressed(call, maxduration), over(call, maxduration)]);
   if (how.reason === "#") {
     await call.stoprecord(file);

@@ -68,6 +68,7 @@ sources![
     "registration.js",
     "relearn.js",
     "rescue.js",
+    "replace.js",
     "ringgroup.js",
     "routes.js",
     "sdp.js",

@@ -15,15 +15,20 @@ fn survives(source: &str) -> (String, Status) {
 }
 
 fn survives_with(source: &str, limits: Limits) -> (String, Status) {
-    let source = format!(
+    let source = &format!(
         "{source}
         setTimeout(() => require('projectcontrol').host.request({{ host: '127.0.0.1', port: Number(process.env.RESULT_PORT),
-            method: 'POST', path: '/', headers: {{}}, body: 'alive', timeoutms: 1000 }}), 100);"
+            method: 'POST', path: '/', headers: {{}}, body: 'alive', timeoutms: 20000 }}), 100);"
     );
+    survives_until_told(source, limits)
+}
+
+/// The same, of a script that posts by itself.
+fn survives_until_told(source: &str, limits: Limits) -> (String, Status) {
     logged(async move {
         let (port, result) = outcome().await;
         let engine =
-            ControlEngine::start(Options { limits, ..options(text(&source), &[("RESULT_PORT", &port.to_string())]) }).await.unwrap();
+            ControlEngine::start(Options { limits, ..options(text(source), &[("RESULT_PORT", &port.to_string())]) }).await.unwrap();
         let Outcome(body) = result.await.unwrap();
         assert_eq!(body, "alive");
         let status = engine.status();
@@ -105,13 +110,18 @@ async function main() {{
   await projectcontrol.run();
   for (const to of ["loop", "fine"]) {{
     const body = JSON.stringify({{ callid: to, seq: 1, to, from: "1000", domain: "d" }});
-    await host.request({{ host: "127.0.0.1", port: projectcontrol.us.port, method: "PUT", path: "/dialog/" + to, headers: {{}}, body, timeoutms: 1000 }});
+    await host.request({{ host: "127.0.0.1", port: projectcontrol.us.port, method: "PUT", path: "/dialog/" + to, headers: {{}}, body, timeoutms: 20000 }});
   }}
-  setTimeout(() => console.log("asked: " + asked.join("; ")), 90);
+  const told = setInterval(() => {{
+    if (asked.length < 2) return;
+    clearInterval(told);
+    console.log("asked: " + asked.join("; "));
+    host.request({{ host: "127.0.0.1", port: Number(process.env.RESULT_PORT), method: "POST", path: "/", headers: {{}}, body: "alive", timeoutms: 20000 }});
+  }}, 5);
 }}
 main();"#
     );
-    let (log, status) = survives(&script);
+    let (log, status) = survives_until_told(&script, tight());
     assert!(log.contains(r#"/dialog/hangup {"callid":"loop","code":500}"#), "{log}");
     assert!(log.contains(r#"/dialog/ring {"callid":"fine"}"#), "{log}");
     assert!(log.contains("call loop: stopped: "), "{log}");
