@@ -133,6 +133,9 @@ impl Bed {
     }
 
     fn fetch(&mut self) {
+        // A slot for the goodbyes of channels that are closed: only then are they gone.
+        self.media.begin(self.now);
+        self.media.run();
         while let Some(output) = self.media.poll_output() {
             if let Output::Closed(key) = output {
                 let before = self.open.len();

@@ -7,20 +7,22 @@
 //! Shape:  in a box made by the command that makes the channel clocked; about 18 KiB, most of it packets that may wait.
 //! Units:  frames of 20 ms at 8 or 16 kHz; times in ms since the shard began.
 //! Errors: none; what cannot be decoded is made up.
+//! Losses: iLBC's decoder makes them up itself; that of G.722 follows what was made up, and takes it back if the packet was only
+//!         late.
 //! Not here: who hears whom (`media::group`), when (`media::tick`).
 
-use dsp::Kernels;
 use dsp::dtmf::{Detector, Event};
-use dsp::plc::{Narrow, Wide};
 use dsp::silence::{Comfort, Sid};
+use dsp::{Kernels, g722};
 use heapless::Vec;
 
 use super::Coders;
+use super::conceal::Conceal;
 use super::frame::{FRAME_MAX, Frame, Gain, RateState};
 use crate::clock::{Play, Rate, Record};
 use crate::format::Codec;
 use crate::jitter::{Bounds, JitterBuffer, Next};
-use crate::media::{ChannelKey, Decoded, Decoders};
+use crate::media::{ChannelKey, Decoded, Decoders, Follow};
 use crate::telephone_event::Heard;
 
 /// Longest payload that is played: 60 ms of L16 at 16 kHz is more than a packet holds.
@@ -33,20 +35,15 @@ const FIFO: usize = 960;
 /// Part of a frame.
 #[derive(Debug, Clone, Copy)]
 enum Part {
-    Sound { decoded: Decoded, codec: Codec, splice: bool },
+    Sound {
+        decoded: Decoded,
+        codec: Codec,
+        splice: bool,
+    },
     MadeUp(u32),
+    /// Made up by the decoder itself.
+    Conceals(Decoded),
     Quiet(u32),
-}
-
-/// Concealment at the rate of the stream.
-#[derive(Debug, Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives in the box of its channel, and changes with the codec, where nothing may be allocated"
-)]
-enum Concealer {
-    Narrow(Narrow),
-    Wide(Wide),
 }
 
 /// The state.
@@ -84,8 +81,6 @@ pub struct Clocked {
     pub recorders: std::vec::Vec<Recording>,
     /// Listens for digits in what is heard.
     pub listener: Option<Box<Listener>>,
-    /// Frames that were made up.
-    pub concealed: u64,
     /// Its own stream: number and timestamp of the next packet, and whether it begins a talkspurt.
     pub sequence: u64,
     /// See `sequence`.
@@ -99,10 +94,13 @@ pub struct Clocked {
     fifo: [i16; FIFO],
     filled: usize,
     rate: Rate,
-    concealer: Concealer,
+    conceal: Conceal,
+    /// Codec of what was played last.
+    codec: Option<Codec>,
+    /// The decoder of G.722 before it followed what was made up.
+    before: Option<g722::Decoder>,
     comfort: Comfort,
     noisy: bool,
-    made_up: u32,
 }
 
 /// A recorder and what it needs.
@@ -207,7 +205,6 @@ impl Clocked {
             player_rate: RateState::Idle,
             recorders: std::vec::Vec::new(),
             listener: None,
-            concealed: 0,
             sequence: 1 << 16,
             timestamp: 0,
             marker: true,
@@ -217,10 +214,11 @@ impl Clocked {
             fifo: [0; FIFO],
             filled: 0,
             rate: Rate::Narrow,
-            concealer: Concealer::Narrow(Narrow::new()),
+            conceal: Conceal::new(),
+            codec: None,
+            before: None,
             comfort: Comfort::new(seed),
             noisy: false,
-            made_up: 0,
         })
     }
 
@@ -238,10 +236,14 @@ impl Clocked {
             }
             let (part, ticks) = match self.jitter.next(need, now_ms, &mut octets) {
                 Next::Sound { codec, octets: len, ticks, splice } => {
+                    let before = self.before.take();
+                    if let Some(before) = before.filter(|_| self.jitter.came_after_all()) {
+                        coders.set_g722_decoder(&before);
+                    }
                     let decoded = octets.get(..len).and_then(|payload| decoders.push(key, coders, codec, payload));
                     (decoded.map_or(Part::MadeUp(ticks.min(need)), |decoded| Part::Sound { decoded, codec, splice }), ticks)
                 }
-                Next::Lost(ticks) | Next::Dry(ticks) => (Part::MadeUp(ticks), ticks),
+                Next::Lost(ticks) | Next::Dry(ticks) => (self.lose(key, coders, decoders, ticks), ticks),
                 Next::Quiet(ticks) => (Part::Quiet(ticks), ticks),
                 Next::Noise(len) => {
                     if let Some(sid) = octets.get(..len).and_then(Sid::parse) {
@@ -257,13 +259,38 @@ impl Clocked {
         }
     }
 
+    /// How lost time is made up.
+    fn lose(&mut self, key: ChannelKey, coders: &mut Coders, decoders: &mut Decoders, ticks: u32) -> Part {
+        match self.codec {
+            Some(Codec::Ilbc(mode)) if (ticks as usize).is_multiple_of(mode.samples()) => {
+                let frames = ticks as usize / mode.samples();
+                decoders.push_lost(key, coders, mode, frames).map_or(Part::MadeUp(ticks), Part::Conceals)
+            }
+            Some(Codec::G722) => {
+                self.before.get_or_insert(*coders.g722());
+                Part::MadeUp(ticks)
+            }
+            _ => Part::MadeUp(ticks),
+        }
+    }
+
     /// Second half: the frame that is heard, once the decoders have run.
-    pub fn assemble(&mut self, kernels: &Kernels, decoders: &Decoders) {
+    pub fn assemble(&mut self, key: ChannelKey, coders: &Coders, kernels: &Kernels, decoders: &Decoders, follow: &mut Follow) {
+        let last = self.parts.len().saturating_sub(1);
         for index in 0..self.parts.len() {
             let Some(part) = self.parts.get(index).copied() else { break };
             match part {
                 Part::Sound { decoded, codec, splice } => self.put(decoders.samples(decoded), codec, splice),
-                Part::MadeUp(ticks) => self.make_up(self.samples(ticks)),
+                Part::MadeUp(ticks) => {
+                    // What was decoded in this slot came before what the decoder follows, so only the last part can be that.
+                    let shadow = (index == last && self.codec == Some(Codec::G722)).then(|| self.conceal.heard_wide()).flatten();
+                    let shadow = shadow.map(|heard| coders.g722().shadow(heard));
+                    let made = self.make_up(self.samples(ticks));
+                    if let Some(shadow) = shadow {
+                        follow.push(key, &shadow, made);
+                    }
+                }
+                Part::Conceals(decoded) => self.put_made(decoders.samples(decoded)),
                 Part::Quiet(ticks) => self.rest(self.samples(ticks)),
             }
         }
@@ -299,10 +326,7 @@ impl Clocked {
     /// What its voice would go on with if it left now, faded out: for those who stay.
     pub fn farewell(&mut self, kernels: &Kernels) -> Frame {
         self.heard.set_rate(self.rate);
-        match &mut self.concealer {
-            Concealer::Narrow(concealer) => concealer.lost(self.heard.samples_mut()),
-            Concealer::Wide(concealer) => concealer.lost(self.heard.samples_mut()),
-        }
+        self.conceal.go_on(self.heard.samples_mut());
         self.gain.set(0.0);
         self.speak(kernels, self.voice.rate());
         self.voice.clone()
@@ -313,44 +337,36 @@ impl Clocked {
         if rate != self.rate {
             // Another codec: less than 20 ms of the old one wait, and are let go.
             (self.rate, self.filled) = (rate, 0);
-            self.concealer = match rate {
-                Rate::Narrow => Concealer::Narrow(Narrow::new()),
-                Rate::Wide => Concealer::Wide(Wide::new()),
-            };
+            self.conceal.set_rate(rate);
         }
-        self.noisy = false;
+        (self.noisy, self.codec) = (false, Some(codec));
         let room = FIFO - self.filled;
         let samples = samples.get(..room.min(samples.len())).unwrap_or_default();
         let Some(to) = self.fifo.get_mut(self.filled..self.filled + samples.len()) else { return };
         to.copy_from_slice(samples);
-        match &mut self.concealer {
-            Concealer::Narrow(concealer) => {
-                if splice {
-                    concealer.lost(&mut []);
-                }
-                concealer.received(to);
-            }
-            Concealer::Wide(concealer) => {
-                if splice {
-                    concealer.lost(&mut []);
-                }
-                concealer.received(to);
-            }
-        }
+        self.conceal.received(to, splice);
         self.filled += samples.len();
     }
 
-    fn make_up(&mut self, samples: usize) {
-        let Some(to) = self.fifo.get_mut(self.filled..(self.filled + samples).min(FIFO)) else { return };
-        match &mut self.concealer {
-            Concealer::Narrow(concealer) => concealer.lost(to),
-            Concealer::Wide(concealer) => concealer.lost(to),
-        }
+    /// Samples that a decoder made up.
+    fn put_made(&mut self, samples: &[i16]) {
+        let samples = samples.get(..(FIFO - self.filled).min(samples.len())).unwrap_or_default();
+        let Some(to) = self.fifo.get_mut(self.filled..self.filled + samples.len()) else { return };
+        to.copy_from_slice(samples);
+        self.conceal.decoded(to);
+        self.filled += samples.len();
+    }
+
+    fn make_up(&mut self, samples: usize) -> &[i16] {
+        let Some(to) = self.fifo.get_mut(self.filled..(self.filled + samples).min(FIFO)) else { return &[] };
+        self.conceal.lost(to);
         self.filled += to.len();
-        self.made_up += samples as u32;
-        let frame = self.rate.samples() as u32;
-        self.concealed += u64::from(self.made_up / frame);
-        self.made_up %= frame;
+        to
+    }
+
+    /// Frames that were made up.
+    pub const fn concealed(&self) -> u64 {
+        self.conceal.frames
     }
 
     fn rest(&mut self, samples: usize) {
@@ -360,10 +376,7 @@ impl Clocked {
         } else {
             to.fill(0);
         }
-        match &mut self.concealer {
-            Concealer::Narrow(concealer) => concealer.received(to),
-            Concealer::Wide(concealer) => concealer.received(to),
-        }
+        self.conceal.received(to, false);
         self.filled += to.len();
     }
 

@@ -89,6 +89,16 @@ impl Coders {
         self.encoding.next(slot)
     }
 
+    /// The decoder of G.722.
+    pub const fn g722(&self) -> &g722::Decoder {
+        &self.g722_decoder
+    }
+
+    /// Takes the decoder of G.722 back to where it was.
+    pub const fn set_g722_decoder(&mut self, decoder: &g722::Decoder) {
+        self.g722_decoder = *decoder;
+    }
+
     /// The decoder of a channel.
     pub const fn g722_decoder(channel: &mut Channel) -> Option<&mut g722::Decoder> {
         Some(&mut channel.coders.g722_decoder)

@@ -108,6 +108,11 @@ impl Gain {
         Self { now: 0.0, target }
     }
 
+    /// `factor` from the first sample on.
+    pub const fn steady(factor: f32) -> Self {
+        Self { now: factor, target: factor }
+    }
+
     /// Glides to another factor within the next frame.
     pub const fn set(&mut self, target: f32) {
         self.target = target;

@@ -11,6 +11,7 @@
 
 mod clocked;
 mod coders;
+mod conceal;
 mod frame;
 mod quality;
 mod rtcp_state;

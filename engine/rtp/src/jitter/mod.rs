@@ -55,7 +55,7 @@ pub enum Next {
     },
     /// So much sound was lost: it is made up for.
     Lost(u32),
-    /// Nothing is there: made up for, and if it comes it is played.
+    /// Nothing is there: made up for, and if it comes it is played. As `Lost`, it may be more than was asked for, up to a frame.
     Dry(u32),
     /// Nobody speaks; noise if it was described.
     Quiet(u32),
@@ -95,6 +95,10 @@ pub struct JitterBuffer {
     splice: bool,
     /// The sender said that nothing more comes.
     ended: bool,
+    /// Ticks of a frame of the codec that was played last; 1 where any part can be.
+    frame: u32,
+    /// What was made up before the last sound had only been late.
+    after_all: bool,
     /// Least that was to spare in this window, ticks, and how many channel ticks it lasts yet.
     spare: u32,
     window: u32,
@@ -123,6 +127,8 @@ impl JitterBuffer {
             shrink: 0,
             splice: false,
             ended: false,
+            frame: 1,
+            after_all: false,
             spare: u32::MAX,
             window: WINDOW,
             hold: 0,
@@ -246,7 +252,7 @@ impl JitterBuffer {
                         self.stop();
                         continue;
                     }
-                    let ticks = need.min(gap as u32);
+                    let ticks = self.whole(need).min(gap as u32);
                     self.cursor = self.cursor.map(|c| c.wrapping_add(ticks));
                     return Next::Lost(ticks);
                 }
@@ -267,6 +273,8 @@ impl JitterBuffer {
                 }
             }
             let Content::Audio(codec) = first.content else { return self.noise(out) };
+            self.after_all = self.credit > 0;
+            self.frame = codec.frame().map_or(1, |(samples, _)| samples as u32);
             if self.credit > 0 {
                 // It came after all: from now on everything is that much later.
                 self.delay_ms = (self.delay_ms + self.ms(self.credit)).min(self.bounds.max_ms);
@@ -319,11 +327,17 @@ impl JitterBuffer {
         if self.cursor.is_none() {
             return Next::Quiet(need);
         }
+        let need = self.whole(need);
         self.credit += need;
         if self.credit > self.ticks(PAUSE_MS.min(self.bounds.max_ms)) {
             self.stop();
         }
         Next::Dry(need)
+    }
+
+    /// So many ticks in whole frames of what is lost: its decoder makes up no less.
+    const fn whole(&self, need: u32) -> u32 {
+        if self.frame > 1 { need.div_ceil(self.frame) * self.frame } else { need }
     }
 
     fn noise(&mut self, out: &mut [u8]) -> Next {
@@ -367,6 +381,11 @@ impl JitterBuffer {
             (Some(cursor), Some(end)) => end.wrapping_sub(cursor).min(self.ticks(JUMP_MS)),
             _ => self.store.ticks(),
         }
+    }
+
+    /// What was made up before the sound that was last given out was not lost: that sound is it.
+    pub const fn came_after_all(&self) -> bool {
+        self.after_all
     }
 
     /// Clock of the stream.

@@ -291,7 +291,7 @@ impl Media {
             self.groups.leave(group, slot);
         }
         if let Some(channel) = self.table.get_mut(slot) {
-            channel.concealed_before += channel.clock.take().map_or(0, |clock| clock.concealed);
+            channel.concealed_before += channel.clock.take().map_or(0, |clock| clock.concealed());
             channel.sent.release();
             let link = channel.link;
             self.set_link(slot, link);

@@ -50,7 +50,7 @@ use self::tick::Mixing;
 use crate::api::{DigitSource, Event, EventAction, MediaEvent, digit_of_event};
 use crate::packet::rtcp::ntp_of_unix_ms;
 
-pub(crate) use codecs::{Decoded, Decoders};
+pub(crate) use codecs::{Decoded, Decoders, Follow};
 pub use io::{ChannelKey, Config, Forward, Local, Output, Port, Start, Transmit, Verdict};
 pub use moves::Moved;
 
@@ -71,6 +71,7 @@ pub struct Media {
     batch: Batch,
     decoders: Decoders,
     encoders: Encoders,
+    follow: Box<Follow>,
     groups: Groups,
     /// Groups whose tick is in this slot, and how many ticks they missed.
     due: Vec<(u32, u32)>,
@@ -124,6 +125,7 @@ impl Media {
             batch: Batch::new(),
             decoders: Decoders::new(),
             encoders: Encoders::new(),
+            follow: Box::new(Follow::new()),
             groups: Groups::new(),
             due: Vec::new(),
             ticked: 0,
@@ -165,7 +167,8 @@ impl Media {
             decoders.run(kernels, table);
             batch.place(kernels, decoders, encoders, table);
             self.run_ticks();
-            let Self { kernels, table, encoders, .. } = self;
+            let Self { kernels, table, encoders, follow, .. } = self;
+            follow.run(kernels, table);
             encoders.run(kernels, table);
             for transmit in encoders.transmits() {
                 if let Some(channel) = table.by_key(transmit.via) {

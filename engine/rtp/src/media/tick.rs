@@ -13,7 +13,7 @@
 use dsp::Kernels;
 use dsp::mix::Limit;
 
-use super::codecs::{Decoders, Encoders, Leaves, Made};
+use super::codecs::{Decoders, Encoders, Follow, Leaves, Made};
 use super::group::{Group, PHASES};
 use super::table::Table;
 use super::{ChannelKey, Media, Pending};
@@ -116,9 +116,9 @@ impl Media {
     }
 
     fn run_group(&mut self, index: u32) {
-        let Self { groups, table, decoders, encoders, kernels, mixing, outputs, counters, .. } = self;
+        let Self { groups, table, decoders, encoders, follow, kernels, mixing, outputs, counters, .. } = self;
         let Some(group) = groups.get_mut(index) else { return };
-        listen(group, table, decoders, kernels, mixing);
+        listen(group, table, (decoders, follow), kernels, mixing);
         let mut common: [Option<Common>; SHARED] = [None; SHARED];
         let len = group.rate.samples();
         let is_mix = group.members.len() > 1;
@@ -194,7 +194,7 @@ impl Media {
 }
 
 /// What each member says, and the sum of it.
-fn listen(group: &mut Group, table: &mut Table, decoders: &Decoders, kernels: &Kernels, mixing: &mut Mixing) {
+fn listen(group: &mut Group, table: &mut Table, (decoders, follow): (&Decoders, &mut Follow), kernels: &Kernels, mixing: &mut Mixing) {
     let len = group.rate.samples();
     let Some(sum) = mixing.sum.get_mut(..len) else { return };
     match &mut group.farewell {
@@ -206,8 +206,9 @@ fn listen(group: &mut Group, table: &mut Table, decoders: &Decoders, kernels: &K
         None => sum.fill(0),
     }
     for &member in &group.members {
-        let Some(Channel { clock: Some(clock), .. }) = table.get_mut(member) else { continue };
-        clock.assemble(kernels, decoders);
+        let Some(key) = table.key(member) else { continue };
+        let Some(Channel { clock: Some(clock), coders, .. }) = table.get_mut(member) else { continue };
+        clock.assemble(key, coders, kernels, decoders, follow);
         if group.members.len() > 1 {
             clock.speak(kernels, group.rate);
             if clock.speaks {

@@ -90,6 +90,18 @@ impl Decoders {
         Some(Decoded { rows, start, samples })
     }
 
+    /// Lets the decoder of `owner` make up lost frames of iLBC.
+    pub fn push_lost(&mut self, owner: ChannelKey, coders: &mut Coders, mode: ilbc::Mode, frames: usize) -> Option<Decoded> {
+        let samples = frames * mode.samples();
+        let (start, from) = self.room(Rows::Ilbc, samples, 0).filter(|_| coders.has_ilbc(mode))?;
+        for n in 0..frames {
+            // No octets: the frame is lost.
+            self.ilbc.push(owner, coders.decodes(self.slot), from..from, start + n * mode.samples());
+        }
+        self.lanes.get_mut(Rows::Ilbc as usize)?.filled += samples;
+        Some(Decoded { rows: Rows::Ilbc, start, samples })
+    }
+
     /// Where the next samples and octets of some rows come, if so many fit.
     fn room(&self, rows: Rows, samples: usize, octets: usize) -> Option<(usize, usize)> {
         let lane = self.lanes.get(rows as usize)?;

@@ -12,10 +12,12 @@
 
 mod decode;
 mod encode;
+mod follow;
 mod rounds;
 
 pub(crate) use decode::{Decoded, Decoders};
 pub(super) use encode::{Encoders, Leaves, Made};
+pub(crate) use follow::Follow;
 
 use crate::format::Codec;
 
