@@ -179,7 +179,13 @@ impl Client {
         Ok(answer)
     }
 
-    fn bytes(&self, request: &Outgoing<'_>) -> Vec<u8> {
+    /// What one answer may take.
+    pub(crate) fn limits(&self) -> Limits {
+        self.config.limits
+    }
+
+    /// The bytes of a request, with our token.
+    pub(crate) fn bytes(&self, request: &Outgoing<'_>) -> Vec<u8> {
         let mut headers = Vec::with_capacity(request.headers.len() + 1);
         headers.extend_from_slice(request.headers);
         headers.extend(self.authorization.as_deref().map(|value| ("Authorization", value)));
@@ -192,7 +198,8 @@ impl Client {
         }
     }
 
-    async fn connect(&self, url: &Url) -> Result<TcpStream, ClientError> {
+    /// A new connection to the origin of `url`.
+    pub(crate) async fn connect(&self, url: &Url) -> Result<TcpStream, ClientError> {
         let addresses: Vec<SocketAddr> = self.resolver.lookup(url.host(), url.port()).await?;
         let mut last = ClientError::Connect(io::ErrorKind::AddrNotAvailable);
         for address in addresses.into_iter().take(ADDRESSES_TRIED) {
@@ -223,7 +230,8 @@ impl Client {
                 reader.handle_eof().map_err(refused)?;
             }
             if let Some(mut answer) = reader.poll_answer().map_err(refused)? {
-                answer.keep_alive &= written.is_ok() && count > 0;
+                // Bytes past the end belong to no request of ours: the connection is not to be trusted further.
+                answer.keep_alive &= written.is_ok() && count > 0 && !reader.has_rest();
                 return Ok(answer);
             }
         }

@@ -1,27 +1,28 @@
-//! The event queue on the executor: one task that drains it, one short task per delivery.
+//! The event queue on the executor: one task that drains it, and a few connections that carry what comes out.
 //!
 //! ```text
-//!   push ─► queue ─► (wake) run: poll_output ─► Send: task ─► Client::request ─► handle_outcome ─► (wake)
+//!   push ─► queue ─► (wake) run: poll_output ─► Send ─► Pipes ─► handle_outcome ─► (wake)
 //! ```
-//! Shape:  the queue bounds the tasks; its `in_flight_max` must not exceed the client's.
+//! Shape:  the queue bounds what is under way.
 //! Errors: a failed new call is told to `on_failed`, from the `run` task, never from within `push`: the caller may hold
 //!         the SIP core while it pushes.
 //! Stop:   after the latch opens, what is pending has `grace` to go out, so that the last hang-ups are told.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use rt::{Latch, Notify};
 use serde_json::{Map, Value};
 
-use super::{Delivery, Event, EventConfig, EventQueue, Outcome, Output};
-use crate::client::{Client, Outgoing, Url};
+use super::pipe::Pipes;
+use super::{Event, EventConfig, EventQueue, Output};
+use crate::client::Client;
 
 /// The event queue of one executor.
 pub struct Events {
     queue: RefCell<EventQueue>,
-    client: Rc<Client>,
+    pipes: Rc<Pipes>,
     changed: Notify,
     on_failed: Box<dyn Fn(&str)>,
 }
@@ -29,8 +30,17 @@ pub struct Events {
 impl Events {
     /// A queue that sends by `client` and tells `on_failed` the Call-ID of each new call that control could not be told.
     pub fn new(config: EventConfig, client: Rc<Client>, on_failed: impl Fn(&str) + 'static) -> Rc<Self> {
-        let queue = RefCell::new(EventQueue::new(config));
-        Rc::new(Self { queue, client, changed: Notify::new(), on_failed: Box::new(on_failed) })
+        Rc::new_cyclic(|this: &Weak<Self>| {
+            let events = this.clone();
+            let done = move |id, outcome| {
+                if let Some(events) = events.upgrade() {
+                    events.queue.borrow_mut().handle_outcome(id, outcome, Instant::now());
+                    events.changed.notify();
+                }
+            };
+            let queue = RefCell::new(EventQueue::new(config));
+            Self { queue, pipes: Pipes::new(client, Box::new(done)), changed: Notify::new(), on_failed: Box::new(on_failed) }
+        })
     }
 
     /// Takes an event; never waits.
@@ -82,36 +92,11 @@ impl Events {
             // Not in the head of the match: that would hold the borrow through the arms.
             let output = self.queue.borrow_mut().poll_output();
             match output {
-                Output::Send(delivery) => {
-                    let events = Rc::clone(self);
-                    drop(rt::spawn_local(async move { events.deliver(delivery).await }));
-                }
+                Output::Send(delivery) => self.pipes.send(delivery),
                 Output::Failed(callid) => (self.on_failed)(&callid),
                 Output::Wait(next) => return next,
             }
         }
-    }
-
-    async fn deliver(&self, delivery: Delivery) {
-        let outcome = match Url::parse(&delivery.url) {
-            Ok(url) => {
-                let request = Outgoing { timeout: Some(delivery.timeout), ..Outgoing::json(delivery.method, &url, &delivery.body) };
-                match self.client.request(&request).await {
-                    Ok(answer) => Outcome::Answered(answer.status),
-                    Err(error) => {
-                        tracing::debug!(url = delivery.url, %error, "event not delivered");
-                        Outcome::Unreachable
-                    }
-                }
-            }
-            // The control address was checked when it was set, so this is a prefix that only looked right.
-            Err(_) => Outcome::Answered(400),
-        };
-        if let Outcome::Answered(status @ (..200 | 300..)) = outcome {
-            tracing::debug!(url = delivery.url, status, "event refused");
-        }
-        self.queue.borrow_mut().handle_outcome(delivery.id, outcome, Instant::now());
-        self.changed.notify();
     }
 
     async fn wait(&self, until: Option<Instant>) {

@@ -19,6 +19,9 @@ mod driver;
 mod driver_tests;
 mod item;
 mod lane;
+mod pipe;
+#[cfg(test)]
+mod pipe_tests;
 mod queue;
 #[cfg(test)]
 mod tests;

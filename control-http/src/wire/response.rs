@@ -133,7 +133,7 @@ pub struct Answer {
     pub keep_alive: bool,
 }
 
-/// Reader of the response to one request.
+/// Reader of the response to one request, or of those to several that were sent ahead.
 #[derive(Debug)]
 pub struct ResponseReader {
     limits: Limits,
@@ -156,6 +156,20 @@ impl ResponseReader {
     pub fn new(method: Method, limits: Limits) -> Self {
         let state = State::Head(HeadScan::default());
         Self { limits, head_only: method == Method::Head, buffer: Buffer::default(), state, interim_left: INTERIM_MAX }
+    }
+
+    /// After an answer: the next one is to a request with `method`.
+    pub fn next(&mut self, method: Method) {
+        if matches!(self.state, State::Done) {
+            self.state = State::Head(HeadScan::default());
+            self.head_only = method == Method::Head;
+            self.interim_left = INTERIM_MAX;
+        }
+    }
+
+    /// Has more come than the answers so far?
+    pub fn has_rest(&self) -> bool {
+        !self.buffer.unread().is_empty()
     }
 
     /// Bytes came from the server. Call [`Self::poll_answer`] after it.
@@ -226,8 +240,6 @@ impl ResponseReader {
                         return Ok(None);
                     };
                     answer.body = body.into_bytes();
-                    // Bytes past the end belong to no request of ours: the connection is not to be trusted further.
-                    answer.keep_alive &= self.buffer.unread().is_empty();
                     return Ok(Some(*answer));
                 }
             }

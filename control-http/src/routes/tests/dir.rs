@@ -65,7 +65,7 @@ fn directory_answers_have_the_documented_shape_and_status() {
         (
             200,
             value!({"domain":"a","control":"http://127.0.0.1:9001","users":["1"],"domains":["b.a"],
-                "authentication":{"policy":"challenge","algorithms":["MD5"],"qop":["auth"],"proxy":false}})
+                "authentication":{"policy":"challenge","algorithms":["MD5"],"qop":["auth"],"proxy":false,"messages":false}})
         )
     );
     assert_eq!(
