@@ -52,8 +52,10 @@ pub(super) async fn route<P: Program>(
         }
         "openapi.json" => Ok(Response::with_body(200, "application/json", OPENAPI)),
         _ => {
+            // The core first: what the program says may rest on what was asked of it.
+            let numbers = report().await;
             let mut status = program.status();
-            if let Some((core, numbers)) = report().await {
+            if let Some((core, numbers)) = numbers {
                 let numbers: Map<String, Value> = numbers.into_iter().map(|(name, number)| (name.to_owned(), number.into())).collect();
                 status.insert(core.into(), numbers.into());
             }

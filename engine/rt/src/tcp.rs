@@ -6,6 +6,7 @@
 //! Errors: [`BindError`] names address and remedy; `accept` never fails, it counts, pauses 10 ms and goes on.
 //! Source: `docs/runtime.md`, rules 4, 5 and 8.
 
+use crate::bound::BoundTcp;
 use futures_lite::io::{AsyncRead, AsyncWrite};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{
@@ -15,7 +16,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd},
     pin::Pin,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// An address that could not be listened on.
@@ -53,29 +54,9 @@ impl TcpListener {
     /// # Errors
     /// [`BindError`] with the kernel's last answer.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let give_up = Instant::now() + BIND_PATIENCE;
-        loop {
-            match Self::bind_now(address) {
-                Ok(listener) => return Ok(listener),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < give_up => crate::sleep(BIND_PAUSE).await,
-                Err(source) => return Err(BindError { protocol: "tcp", address, source }),
-            }
-        }
-    }
-
-    fn bind_now(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        let address = std::net::TcpListener::from(socket.try_clone()?).local_addr()?;
-        #[allow(unsafe_code)]
-        // SAFETY: `into_raw_fd` gives up the descriptor, so the listener is its only owner.
-        let inner = unsafe { glommio::net::TcpListener::from_raw_fd(socket.into_raw_fd()) };
-        Ok(Self { inner, address, accept_errors: Cell::new(0) })
+        // Of a group of one there is always one.
+        let bound = crate::bind_tcp(address, 1).await?.pop();
+        bound.map(Self::from).ok_or(BindError { protocol: "tcp", address, source: io::ErrorKind::AddrNotAvailable.into() })
     }
 
     /// The address it listens on, with the port the kernel chose if 0 was asked for.
@@ -104,6 +85,16 @@ impl TcpListener {
                 }
             }
         }
+    }
+}
+
+impl From<BoundTcp> for TcpListener {
+    /// Takes the socket to the executor of the calling thread.
+    fn from(BoundTcp { socket, address }: BoundTcp) -> Self {
+        #[allow(unsafe_code)]
+        // SAFETY: `into_raw_fd` gives up the descriptor, so the listener is its only owner.
+        let inner = unsafe { glommio::net::TcpListener::from_raw_fd(socket.into_raw_fd()) };
+        Self { inner, address, accept_errors: Cell::new(0) }
     }
 }
 
@@ -240,7 +231,7 @@ impl AsyncWrite for TcpStream {
     }
 }
 
-const BACKLOG: i32 = 1024;
+pub(crate) const BACKLOG: i32 = 1024;
 /// Of Linux.
 const EINPROGRESS: i32 = 115;
 pub(crate) const BIND_PATIENCE: Duration = Duration::from_secs(2);
@@ -252,6 +243,7 @@ mod tests {
     use super::*;
     use crate::{run_test, spawn_local};
     use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
+    use std::time::Instant;
 
     fn loopbacks() -> [SocketAddr; 2] {
         ["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]

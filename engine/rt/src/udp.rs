@@ -6,13 +6,11 @@
 //! Errors: [`BindError`]; `io::Error` of the wait.
 //! Relies on: the descriptor stays in blocking mode, else the ring answers `EAGAIN` instead of waiting.
 
-use crate::tcp::{BIND_PATIENCE, BIND_PAUSE, BindError};
-use socket2::{Domain, Protocol, Socket, Type};
+use crate::{bound::BoundUdp, tcp::BindError};
 use std::{
     io,
     net::SocketAddr,
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd},
-    time::Instant,
 };
 
 /// A bound UDP socket that a task can wait on.
@@ -29,28 +27,9 @@ impl UdpSocket {
     /// # Errors
     /// [`BindError`] with the kernel's last answer.
     pub async fn bind(address: SocketAddr, receive_bytes: usize) -> Result<Self, BindError> {
-        let give_up = Instant::now() + BIND_PATIENCE;
-        loop {
-            match Self::bind_now(address, receive_bytes) {
-                Ok(socket) => return Ok(socket),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < give_up => crate::sleep(BIND_PAUSE).await,
-                Err(source) => return Err(BindError { protocol: "udp", address, source }),
-            }
-        }
-    }
-
-    fn bind_now(address: SocketAddr, receive_bytes: usize) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.set_recv_buffer_size(receive_bytes)?;
-        socket.bind(&address.into())?;
-        let address = std::net::UdpSocket::from(socket.try_clone()?).local_addr()?;
-        #[allow(unsafe_code)]
-        // SAFETY: `into_raw_fd` gives up the descriptor, so the new socket is its only owner.
-        let inner = unsafe { glommio::net::UdpSocket::from_raw_fd(socket.into_raw_fd()) };
-        Ok(Self { inner, address })
+        // Of a group of one there is always one.
+        let bound = crate::bind_udp(address, receive_bytes, 1).await?.pop();
+        bound.map(Self::from).ok_or(BindError { protocol: "udp", address, source: io::ErrorKind::AddrNotAvailable.into() })
     }
 
     /// The address it is bound to, with the port the kernel chose if 0 was asked for.
@@ -64,6 +43,16 @@ impl UdpSocket {
     /// The kernel's answer; the socket stays usable.
     pub async fn readable(&self) -> io::Result<()> {
         self.inner.peek_from(&mut [0]).await.map(|_| ()).map_err(io::Error::from)
+    }
+}
+
+impl From<BoundUdp> for UdpSocket {
+    /// Takes the socket to the executor of the calling thread.
+    fn from(BoundUdp { socket, address }: BoundUdp) -> Self {
+        #[allow(unsafe_code)]
+        // SAFETY: `into_raw_fd` gives up the descriptor, so the new socket is its only owner.
+        let inner = unsafe { glommio::net::UdpSocket::from_raw_fd(socket.into_raw_fd()) };
+        Self { inner, address }
     }
 }
 

@@ -40,6 +40,16 @@ impl<T> Sender<T> {
         self.queue.push(item).map_err(Full)
     }
 
+    /// Items that wait now.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// True when nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Wakes the consumer if it sleeps.
     pub fn wake(&self) {
         self.consumer.fire();

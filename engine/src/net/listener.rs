@@ -58,16 +58,20 @@ impl Listener {
     /// # Errors
     /// [`BindError`] with the remedy.
     pub async fn bind(id: usize, address: SocketAddr) -> Result<Self, BindError> {
-        let socket = UdpSocket::bind(address, RECEIVE_BUFFER).await?;
+        Ok(Self::with(id, UdpSocket::bind(address, RECEIVE_BUFFER).await?))
+    }
+
+    /// Takes a socket that was bound, with a receive buffer of [`RECEIVE_BUFFER`].
+    pub fn with(id: usize, socket: UdpSocket) -> Self {
         let receive_buffer = set_receive_buffer(socket.as_fd(), RECEIVE_BUFFER);
-        Ok(Self {
+        Self {
             id,
             socket,
             receive_buffer,
             incoming: RefCell::new(ReceiveBatch::new()),
             outgoing: RefCell::new(SendBatch::new()),
             counters: Cell::new(Counters::default()),
-        })
+        }
     }
 
     /// The number given to [`Listener::bind`].
@@ -165,7 +169,8 @@ impl Listener {
     }
 }
 
-const RECEIVE_BUFFER: usize = 4 << 20;
+/// Bytes that a socket may hold.
+pub const RECEIVE_BUFFER: usize = 4 << 20;
 const ROUND: Duration = Duration::from_millis(1);
 /// What Linux counts for a datagram of up to some 700 bytes in a receive queue; a longer one counts twice that.
 const DATAGRAM_COST: usize = 1280;

@@ -13,5 +13,5 @@
 mod listener;
 mod streams;
 
-pub use listener::{Counters, Handler, Listener};
+pub use listener::{Counters, Handler, Listener, RECEIVE_BUFFER};
 pub use streams::StreamSet;

@@ -7,9 +7,8 @@
 //! Shape:  one task per server; all of them have ended when the body returns.
 //! Errors: [`NodeError`] of the first service that cannot start.
 
-use std::cell::OnceCell;
 use std::net::SocketAddr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::Duration;
 
 use control_embed::{ControlEngine, Options, Peer, Reloader, Script};
@@ -24,7 +23,7 @@ use serde_json::json;
 use super::NodeError;
 use super::rtp::{MediaEnd, RtpNode};
 use super::service::Service;
-use super::sip::SipNode;
+use super::sip::{Part, ShardEnd, SipShards, SipSockets, worker};
 use crate::files::FilesEnd;
 use crate::os::signals;
 use crate::settings::config::{ApiConfig, ControlConfig, RtpConfig, SipConfig};
@@ -37,11 +36,21 @@ pub struct FrontPlan {
     /// Guard of the HTTP listeners.
     pub api: ApiConfig,
     /// project-sip, if it runs here.
-    pub sip: Option<SipConfig>,
+    pub sip: Option<SipPlan>,
     /// project-rtp, if it runs here, with the ends of the mesh to the media shards.
     pub rtp: Option<(RtpConfig, Vec<MediaEnd>, FilesEnd)>,
     /// project-control, if it runs here.
     pub control: Option<ControlConfig>,
+}
+
+/// project-sip as the front runs it.
+pub struct SipPlan {
+    /// Settings.
+    pub config: SipConfig,
+    /// This shard among those of signalling.
+    pub part: Part,
+    /// Ends towards the others, in their order.
+    pub others: Vec<ShardEnd>,
 }
 
 /// What the services of a front shard share.
@@ -64,7 +73,7 @@ const USERS: &str = "MEDIASWITCH_USERS";
 const HANGUP_LOOK: Duration = Duration::from_millis(200);
 
 /// How long the last events may take to reach control when the process ends.
-const LAST_EVENTS: Duration = Duration::from_millis(500);
+pub(super) const LAST_EVENTS: Duration = Duration::from_millis(500);
 
 /// Serves until the process is told to stop.
 ///
@@ -79,10 +88,10 @@ pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
     if let Some((config, ends, files)) = plan.rtp {
         tasks.extend(start_rtp(&common, &config, RtpNode::new(ends, files)).await?);
     }
-    let mut farewell = None;
-    if let Some(config) = plan.sip {
-        let (serving, others) = start_sip(&common, &config, &context.stop).await?;
-        farewell = Some(serving);
+    let mut shards = None;
+    if let Some(plan) = plan.sip {
+        let (serving, others) = start_sip(&common, plan).await?;
+        shards = Some(serving);
         tasks.extend(others);
     }
     let control = match plan.control {
@@ -91,8 +100,8 @@ pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
     };
     context.ready();
     context.stop.wait().await;
-    if let Some(farewell) = farewell {
-        farewell.await;
+    if let Some(shards) = shards {
+        shards.farewell().await;
     }
     if let Some(control) = control {
         control.stop().await;
@@ -104,39 +113,34 @@ pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
     Ok(())
 }
 
-/// The task that serves SIP until `stop` and then says good-bye; its events and its HTTP server.
-async fn start_sip(common: &Common, config: &SipConfig, stop: &Latch) -> Result<(Task, [Task; 2]), NodeError> {
-    let events_to: Rc<OnceCell<Weak<SipNode>>> = Rc::default();
-    let events = Events::new(EventConfig::default(), Rc::clone(&common.client), {
-        let node = Rc::clone(&events_to);
-        move |callid: &str| {
-            if let Some(node) = node.get().and_then(Weak::upgrade) {
-                node.control_failed(callid);
-            }
-        }
-    });
-    let sink = Rc::clone(&events);
-    let node = SipNode::bind(config, Box::new(move |event| sink.push(event))).await?;
-    events_to.get_or_init(|| Rc::downgrade(&node));
+/// All signalling shards, and the tasks of this one: sockets, events, HTTP server, ears for the others.
+async fn start_sip(common: &Common, plan: SipPlan) -> Result<(Rc<SipShards>, Vec<Task>), NodeError> {
+    let SipPlan { config, part, others } = plan;
+    let sharding = part.sharding;
+    let mut sockets = SipSockets::bind(&config, usize::from(sharding.count())).await?;
+    let (node, events) = worker::serve(&config, part, sockets.remove(0), Rc::clone(&common.client))?;
     let addresses: Vec<String> = node.addresses().map(|address| address.to_string()).collect();
-    tracing::info!(sip = addresses.join(" "), transport = "udp tcp", "project-sip listens");
-    let (draining, sockets) = (Rc::clone(&node), Rc::clone(&node));
-    let report = Rc::clone(&events);
+    let shards = Rc::new(SipShards::new(sharding, Rc::clone(&node), Rc::clone(&events), others));
+    let mut tasks = shards.listen(&common.closed);
+    shards.start(sockets).await?;
+    tracing::info!(sip = addresses.join(" "), transport = "udp tcp", shards = sharding.count(), "project-sip listens");
+    let (draining, report) = (Rc::clone(&shards), Rc::clone(&shards));
     let service = Service::new(
         "project-sip",
         &common.layout,
         move || draining.start_draining(),
         move |status| {
             status.insert("listeners".into(), json!(addresses));
-            status.insert("tcp".into(), sockets.tcp_status());
-            status.insert("events".into(), report.report().into());
+            report.report(status);
         },
         || Ok(()),
     );
-    let backend = SipHttp(Rc::clone(&node));
-    let server = listen(common, "project-sip", config.http, |stats| SipApi { backend, program: service, server: stats }).await?;
-    let (stop, closed) = (stop.clone(), common.closed.clone());
-    Ok((rt::spawn_local(async move { node.run(&stop).await }), [server, rt::spawn_local(events.run(closed, LAST_EVENTS))]))
+    let backend = SipHttp(Rc::clone(&shards));
+    tasks.push(listen(common, "project-sip", config.http, |stats| SipApi { backend, program: service, server: stats }).await?);
+    let (ended, closed) = (common.closed.clone(), common.closed.clone());
+    tasks.push(rt::spawn_local(async move { node.run(&ended).await }));
+    tasks.push(rt::spawn_local(events.run(closed, LAST_EVENTS)));
+    Ok((shards, tasks))
 }
 
 async fn start_rtp(common: &Common, config: &RtpConfig, node: Rc<RtpNode>) -> Result<[Task; 3], NodeError> {
@@ -220,12 +224,12 @@ async fn listen<H: Handler + 'static>(
     Ok(rt::spawn_local(serve(listener, handler, config, stats, closed)))
 }
 
-/// The SIP node as the routes see it.
-struct SipHttp(Rc<SipNode>);
+/// The SIP shards as the routes see them.
+struct SipHttp(Rc<SipShards>);
 
 impl SipBackend for SipHttp {
     async fn call(&self, command: sip::api::Command) -> Result<sip::api::Reply, sip::api::CommandError> {
-        self.0.command(command)
+        self.0.call(command).await
     }
 }
 

@@ -25,6 +25,9 @@ pub enum NodeError {
     /// The kernel gives no ring for media.
     #[error("media ring: {0}")]
     Ring(#[from] crate::ring::SetupError),
+    /// Another signalling shard.
+    #[error("a signalling shard does not start: {0}")]
+    Shard(String),
     /// The call script.
     #[error(transparent)]
     Script(#[from] control_embed::StartError),

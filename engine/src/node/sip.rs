@@ -1,11 +1,13 @@
-//! project-sip on the front shard: the endpoint with its sockets, its clock and its events.
+//! project-sip on one shard: the endpoint with its sockets, its clock and its events.
 //!
 //! ```text
 //!   Listener ─▶ Endpoint::handle_datagram ─┐
 //!   clock    ─▶ Endpoint::handle_timeout  ─┼─▶ drain: Transmit ─▶ Listener, Event ─▶ control, Resolve ─▶ dns
-//!   HTTP     ─▶ Endpoint::command         ─┘
+//!   HTTP     ─▶ Endpoint::command         ─┤                      └▶ Peers, where the connection is another shard's
+//!   Peers    ─▶ Endpoint::handle_peer     ─┘
 //! ```
-//! Shape:  one endpoint, borrowed for the length of one call into it, never across an `await`.
+//! Shape:  one endpoint, borrowed for the length of one call into it, never across an `await`. With several signalling shards
+//!         each has a node; [`SipShards`] is all of them for HTTP, [`worker`] is one beside the front.
 //! Units:  timers are run at most every 10 ms: the finest of RFC 3261 is 500 ms.
 //! Errors: binding only; what peers do wrong is the endpoint's to answer.
 //! Not here: where a name is served (`sip::locate`), and who is asked for it (`dns`).
@@ -15,20 +17,32 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rt::{Latch, Notify, TcpListener};
-use sip::api::{Command, CommandError, Event, Reply};
+use rt::{Latch, Notify, TcpListener, UdpSocket};
+use sip::api::{Command, CommandError, Event, Originate, Reply};
 use sip::auth::AuthConfig;
 use sip::directory::DirectoryConfig;
 use sip::endpoint::{Datagram, Endpoint, EndpointConfig, Output, ResolveId};
-use sip::flow::{ListenerId, Transport};
+use sip::flow::ListenerId;
 use sip::locate::Wish;
 use sip::registrar::RegistrarConfig;
+use sip::shard::{PeerMessage, ShardId, Sharding};
 use sip::transport::{CloseReason, StreamLimits};
 
 use super::NodeError;
 use crate::dns::{Dns, Reach};
+use crate::mesh::{PeerEnds, Peers};
 use crate::net::{Handler, Listener, StreamSet};
 use crate::settings::config::SipConfig;
+
+mod shards;
+mod sockets;
+mod word;
+pub mod worker;
+
+pub use shards::{ShardEnd, SipShards};
+pub use sockets::SipSockets;
+pub use word::Word;
+pub use worker::{Answer, Ask, WorkerPlan};
 
 /// Where events of calls and registrations go.
 pub type EventSink = Box<dyn Fn(Event)>;
@@ -38,13 +52,28 @@ const CLOCK: Duration = Duration::from_millis(10);
 /// How long live calls may take to say good-bye: under the 5 s that a shard has.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// The SIP server of this process.
+/// Words of other shards between two sends.
+const WORDS: usize = 64;
+/// Between two looks at what other shards say, while they talk.
+const ROUND: Duration = Duration::from_millis(1);
+
+/// Which part of the signalling a node is.
+pub struct Part {
+    /// Its number among the shards.
+    pub sharding: Sharding,
+    /// Its ends towards the others, if there are any.
+    pub peers: Option<PeerEnds<Word>>,
+}
+
+/// The SIP server of a shard.
 pub struct SipNode {
     endpoint: RefCell<Endpoint>,
     listeners: Vec<Rc<Listener>>,
     /// Taken when it begins to serve.
     tcp: RefCell<Vec<TcpListener>>,
     streams: Rc<StreamSet>,
+    sharding: Sharding,
+    peers: Option<Peers<Word>>,
     events: EventSink,
     due: Cell<Option<Instant>>,
     due_changed: Notify,
@@ -54,29 +83,23 @@ pub struct SipNode {
 }
 
 impl SipNode {
-    /// Binds the sockets.
+    /// Takes its sockets to the executor of the calling thread.
     ///
     /// # Errors
-    /// The port is in use, or the address is not ours.
-    pub async fn bind(config: &SipConfig, events: EventSink) -> Result<Rc<Self>, NodeError> {
-        let mut listeners = Vec::with_capacity(config.listeners.len());
-        for (id, (bind, _)) in config.listeners.iter().enumerate() {
-            listeners.push(Rc::new(Listener::bind(id, *bind).await?));
-        }
-        let mut tcp = Vec::with_capacity(listeners.len());
-        let mut known = Vec::with_capacity(2 * listeners.len());
-        for (listener, (_, ip)) in listeners.iter().zip(&config.listeners) {
-            // Port 0 of a test: the connection-oriented twin takes the port that the kernel chose.
-            tcp.push(TcpListener::bind(listener.local_addr()).await?);
-            known.push(SocketAddr::new(*ip, listener.local_addr().port()));
-        }
-        // First all of UDP, then all of TCP: `tcp_id` counts on it.
-        let with = |transport| known.iter().map(move |advertised| sip::endpoint::Listener { advertised: *advertised, transport });
+    /// The system has no random numbers.
+    pub fn new(config: &SipConfig, part: Part, sockets: SipSockets, events: EventSink) -> Result<Rc<Self>, NodeError> {
+        let Part { sharding, peers } = part;
+        let known = sockets.listeners(sharding.count());
+        let listeners = sockets.udp.into_iter().enumerate().map(|(id, udp)| Rc::new(Listener::with(id, UdpSocket::from(udp)))).collect();
+        let tcp = sockets.tcp.into_iter().map(TcpListener::from).collect();
+        // Each shard has its share of what may be live.
+        let shares = usize::from(sharding.count());
         let endpoint = EndpointConfig {
-            listeners: with(Transport::Udp).chain(with(Transport::Tcp)).collect(),
-            calls_max: config.calls_max,
+            listeners: known,
+            shard: sharding,
+            calls_max: config.calls_max.div_ceil(shares),
             session_expires: config.session_expires,
-            registrar: registrar(config),
+            registrar: registrar(config, shares),
             ..EndpointConfig::default()
         };
         // Whoever may register has to be known, and proves itself with a nonce that is remembered.
@@ -86,7 +109,7 @@ impl SipNode {
             auth: AuthConfig { nonces_max: nonces.max(config.registrations_max), ..endpoint.auth },
             ..endpoint
         };
-        let has = |v4: bool| known.iter().any(|address| address.is_ipv4() == v4);
+        let has = |v4: bool| sockets.advertised.iter().any(|address| address.is_ipv4() == v4);
         let reach = Reach { ipv4: has(true), ipv6: has(false), tcp: true };
         let endpoint = RefCell::new(Endpoint::new(endpoint, super::seed()?, Instant::now(), super::epoch_ms()));
         let dns = Dns::new(&config.dns, reach, super::seed()?);
@@ -95,6 +118,8 @@ impl SipNode {
             listeners,
             tcp: RefCell::new(tcp),
             streams: StreamSet::new(StreamLimits::default()),
+            sharding,
+            peers: peers.map(Peers::new),
             events,
             due: Cell::new(None),
             due_changed: Notify::new(),
@@ -128,9 +153,21 @@ impl SipNode {
         })
     }
 
-    /// Serves until `stop` opens, then ends the live calls and returns.
-    pub async fn run(self: Rc<Self>, stop: &Latch) {
-        let closed = Latch::new();
+    /// What `/status` shows of this shard among others.
+    pub fn shard_status(&self) -> serde_json::Value {
+        let carried = self.peers.as_ref().map(Peers::counters).unwrap_or_default();
+        let received: u64 = self.listeners.iter().map(|listener| listener.counters().received).sum();
+        serde_json::json!({
+            "shard": self.sharding.me().0,
+            "datagrams_total": received,
+            "sent_total": carried.sent,
+            "dropped_total": carried.dropped,
+            "lost_total": carried.lost,
+        })
+    }
+
+    /// Serves until `closed` opens. The live calls should have been ended by then.
+    pub async fn run(self: Rc<Self>, closed: &Latch) {
         for listener in &self.listeners {
             let (node, listener, closed) = (Rc::clone(&self), Rc::clone(listener), closed.clone());
             rt::spawn_local(async move { listener.run(&*node, &closed).await });
@@ -145,17 +182,25 @@ impl SipNode {
             let (node, closed) = (Rc::clone(&self), closed.clone());
             async move { node.clock(&closed).await }
         });
-        stop.wait().await;
+        let hear = rt::spawn_local({
+            let (node, closed) = (Rc::clone(&self), closed.clone());
+            async move { node.hear(&closed).await }
+        });
+        closed.wait().await;
+        self.due_changed.notify();
+        watch.await;
+        clock.await;
+        hear.await;
+    }
+
+    /// Ends the live calls, and returns when they are over or have had their time.
+    pub async fn farewell(&self) {
         self.endpoint.borrow_mut().shutdown(Instant::now());
         self.drain();
         let deadline = Instant::now() + FAREWELL;
         while !self.endpoint.borrow().is_idle() && Instant::now() < deadline {
             rt::sleep(CLOCK).await;
         }
-        closed.open();
-        self.due_changed.notify();
-        watch.await;
-        clock.await;
     }
 
     /// Does what the HTTP API asks.
@@ -174,14 +219,91 @@ impl SipNode {
         self.drain();
     }
 
+    /// Value of a Replaces that names a call of this shard.
+    pub fn replaces_value(&self, callid: &str) -> Option<String> {
+        self.endpoint.borrow().replaces_value(callid)
+    }
+
+    /// Whether a call would go through a trunk.
+    pub fn goes_by_trunk(&self, call: &Originate) -> bool {
+        self.endpoint.borrow().goes_by_trunk(call, Instant::now())
+    }
+
     /// No new calls from now on.
     pub fn start_draining(&self) {
         self.endpoint.borrow_mut().drain();
     }
 
-    /// TCP listeners come behind those of UDP.
     fn tcp_id(&self, index: usize) -> ListenerId {
-        ListenerId(u16::try_from(self.listeners.len() + index).unwrap_or(u16::MAX))
+        sockets::tcp_id(self.listeners.len(), self.sharding.me(), index)
+    }
+
+    /// Takes what other shards say.
+    async fn hear(&self, closed: &Latch) {
+        let Some(peers) = &self.peers else { return };
+        while !closed.is_open() {
+            let mut heard = 0;
+            while heard < WORDS
+                && let Some((from, word)) = peers.pop()
+            {
+                self.take(from, word);
+                heard += 1;
+            }
+            if heard > 0 {
+                self.drain();
+            }
+            let waits = peers.flush();
+            if heard == WORDS {
+                rt::yield_now().await;
+            } else if heard > 0 || waits {
+                // Who talks now talks on: nobody has to wake us for it.
+                rt::sleep(ROUND).await;
+            } else {
+                rt::select(peers.wait(), closed.wait()).await;
+            }
+        }
+    }
+
+    fn take(&self, from: usize, word: Word) {
+        let now = Instant::now();
+        match word {
+            Word::Peer(message) => {
+                let from = ShardId(u8::try_from(from).unwrap_or(u8::MAX));
+                self.endpoint.borrow_mut().handle_peer(from, message, now);
+            }
+            Word::Send { listener, to, bytes } => {
+                if let Some(node) = self.this.upgrade() {
+                    self.streams.send(listener, to, bytes, &node);
+                }
+            }
+            Word::Opened { listener, peer } => self.endpoint.borrow_mut().handle_stream_opened(listener, peer),
+            Word::Closed { listener, peer } => self.endpoint.borrow_mut().handle_transport_failed(listener, peer, now),
+        }
+    }
+
+    fn say(&self, to: usize, word: Word) {
+        if let Some(peers) = &self.peers {
+            let may_be_lost = word.may_be_lost();
+            peers.send(to, word, may_be_lost);
+        }
+    }
+
+    fn say_to_all(&self, word: impl Fn() -> Word) {
+        for shard in self.sharding.others() {
+            self.say(shard.0.into(), word());
+        }
+    }
+
+    /// Over a connection, whoever has it.
+    fn send_over(&self, listener: ListenerId, to: SocketAddr, bytes: Vec<u8>) {
+        match sockets::shard_of(self.listeners.len(), listener) {
+            Some(shard) if shard != usize::from(self.sharding.me().0) => self.say(shard, Word::Send { listener, to, bytes }),
+            Some(_) | None => {
+                if let Some(node) = self.this.upgrade() {
+                    self.streams.send(listener, to, bytes, &node);
+                }
+            }
+        }
     }
 
     async fn clock(&self, closed: &Latch) {
@@ -219,8 +341,8 @@ impl SipNode {
                 Output::Transmit { listener: ListenerId(id), to, bytes } => {
                     if let Some(listener) = self.listeners.get(usize::from(id)) {
                         listener.queue(to, &bytes);
-                    } else if let Some(node) = self.this.upgrade() {
-                        self.streams.send(ListenerId(id), to, bytes, &node);
+                    } else {
+                        self.send_over(ListenerId(id), to, bytes);
                     }
                 }
                 Output::Event(event) => (self.events)(event),
@@ -237,7 +359,17 @@ impl SipNode {
         for listener in &self.listeners {
             listener.flush();
         }
+        if let Some(peers) = &self.peers {
+            while let Some((to, message)) = self.next_peer() {
+                self.say(to.0.into(), Word::Peer(message));
+            }
+            peers.flush();
+        }
         self.tell_offences();
+    }
+
+    fn next_peer(&self) -> Option<(ShardId, PeerMessage)> {
+        self.endpoint.borrow_mut().poll_peer()
     }
 
     /// One line for each source that gets no answers any more, for people and for programs that watch the log.
@@ -257,14 +389,14 @@ impl SipNode {
     }
 }
 
-fn registrar(config: &SipConfig) -> RegistrarConfig {
+fn registrar(config: &SipConfig, shares: usize) -> RegistrarConfig {
     let (least, most) = (*config.expires.start(), *config.expires.end());
     let default = RegistrarConfig::default();
     RegistrarConfig {
         expires_s_default: default.expires_s_default.clamp(least, most),
         expires_s_min: least,
         expires_s_max: most,
-        bindings_max: config.registrations_max,
+        bindings_max: config.registrations_max.div_ceil(shares),
         ..default
     }
 }
@@ -285,10 +417,12 @@ impl Handler for SipNode {
 
     fn stream_opened(&self, listener: ListenerId, peer: SocketAddr) {
         self.endpoint.borrow_mut().handle_stream_opened(listener, peer);
+        self.say_to_all(|| Word::Opened { listener, peer });
     }
 
     fn stream_closed(&self, listener: ListenerId, peer: SocketAddr, reason: CloseReason) {
         tracing::debug!(%peer, %reason, "connection closed");
         self.endpoint.borrow_mut().handle_transport_failed(listener, peer, Instant::now());
+        self.say_to_all(|| Word::Closed { listener, peer });
     }
 }

@@ -1,7 +1,7 @@
 //! Puts a program together: layout, probe, shards, and what each of them serves.
 //!
 //! ```text
-//!   Config ─▶ Layout ─▶ probe ─▶ mesh ends ─▶ shard 0: node::front      shard 1 …: node::media
+//!   Config ─▶ Layout ─▶ probe ─▶ mesh ends ─▶ shard 0: node::front      the others: node::sip::worker, node::media
 //! ```
 //! Shape:  [`Config`] says which of the three programs run; [`start`] gives what then runs, a [`Running`].
 //! Errors: [`Failure`] with the exit code of the cause: 2 settings, 71 system, 78 this host cannot run us.
@@ -11,12 +11,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use rt::Latch;
+use sip::shard::{ShardId, Sharding};
 
 use super::Failure;
 use crate::files;
 use crate::mesh;
-use crate::node::front::{self, FrontPlan};
+use crate::node::front::{self, FrontPlan, SipPlan};
 use crate::node::media::{self, MediaPlan};
+use crate::node::sip::{Part, WorkerPlan, worker};
 use crate::ring::{Needs, ProbeError, probe};
 use crate::settings::config::{ApiConfig, ControlConfig, RtpConfig, SipConfig};
 use crate::settings::{Program, Settings};
@@ -93,10 +95,11 @@ pub fn start(program: Program, config: &Config) -> Result<Running, Failure> {
             media.push_back(MediaPlan { config: config.clone(), number, shards, start, server, commands });
         }
     }
+    let (sip, mut workers) = signalling(config, layout.sip_shards())?;
     let mut front = Some(FrontPlan {
         layout: layout.clone(),
         api: config.api.clone(),
-        sip: config.sip.clone(),
+        sip,
         rtp: config.rtp.clone().zip(files).map(|(rtp, files)| (rtp, ends, files)),
         control: config.control.clone(),
     });
@@ -104,10 +107,41 @@ pub fn start(program: Program, config: &Config) -> Result<Running, Failure> {
         let front = front.take_if(|_| plan.front);
         // Shards come in the order of their numbers.
         let media = plan.media.and_then(|_| media.pop_front());
-        Box::new(move |context| Box::pin(serve(context, front, media)))
+        let worker = plan.sip.filter(|number| *number > 0).and_then(|_| workers.pop_front());
+        Box::new(move |context| match worker {
+            Some(worker) => Box::pin(worker::run(worker, context)),
+            None => Box::pin(serve(context, front, media)),
+        })
     });
     let shards = shards.map_err(|error| Failure { code: exit_code(&error), message: error.to_string() })?;
     Ok(Running { shards, files: threads })
+}
+
+/// The front's part of signalling, and the shards beside it.
+fn signalling(config: &Config, shards: u8) -> Result<(Option<SipPlan>, VecDeque<WorkerPlan>), Failure> {
+    let Some(config_of_sip) = &config.sip else { return Ok((None, VecDeque::new())) };
+    let seed = crate::node::seed().map_err(|error| Failure { code: 71, message: error.to_string() })?;
+    let (words, _) = seed.as_chunks::<8>();
+    let word = |at: usize| words.get(at).map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let key = [word(0), word(1)];
+    let shards = shards.max(1);
+    let mut peers = VecDeque::from(if shards > 1 { mesh::peers(usize::from(shards)) } else { Vec::new() });
+    let part = Part { sharding: Sharding::new(ShardId(0), shards, key), peers: peers.pop_front() };
+    let (mut others, mut workers) = (Vec::new(), VecDeque::new());
+    for (number, peers) in (1..shards).zip(peers) {
+        let (wake, asks) = rt::signal();
+        let (end, server) = mesh::pair(wake);
+        others.push(end);
+        workers.push_back(WorkerPlan {
+            config: config_of_sip.clone(),
+            api: config.api.clone(),
+            sharding: Sharding::new(ShardId(number), shards, key),
+            peers,
+            server,
+            asks,
+        });
+    }
+    Ok((Some(SipPlan { config: config_of_sip.clone(), part, others }), workers))
 }
 
 /// A program that serves.

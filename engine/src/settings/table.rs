@@ -219,7 +219,8 @@ pub const TABLE: &[Setting] = &[
         aliases: &[("maxworker", Some(Rtp))],
         value: Some("SPEC"),
         default: Some("all"),
-        help: "CPUs to use: `all`, a number, or a list such as 2,3,6-9. The first one signals, the others carry media; one listed twice carries two shards.",
+        help: "CPUs to use: `all`, a number, or a list such as 2,3,6-9. The first one signals, the others carry media; one listed twice carries two shards. \
+               `sip=0,1 rtp=2-9` puts signalling on several; without `rtp` media take the rest.",
         of: ALL,
     },
     Setting { name: "max-calls", aliases: &[], value: Some("N"), default: Some("20000"), help: "Live dialogs at most.", of: SIP },

@@ -5,8 +5,9 @@
 //! | 1 | front and media, one executor | |
 //! | 2 | front: SIP, HTTP, scripts | media |
 //! | N | front | media, one shard each |
+//! | `sip=A,B` | front, on A | more signalling on B, media on the rest |
 //!
-//! Shape:  `project-sip` and `project-control` have only a front, so one shard, whatever `--cores` allows.
+//! Shape:  `project-sip` and `project-control` have only a front, so one shard, unless `--cores sip=…` says otherwise.
 //! Units:  CPU numbers of the kernel, out of those that this process may use (`sched_getaffinity`), not a count of cores.
 //! Errors: [`LayoutError`] names the part of `--cores` that cannot be had.
 
@@ -18,6 +19,13 @@ impl Program {
         match self {
             Self::Rtp | Self::Mediaswitch => true,
             Self::Sip | Self::Control => false,
+        }
+    }
+
+    const fn has_sip(self) -> bool {
+        match self {
+            Self::Sip | Self::Mediaswitch => true,
+            Self::Rtp | Self::Control => false,
         }
     }
 
@@ -40,13 +48,20 @@ pub enum Cores {
     Count(usize),
     /// A list such as `2,3,6-9`, or `3-3` for a single one: these, in this order. A CPU listed twice carries two shards.
     List(Vec<usize>),
+    /// `sip=0,1` or `sip=0,1 rtp=2-7`: a signalling shard on each of the first, media on the others.
+    Roles {
+        /// Signalling; the first is the front.
+        sip: Vec<usize>,
+        /// Media; `None` is every CPU that is left, or the last of signalling if none is.
+        rtp: Option<Vec<usize>>,
+    },
 }
 
 /// Why there is no layout.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// Neither `all`, a number nor a list.
-    #[error("cores = `{0}`: say `all`, a number of CPUs, or a list such as 2,3,6-9")]
+    #[error("cores = `{0}`: say `all`, a number of CPUs, a list such as 2,3,6-9, or `sip=0,1 rtp=2-9`")]
     Unreadable(String),
     /// More than there are.
     #[error("cores = {wanted}: this process may use {} CPUs ({})", .allowed.len(), List(.allowed))]
@@ -64,6 +79,9 @@ pub enum LayoutError {
         /// What there is.
         allowed: Vec<usize>,
     },
+    /// More signalling shards than a branch can name.
+    #[error("cores: {0} CPUs for sip, and {max} are the most", max = sip::shard::SHARDS_MAX)]
+    TooManySip(usize),
     /// The kernel tells no CPU.
     #[error("the kernel does not tell which CPUs this process may use")]
     NoCpu,
@@ -92,20 +110,38 @@ impl FromStr for Cores {
         if let Ok(count) = text.parse::<usize>() {
             return if count == 0 { Err(unreadable()) } else { Ok(Self::Count(count)) };
         }
-        let mut list = Vec::new();
-        for part in text.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let first: usize = first.trim().parse().map_err(|_| unreadable())?;
-            let last: usize = last.trim().parse().map_err(|_| unreadable())?;
-            if first > last || last >= CPUS_MAX {
+        if !text.contains('=') {
+            return list(text).map(Self::List).ok_or_else(unreadable);
+        }
+        let (mut sip, mut rtp) = (None, None);
+        for part in text.split_whitespace() {
+            let (role, cpus) = part.split_once('=').ok_or_else(unreadable)?;
+            let place = match role {
+                "sip" => &mut sip,
+                "rtp" => &mut rtp,
+                _ => return Err(unreadable()),
+            };
+            if place.replace(list(cpus).ok_or_else(unreadable)?).is_some() {
                 return Err(unreadable());
             }
-            for cpu in first..=last {
-                list.push(cpu);
-            }
         }
-        Ok(Self::List(list))
+        let sip = sip.ok_or_else(unreadable)?;
+        if sip.len() > usize::from(sip::shard::SHARDS_MAX) { Err(LayoutError::TooManySip(sip.len())) } else { Ok(Self::Roles { sip, rtp }) }
     }
+}
+
+/// `2,3,6-9`; `None` if it is no list.
+fn list(text: &str) -> Option<Vec<usize>> {
+    let mut list = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if first > last || last >= CPUS_MAX {
+            return None;
+        }
+        list.extend(first..=last);
+    }
+    Some(list)
 }
 
 /// One shard to be.
@@ -119,6 +155,8 @@ pub struct ShardPlan {
     pub name: String,
     /// It carries SIP, HTTP and scripts, as far as the program has them.
     pub front: bool,
+    /// It carries signalling, as this one of the signalling shards, counted from 0, which is the front.
+    pub sip: Option<u8>,
     /// It carries media, as this one of the media shards, counted from 0.
     pub media: Option<usize>,
     /// Another shard runs on the same CPU.
@@ -145,33 +183,33 @@ impl Layout {
     /// # Errors
     /// [`LayoutError`].
     pub fn new(program: Program, cores: &Cores, allowed: &[usize]) -> Result<Self, LayoutError> {
-        let cpus = choose(cores, allowed)?;
-        let Some((&first, rest)) = cpus.split_first() else { return Err(LayoutError::NoCpu) };
-        let alone = program.has_media() && rest.is_empty();
-        let front = if alone && program == Program::Rtp { "rtp" } else { program.front_name() };
-        let mut shards = vec![ShardPlan {
-            index: 0,
-            cpu: first,
-            name: format!("{front}-00"),
-            front: true,
-            media: alone.then_some(0),
-            shares_cpu: false,
-        }];
-        if program.has_media() {
-            shards.extend(rest.iter().enumerate().map(|(number, &cpu)| ShardPlan {
-                index: number + 1,
-                cpu,
-                name: format!("rtp-{number:02}"),
-                front: false,
-                media: Some(number),
-                shares_cpu: false,
-            }));
+        let (signalling, rest) = choose(program, cores, allowed)?;
+        let Some((&first, more)) = signalling.split_first() else { return Err(LayoutError::NoCpu) };
+        let both = program.has_media() && rest.is_empty();
+        let front = if both && program == Program::Rtp { "rtp" } else { program.front_name() };
+        let sip = |number: usize| u8::try_from(number).ok().filter(|_| program.has_sip());
+        let plan = |cpu, name| ShardPlan { index: 0, cpu, name, front: false, sip: None, media: None, shares_cpu: false };
+        let mut shards = vec![ShardPlan { front: true, sip: sip(0), media: both.then_some(0), ..plan(first, format!("{front}-00")) }];
+        if program.has_sip() {
+            let number = 1..;
+            shards.extend(number.zip(more).map(|(number, &cpu)| ShardPlan { sip: sip(number), ..plan(cpu, format!("sip-{number:02}")) }));
         }
-        let used: Vec<usize> = shards.iter().map(|plan| plan.cpu).collect();
-        for plan in &mut shards {
-            plan.shares_cpu = used.iter().filter(|cpu| **cpu == plan.cpu).count() > 1;
+        if program.has_media() {
+            let numbered = rest.iter().enumerate();
+            shards.extend(numbered.map(|(number, &cpu)| ShardPlan { media: Some(number), ..plan(cpu, format!("rtp-{number:02}")) }));
+        }
+        let cpus: Vec<usize> = shards.iter().map(|shard| shard.cpu).collect();
+        for (index, shard) in shards.iter_mut().enumerate() {
+            shard.index = index;
+            shard.shares_cpu = cpus.iter().filter(|cpu| **cpu == shard.cpu).count() > 1;
         }
         Ok(Self { shards })
+    }
+
+    /// How many shards carry signalling.
+    pub fn sip_shards(&self) -> u8 {
+        let count = self.shards.iter().filter(|plan| plan.sip.is_some()).count();
+        u8::try_from(count).unwrap_or(u8::MAX)
     }
 
     /// How many shards carry media.
@@ -180,18 +218,33 @@ impl Layout {
     }
 }
 
-fn choose(cores: &Cores, allowed: &[usize]) -> Result<Vec<usize>, LayoutError> {
-    match cores {
-        Cores::All => Ok(allowed.to_vec()),
+/// CPUs of the front and of more signalling, and those of media.
+fn choose(program: Program, cores: &Cores, allowed: &[usize]) -> Result<(Vec<usize>, Vec<usize>), LayoutError> {
+    let permitted = |list: &[usize]| match list.iter().find(|cpu| !allowed.contains(cpu)) {
+        Some(&cpu) => Err(LayoutError::NotAllowed { cpu, allowed: allowed.to_vec() }),
+        None => Ok(list.to_vec()),
+    };
+    let all = match cores {
+        Cores::All => allowed.to_vec(),
         Cores::Count(wanted) => match allowed.get(..*wanted) {
-            Some(chosen) => Ok(chosen.to_vec()),
-            None => Err(LayoutError::TooMany { wanted: *wanted, allowed: allowed.to_vec() }),
+            Some(chosen) => chosen.to_vec(),
+            None => return Err(LayoutError::TooMany { wanted: *wanted, allowed: allowed.to_vec() }),
         },
-        Cores::List(list) => match list.iter().find(|cpu| !allowed.contains(cpu)) {
-            Some(&cpu) => Err(LayoutError::NotAllowed { cpu, allowed: allowed.to_vec() }),
-            None => Ok(list.clone()),
-        },
-    }
+        Cores::List(list) => permitted(list)?,
+        Cores::Roles { sip, rtp } => {
+            let sip = permitted(sip)?;
+            let rtp = match rtp {
+                Some(rtp) => permitted(rtp)?,
+                None => allowed.iter().copied().filter(|cpu| !sip.contains(cpu)).collect(),
+            };
+            // Without a CPU of their own, media share that of the last signalling shard, as threads of their own.
+            let shared = || sip.last().copied().into_iter().filter(|_| sip.len() > 1 && program.has_media()).collect();
+            let rtp = if rtp.is_empty() { shared() } else { rtp };
+            return Ok((sip, rtp));
+        }
+    };
+    let (front, rest) = all.split_at(all.len().min(1));
+    Ok((front.to_vec(), rest.to_vec()))
 }
 
 /// CPUs that this process may use, lowest first.
@@ -249,11 +302,43 @@ mod tests {
     }
 
     #[test]
+    fn signalling_takes_the_cpus_that_it_is_given() {
+        let roles: Cores = "sip=0,1".parse().unwrap();
+        let layout = Layout::new(Program::Mediaswitch, &roles, &[0, 1, 2, 3]).unwrap();
+        let shown: Vec<_> = layout.shards.iter().map(|plan| (plan.name.as_str(), plan.index, plan.cpu, plan.sip, plan.media)).collect();
+        let expected = [
+            ("sip-00", 0, 0, Some(0), None),
+            ("sip-01", 1, 1, Some(1), None),
+            ("rtp-00", 2, 2, None, Some(0)),
+            ("rtp-01", 3, 3, None, Some(1)),
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!((layout.sip_shards(), layout.media_shards()), (2, 2));
+        assert_eq!(Layout::new(Program::Sip, &roles, &[0, 1, 2]).unwrap().shards.len(), 2);
+        assert_eq!(Layout::new(Program::Sip, &Cores::All, &[0, 1, 2]).unwrap().sip_shards(), 1);
+        assert_eq!(Layout::new(Program::Rtp, &roles, &[0, 1, 2]).unwrap().sip_shards(), 0);
+    }
+
+    #[test]
+    fn media_without_a_cpu_of_their_own_share_one_and_take_no_priority() {
+        let layout = Layout::new(Program::Mediaswitch, &"sip=0,1".parse().unwrap(), &[0, 1]).unwrap();
+        let media = layout.shards.last().unwrap();
+        assert_eq!((media.name.as_str(), media.cpu, media.shares_cpu, media.media_only()), ("rtp-00", 1, true, false));
+        let told = Layout::new(Program::Mediaswitch, &"sip=0 rtp=1".parse().unwrap(), &[0, 1]).unwrap();
+        assert!(told.shards[1].media_only());
+    }
+
+    #[test]
     fn cores_reads_all_counts_and_lists() {
         assert_eq!("all".parse(), Ok(Cores::All));
         assert_eq!("4".parse(), Ok(Cores::Count(4)));
         assert_eq!("2,3,6-9".parse(), Ok(Cores::List(vec![2, 3, 6, 7, 8, 9])));
         assert_eq!("3-3".parse(), Ok(Cores::List(vec![3])));
+        assert_eq!("sip=0,1 rtp=2-3".parse(), Ok(Cores::Roles { sip: vec![0, 1], rtp: Some(vec![2, 3]) }));
+        for bad in ["rtp=1", "sip=", "sip=1 sip=2", "sip=0;rtp=1", "http=0", "sip=0 1"] {
+            assert!(matches!(bad.parse::<Cores>(), Err(LayoutError::Unreadable(_))), "{bad}");
+        }
+        assert_eq!("sip=0-32".parse::<Cores>(), Err(LayoutError::TooManySip(33)));
         for bad in ["", "0", "a", "1-", "3-1", "1,,2", "0-99999999999", "0-9999999"] {
             assert!(matches!(bad.parse::<Cores>(), Err(LayoutError::Unreadable(_))), "{bad}");
         }

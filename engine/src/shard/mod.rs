@@ -4,7 +4,8 @@
 //! main: begin ──► Layout ──► start(bodies) ──► ready reports, 5 s ──► sigwait ──► stop ──► join, 5 s ──► exit 0
 //! shard thread `sip-00`, `rtp-01`: pin, executor, priority ──► body(Context) ──► ready() … stop latch opens … return
 //! ```
-//! Shape:  one shard per CPU named in `--cores`; shard 0 is the front (signalling, HTTP, scripts), the others carry media.
+//! Shape:  one shard per CPU named in `--cores`; shard 0 is the front (signalling, HTTP, scripts), the others carry media, or
+//!         more signalling where `--cores sip=…` says so.
 //!         With one CPU everything shares one executor.
 //! Units:  CPU numbers as the kernel's; priorities as `sched(7)`.
 //! Errors: [`LayoutError`], [`StartError`]; each names the setting or shard and the reason.

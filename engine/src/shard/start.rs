@@ -316,7 +316,7 @@ mod tests {
         // One CPU is enough for two shards here: a test measures no time.
         let cpu = allowed_cpus()[0];
         let mut layout = Layout::new(Program::Mediaswitch, &Cores::List(vec![cpu]), &[cpu]).unwrap();
-        layout.shards.push(ShardPlan { index: 1, cpu, name: "rtp-00".into(), front: false, media: None, shares_cpu: false });
+        layout.shards.push(ShardPlan { index: 1, cpu, name: "rtp-00".into(), front: false, sip: None, media: None, shares_cpu: false });
         layout
     }
 

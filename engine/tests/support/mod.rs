@@ -61,6 +61,12 @@ pub fn program(name: &str) -> Command {
     command
 }
 
+/// `--cores` of a run with several signalling shards: `MEDIASWITCH_TEST_CORES="sip=0,1" cargo test -p engine --test calls`.
+fn cores(args: &[&str]) -> Vec<String> {
+    let wanted = std::env::var("MEDIASWITCH_TEST_CORES").ok().filter(|_| !args.contains(&"--cores"));
+    wanted.map_or(Vec::new(), |cores| vec!["--cores".to_owned(), cores])
+}
+
 impl Switch {
     /// `mediaswitch` on loopback, with more arguments.
     pub fn start(ports: &Ports, args: &[&str]) -> Self {
@@ -76,6 +82,7 @@ impl Switch {
             .arg("--rtp-http-port")
             .arg(ports.rtp_http.to_string())
             .args(["--rtp-ports", &ports.rtp_range()])
+            .args(cores(args))
             .args(args);
         let mut process = Process::start(command).expect("the binary starts");
         for port in [ports.sip_http, ports.rtp_http, ports.control_http] {
@@ -88,7 +95,8 @@ impl Switch {
 /// project-sip alone on loopback.
 pub fn start_sip(ports: &Ports, args: &[&str]) -> Process {
     let mut command = program("project-sip");
-    command.args(["--sip-address", "127.0.0.1", "--sp"]).arg(ports.sip.to_string()).arg("--cp").arg(ports.sip_http.to_string()).args(args);
+    command.args(["--sip-address", "127.0.0.1", "--sp"]).arg(ports.sip.to_string()).arg("--cp").arg(ports.sip_http.to_string());
+    command.args(cores(args)).args(args);
     let mut process = Process::start(command).expect("the binary starts");
     process.wait_ready(ports.sip_http, PATIENCE).unwrap();
     process

@@ -27,7 +27,8 @@ pub struct Listener {
 /// Settings of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointConfig {
-    /// Sockets, in the order of their ids.
+    /// Sockets, in the order of their ids. Those of connections are there once for each shard, all of one before those of the next:
+    /// a connection has one owner.
     pub listeners: Vec<Listener>,
     /// Which of several endpoints this is.
     pub shard: Sharding,

@@ -68,9 +68,21 @@ impl Endpoint {
         let fits = |listener: &super::Listener| listener.advertised.is_ipv4() == peer.is_ipv4() && listener.transport == transport;
         // Nothing gets out of the host from a socket of its loopback, nor into it by another.
         let beside = |listener: &super::Listener| fits(listener) && listener.advertised.ip().is_loopback() == peer.ip().is_loopback();
-        let listeners = || self.config.listeners.iter();
-        let index = listeners().position(beside).or_else(|| listeners().position(fits))?;
+        let index = self.own_listener(transport, beside).or_else(|| self.own_listener(transport, fits))?;
         Some(Flow { listener: ListenerId(u16::try_from(index).ok()?), peer, transport })
+    }
+
+    fn own_listener(&self, transport: Transport, fits: impl Fn(&super::Listener) -> bool) -> Option<usize> {
+        let mut fitting = self.config.listeners.iter().enumerate().filter(|(_, listener)| fits(listener)).map(|(index, _)| index);
+        match transport {
+            Transport::Udp => fitting.next(),
+            // One for each shard, in their order: we dial from our own.
+            Transport::Tcp => {
+                let shard = &self.config.shard;
+                let each = fitting.clone().count() / usize::from(shard.count());
+                fitting.nth(each * usize::from(shard.me().0))
+            }
+        }
     }
 
     /// The hop of a request inside a dialog.
