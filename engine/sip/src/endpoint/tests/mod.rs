@@ -12,6 +12,7 @@ mod policy;
 mod prack;
 mod random;
 mod register;
+mod shards;
 mod streams;
 mod table;
 mod transfer;
@@ -58,8 +59,12 @@ impl Bench {
     }
 
     pub fn with(config: EndpointConfig) -> Self {
+        Self::seeded(config, [7; 32])
+    }
+
+    pub fn seeded(config: EndpointConfig, seed: [u8; 32]) -> Self {
         let now = sim::Clock::new().now();
-        let mut endpoint = Endpoint::new(config, [7; 32], now, 1_700_000_000_000);
+        let mut endpoint = Endpoint::new(config, seed, now, 1_700_000_000_000);
         let user = |name: &str| UserEntry { username: name.into(), secret: Secret::Clear("1234".into()) };
         let control = Some(ControlUrl("http://127.0.0.1:9001".into()));
         let users = vec![user("1000"), user("1001")];
