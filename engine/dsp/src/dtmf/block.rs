@@ -53,17 +53,24 @@ const PURITY_HELD: f32 = 0.3;
 const TWIST_HIGH: f32 = 2.512;
 /// How much stronger the low tone may be: 8 dB.
 const TWIST_LOW: f32 = 6.310;
+/// Part of the energy that the high tone has at least, by `PURITY` and `TWIST_LOW`, less what rounding may take.
+const HIGH_PART: f32 = 0.99 * PURITY / (1.0 + TWIST_LOW);
 /// How much stronger the tone is than the others of its group: 8 dB.
 const DISTINCT: f32 = 6.310;
 
 impl Spectrum {
-    fn new(sums: &[i32; 16], all: u64) -> Self {
-        const TO_ENERGY: f32 = (2.0 / (BLOCK as f64 * SCALE * SCALE)) as f32;
-        let energy = |i: usize| {
-            let (sine, cosine) = (sums[2 * i] as f32, sums[2 * i + 1] as f32);
-            (sine * sine + cosine * cosine) * TO_ENERGY
-        };
-        Self { low: std::array::from_fn(energy), high: std::array::from_fn(|i| energy(4 + i)), all: all as f32 }
+    /// Only what can matter is measured. A quiet block has no tone that counts. Of one whose high tones are too weak beside all else for a
+    /// digit, which is most of speech, the low ones need not be known, unless a digit is `held`, which needs less to go on.
+    #[inline(always)]
+    fn new(all: u64, held: bool, mut group: impl FnMut(&Group) -> [i32; 8]) -> Self {
+        let mut spectrum = Self { low: [0.0; 4], high: [0.0; 4], all: all as f32 };
+        if all >= QUIET {
+            spectrum.high = energies(&group(&WAVES.high));
+            if held || spectrum.high.iter().any(|high| *high >= spectrum.all * HIGH_PART) {
+                spectrum.low = energies(&group(&WAVES.low));
+            }
+        }
+        spectrum
     }
 
     /// The digit that this block is, while `pressed` is held: a block that is mostly that digit is no sign of its end.
@@ -98,25 +105,34 @@ fn strongest(group: &[f32; 4]) -> Option<(usize, f32)> {
     (rivals == 1).then_some((place, most))
 }
 
-/// The spectrum by rows, generic over the lane type.
+/// Energies of the tones of a group, from sums of products with its waves.
 #[inline(always)]
-pub(super) fn spectrum<L: Lanes>(l: L, block: &Block) -> Spectrum {
-    let used = BLOCK.next_multiple_of(L::LANES);
-    let energy = meter::lanes::squares(l, &block.0[..used]);
-    if energy < QUIET {
-        return Spectrum::new(&[0; 16], energy);
+fn energies(sums: &[i32; 8]) -> [f32; 4] {
+    const TO_ENERGY: f32 = (2.0 / (BLOCK as f64 * SCALE * SCALE)) as f32;
+    let mut energies = [0.0; 4];
+    for (energy, [sine, cosine]) in energies.iter_mut().zip(sums.as_chunks().0) {
+        let (sine, cosine) = (*sine as f32, *cosine as f32);
+        *energy = (sine * sine + cosine * cosine) * TO_ENERGY;
     }
-    let (waves, _) = WAVES.0.as_chunks::<8>();
-    let (low, high) = (sums(l, block, &waves[0]), sums(l, block, &waves[1]));
-    let mut all = [0; 16];
-    all[..8].copy_from_slice(&low);
-    all[8..].copy_from_slice(&high);
-    Spectrum::new(&all, energy)
+    energies
+}
+
+/// The spectrum by rows, generic over the lane type. `held`: a digit is pressed.
+#[inline(always)]
+pub(super) fn spectrum<L: Lanes>(l: L, block: &Block, held: bool) -> Spectrum {
+    let used = BLOCK.next_multiple_of(L::LANES);
+    let all = meter::lanes::squares(l, &block.0[..used]);
+    Spectrum::new(
+        all,
+        held,
+        #[inline(always)]
+        |waves| sums(l, block, waves),
+    )
 }
 
 /// Sums of products with eight waves.
 #[inline(always)]
-fn sums<L: Lanes>(l: L, block: &Block, waves: &[[i16; ROOM]; 8]) -> [i32; 8] {
+fn sums<L: Lanes>(l: L, block: &Block, waves: &Group) -> [i32; 8] {
     let mut sums = [l.splat_wide(0); 8];
     let (samples, _) = l.rows(&block.0);
     for (i, samples) in samples.iter().enumerate().take(BLOCK.div_ceil(L::LANES)) {
@@ -129,27 +145,28 @@ fn sums<L: Lanes>(l: L, block: &Block, waves: &[[i16; ROOM]; 8]) -> [i32; 8] {
 }
 
 /// The spectrum one sample at a time.
-pub(super) fn scalar(block: &Block) -> Spectrum {
+pub(super) fn scalar(block: &Block, held: bool) -> Spectrum {
     let all = block.0.iter().map(|x| meter::lanes::square(*x)).sum();
-    if all < QUIET {
-        return Spectrum::new(&[0; 16], all);
-    }
     let sum = |wave: &[i16; ROOM]| block.0.iter().zip(wave).map(|(x, y)| i32::from(*x) * i32::from(*y)).sum();
-    let sums = std::array::from_fn(|i| sum(&WAVES.0[i]));
-    Spectrum::new(&sums, all)
+    Spectrum::new(all, held, |waves| waves.each_ref().map(sum))
 }
 
-/// Sine and cosine of each frequency, zero behind the block.
-static WAVES: Waves = Waves(waves());
+/// Sine and cosine of each frequency of a group, zero behind the block.
+type Group = [[i16; ROOM]; 8];
+
+static WAVES: Waves = Waves { low: waves(LOW_HZ), high: waves(HIGH_HZ) };
 
 #[repr(C, align(64))]
-struct Waves([[i16; ROOM]; 16]);
+struct Waves {
+    low: Group,
+    high: Group,
+}
 
-const fn waves() -> [[i16; ROOM]; 16] {
-    let mut waves = [[0; ROOM]; 16];
+const fn waves(group_hz: [u16; 4]) -> Group {
+    let mut waves = [[0; ROOM]; 8];
     let mut i = 0;
-    while i < 8 {
-        let hz = if i < 4 { LOW_HZ[i] } else { HIGH_HZ[i - 4] } as i32;
+    while i < 4 {
+        let hz = group_hz[i] as i32;
         let mut n = 0;
         while n < BLOCK {
             // Phase in 8000ths of a turn; a quarter turn ahead for the cosine.

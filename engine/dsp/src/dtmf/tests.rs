@@ -97,10 +97,12 @@ fn every_level_sees_the_same_spectrum() {
         let mut full = Block::SILENCE;
         full.put(0, &square);
         for block in [&block, &full] {
-            let expected = block::scalar(block);
-            for (name, dtmf) in levels() {
-                // SAFETY: the level is available.
-                assert_eq!(unsafe { (dtmf.spectrum)(block) }, expected, "{name}");
+            for held in [false, true] {
+                let expected = block::scalar(block, held);
+                for (name, dtmf) in levels() {
+                    // SAFETY: the level is available.
+                    assert_eq!(unsafe { (dtmf.spectrum)(block, held) }, expected, "{name} {held}");
+                }
             }
         }
     }

@@ -7,13 +7,13 @@ use super::block::{self, Block, Spectrum};
 use crate::lanes::{Avx2, Avx512};
 
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn avx2(block: &Block) -> Spectrum {
+pub(super) fn avx2(block: &Block, held: bool) -> Spectrum {
     // SAFETY: this function runs only where the CPU has the features of the level.
-    block::spectrum(unsafe { Avx2::new() }, block)
+    block::spectrum(unsafe { Avx2::new() }, block, held)
 }
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,avx512vnni")]
-pub(super) fn avx512(block: &Block) -> Spectrum {
+pub(super) fn avx512(block: &Block, held: bool) -> Spectrum {
     // SAFETY: this function runs only where the CPU has the features of the level.
-    block::spectrum(unsafe { Avx512::new() }, block)
+    block::spectrum(unsafe { Avx512::new() }, block, held)
 }

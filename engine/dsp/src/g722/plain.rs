@@ -9,19 +9,19 @@ pub(super) mod portable {
     use crate::g722::column::Column;
     use crate::g722::lanes::{self, Tick};
     use crate::g722::rows::Rows;
-    use crate::lanes::Array;
+    use crate::lanes::PORTABLE;
 
     pub(in crate::g722) fn encode(tick: &mut Tick<'_>, samples: &[&[i16]], octets: &mut [u8]) {
-        lanes::encode(Array, tick, samples, octets);
+        lanes::encode(PORTABLE, tick, samples, octets);
     }
     pub(in crate::g722) fn decode(mode: Mode, tick: &mut Tick<'_>, octets: &[&[u8]], samples: &mut [i16]) {
-        lanes::decode(Array, mode, tick, octets, samples);
+        lanes::decode(PORTABLE, mode, tick, octets, samples);
     }
     pub(in crate::g722) fn insert(columns: &[Column], rows: &mut Rows) {
-        lanes::insert(Array, columns, rows);
+        lanes::insert(PORTABLE, columns, rows);
     }
     pub(in crate::g722) fn extract(rows: &Rows, columns: &mut [Column]) {
-        lanes::extract(Array, rows, columns);
+        lanes::extract(PORTABLE, rows, columns);
     }
 }
 

@@ -1,6 +1,6 @@
-//! The portable level: eight lanes in a plain array, one short loop per operation.
-//! Shape:  `[i16; 8]`, wide `[i32; 4]`. The compiler turns each loop into one or two instructions of the baseline
-//!         (SSE2 on x86-64, NEON on aarch64). A loop over lanes around a whole codec step would stay scalar.
+//! The portable level of any CPU: eight lanes in a plain array, one short loop per operation. On x86-64 `Sse2` stands in for it.
+//! Shape:  `[i16; 8]`, wide `[i32; 4]`. The compiler turns each loop into one or two instructions of the baseline (NEON on aarch64).
+//!         A loop over lanes around a whole codec step would stay scalar.
 //! Errors: none.
 //! Source: the operations are those of `super::Lanes`.
 

@@ -1,5 +1,5 @@
 //! Lane operations: the small vocabulary that every vectorised kernel of this crate is written in, once.
-//!   kernel body, generic over `Lanes` ──► `Array` (any CPU) · `Avx2` · `Avx512`
+//!   kernel body, generic over `Lanes` ──► `Array` (any CPU) · `Sse2` (in its place on x86-64) · `Avx2` · `Avx512`
 //! Shape:  a vector is `LANES` values of `i16`; a wide one is half as many `i32`. A *row* is that many `i16` in memory.
 //! Rule:   a value of an implementing type is the proof that the CPU can run it, so every method is safe to call.
 //!         Bodies are `#[inline(always)]` and end up in one `#[target_feature]` shell per kernel and level (`x86.rs`). A closure that is
@@ -17,7 +17,14 @@ mod x86;
 pub(crate) use array::Array;
 pub(crate) use floats::{Floats, One};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx2, Avx512};
+pub(crate) use x86::{Avx2, Avx512, Sse2};
+
+/// The portable level of 16-bit lanes here.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) const PORTABLE: Array = Array;
+/// The portable level of 16-bit lanes here.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const PORTABLE: Sse2 = Sse2;
 
 /// One SIMD level. Implementors are zero-sized tokens.
 pub(crate) trait Lanes: Copy {

@@ -35,7 +35,10 @@ pub(crate) fn on_every_level(check: &impl Check) {
             // SAFETY: the level is available.
             #[cfg(target_arch = "x86_64")]
             "avx512" => unsafe { shells::avx512(check) },
-            "portable" => check.check(Array, "portable"),
+            "portable" => {
+                check.check(PORTABLE, "portable");
+                check.check(Array, "arrays");
+            }
             _ => {}
         }
     }

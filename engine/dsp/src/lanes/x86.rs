@@ -1,4 +1,4 @@
-//! The AVX levels: `Avx2` (16 lanes) and `Avx512` (32 lanes).
+//! The levels of x86-64: `Sse2` (8 lanes, any such CPU), `Avx2` (16) and `Avx512` (32).
 //! Shape:  a method is one to four intrinsics. A value of the token type exists only where the CPU has the features.
 //! Rule:   all `unsafe` is one intrinsic per `op!`, whose only demand is that CPU feature; the pointers of loads and stores
 //!         come from references of exactly the length read or written.
@@ -11,9 +11,11 @@
 mod avx2;
 mod avx512;
 mod floats;
+mod sse2;
 
 pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
+pub(crate) use sse2::Sse2;
 
 /// One intrinsic call; its arguments are values, so nothing else is unsafe in it.
 macro_rules! op {

@@ -17,7 +17,7 @@ mod x86;
 use std::ops::AddAssign;
 
 use crate::kernels::{Isa, Level};
-use crate::lanes::Array;
+use crate::lanes::PORTABLE;
 
 /// Sum of the squares of some samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,7 +86,7 @@ impl Meter {
 }
 
 fn portable(frame: &[i16]) -> u64 {
-    lanes::squares(Array, frame)
+    lanes::squares(PORTABLE, frame)
 }
 
 fn scalar(frame: &[i16]) -> u64 {

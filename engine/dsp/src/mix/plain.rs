@@ -5,20 +5,20 @@
 
 /// Lanes as arrays.
 pub(super) mod portable {
-    use crate::lanes::Array;
+    use crate::lanes::PORTABLE;
     use crate::mix::lanes;
 
     pub(in crate::mix) fn add(sum: &mut [i32], frame: &[i16]) {
-        lanes::add(Array, sum, frame);
+        lanes::add(PORTABLE, sum, frame);
     }
     pub(in crate::mix) fn add_four(sum: &mut [i32], frames: [&[i16]; 4]) {
-        lanes::add_four(Array, sum, frames);
+        lanes::add_four(PORTABLE, sum, frames);
     }
     pub(in crate::mix) fn without(sum: &[i32], own: &[i16], out: &mut [i16]) {
-        lanes::without(Array, sum, own, out);
+        lanes::without(PORTABLE, sum, own, out);
     }
     pub(in crate::mix) fn without_soft(sum: &[i32], own: &[i16], out: &mut [i16]) {
-        lanes::without_soft(Array, sum, own, out);
+        lanes::without_soft(PORTABLE, sum, own, out);
     }
 }
 
