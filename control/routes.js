@@ -81,7 +81,7 @@ class Routes {
   }
 
   #dialog(request, callid, server) {
-    const info = parse(request.body);
+    const info = snapshot(request.body, this.#control.table.get(callid));
     info.callid ??= callid;
     if (typeof info.callid !== "string") throw new BadBody("callid must be a string");
     const { table, draining, host } = this.#control;
@@ -193,6 +193,31 @@ function parse(body) {
   }
   if (typeof value !== "object" || value === null) throw new BadBody("the body must be a JSON object");
   return value;
+}
+
+/** The text that descriptions were read from. */
+const texts = new WeakMap();
+
+/**
+ * Reads a snapshot. The descriptions, most of its text, stand last in it and seldom change: then those of the last one are taken.
+ * @param {string} body
+ * @param {object} [call] The call, if it is known.
+ */
+function snapshot(body, call) {
+  const at = body.lastIndexOf(',"sdp":{');
+  const text = at < 0 ? undefined : body.slice(at);
+  const before = call?.callinfo.sdp;
+  if (before && text !== undefined && texts.get(before) === text) {
+    try {
+      // Only an object without its last member ends well with a brace.
+      return Object.assign(JSON.parse(`${body.slice(0, at)}}`), { sdp: before });
+    } catch {
+      // `sdp` stood deeper: read all of it.
+    }
+  }
+  const info = parse(body);
+  if (typeof info.sdp === "object" && info.sdp !== null && text !== undefined) texts.set(info.sdp, text);
+  return info;
 }
 
 function json(status, value) {

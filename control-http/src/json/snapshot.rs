@@ -1,9 +1,9 @@
 //! The snapshot of a call, as control and `GET /dialog/{callid}` see it.
 //!
 //! ```text
-//!   Snapshot ──► {callid … epochs, then seq, event, uuid, agent, callerid, headers, transport, epochsms}
+//!   Snapshot ──► {callid … epochs, then seq, event, uuid, agent, callerid, headers, transport, epochsms, sdp}
 //! ```
-//! Shape:  the whole call each time; the older keys first and in their documented order. `to`, `from`, `contact`,
+//! Shape:  the whole call each time; the older keys first and in their documented order, `sdp` last. `to`, `from`, `contact`,
 //!         `maxforwards` and `agent` are left out while not known; `refer`, `transfer` and `digits` stand only in the event they cause.
 //! Units:  `epochs` seconds, `epochsms` milliseconds since 1970, 0 for "not yet".
 //! Errors: none.
@@ -50,7 +50,6 @@ pub fn snapshot(call: &Snapshot) -> Value {
     put("error", json!({"code": call.error.0, "status": call.error.1}));
     let (host, port) = call.remote.map_or((String::new(), 0), |remote| (remote.ip().to_canonical().to_string(), remote.port()));
     put("remote", json!({"host": host, "port": port}));
-    put("sdp", json!({"them": description(call.sdp_them.as_ref()), "us": description(call.sdp_us.as_ref())}));
     put("epochs", epochs(call.epochs, 1000));
     put("seq", call.seq.into());
     put("event", call.event.word().into());
@@ -75,6 +74,8 @@ pub fn snapshot(call: &Snapshot) -> Value {
     put("headers", headers(&call.headers));
     put("transport", call.transport.into());
     put("epochsms", epochs(call.epochs, 1));
+    // Last, and the same from one snapshot to the next as long as nothing changes: whoever keeps the text need not read it again.
+    put("sdp", json!({"them": description(call.sdp_them.as_ref()), "us": description(call.sdp_us.as_ref())}));
     Value::Object(out)
 }
 
