@@ -91,6 +91,9 @@ declare namespace projectcontrol {
     files?: SoundFile[];
   }
 
+  /** A soup that has files. */
+  type Sounds = SoundSoup & { files: SoundFile[] };
+
   interface Gateway {
     from?: Partial<Party>;
     to?: { domain?: string };
@@ -224,7 +227,7 @@ declare namespace projectcontrol {
     collect(call: Call, options: CollectOptions): Promise<string | undefined>;
     menu(call: Call, options: { prompt: SoundSoup; choices: Record<string, (call: Call) => unknown>; invalid?: SoundSoup; otherwise?: (call: Call) => unknown; ms?: number; tries?: number }): Promise<string | undefined>;
     voicemail(call: Call, options: { file: string; greeting?: SoundSoup; beep?: SoundSoup; maxduration?: number; minduration?: number; silence?: number; format?: string }): Promise<{ file: string; reason: string; filesize?: number } | undefined>;
-    say: { number(value: number, folder?: string): SoundSoup; spell(digits: string, folder?: string): SoundSoup };
+    say: { number(value: number, folder?: string): Sounds; spell(digits: string, folder?: string): Sounds };
   }
 
   interface HangupReason {
@@ -255,6 +258,12 @@ declare namespace projectcontrol {
     error?: { code: number; status: string };
     remote?: { host: string; port: number };
     refer?: { to: string; replaces?: string; referedby?: Call };
+    /** Call-ID of the call that this one takes over. */
+    replaces?: string;
+    /** Of a 3xx, the best first. */
+    contacts?: string[];
+    /** How a `transfer` of ours goes. */
+    transfer?: { code: number; status: string; over: boolean };
     sdp?: { them?: object; us?: object };
     /** Unix seconds, 0 is not yet. */
     epochs?: { start: number; ring: number; answer: number; end: number };

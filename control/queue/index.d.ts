@@ -9,6 +9,8 @@ declare namespace queues {
   interface Agent {
     readonly to: projectcontrol.NewCall | string;
     readonly state: "free" | "ringing" | "talking" | "wrapup" | "pausing";
+    /** What tells two agents apart: the user, or `user@domain`. */
+    readonly key: string;
     /** Gets no calls while `true`. */
     paused: boolean;
     readonly since: number;

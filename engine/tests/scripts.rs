@@ -42,6 +42,7 @@ on_both_hosts! {
     a_blind_transfer_connects_the_two_that_remain: "office.js", &[], super::blind;
     an_attended_transfer_of_four_legs_connects_the_two_that_remain: "office.js", &[], super::attended;
     an_attended_transfer_of_three_legs_sends_the_caller_to_the_script: "office.js", &[], super::attended_to_script;
+    a_phone_takes_over_the_call_of_another: "office.js", &[], super::take_over;
     a_message_is_recorded_after_the_beep: "office.js", &[("RING_MS", "300")], super::message;
     three_hear_each_other_in_a_conference: "conference.js", &[], super::conference;
     a_queue_gives_its_callers_to_agents: "queue.js", &[], super::queue;
@@ -257,6 +258,29 @@ fn attended_to_script(stage: &mut Stage) {
     b.hang_up_leg(0);
     a.hears(&[MUSIC_HZ], &[b.tone_hz]);
     a.hang_up();
+}
+
+fn take_over(stage: &mut Stage) {
+    let (a, b, c) = (stage.answers("1000"), stage.answers("1001"), stage.answers("1002"));
+    a.invite("1001");
+    a.up();
+    talk(&a, &b);
+    c.take_over(&b, 0);
+    c.up();
+    b.over_with(0);
+    talk(&a, &c);
+    a.hang_up();
+    c.over();
+    // Picked up while it rings.
+    b.set_called(Called::Rings);
+    a.invite("71001");
+    b.state(2, State::Ringing);
+    c.take_over(&b, 1);
+    a.up();
+    b.over_with(487);
+    talk(&a, &c);
+    c.hang_up();
+    a.over();
 }
 
 fn message(stage: &mut Stage) {

@@ -104,6 +104,8 @@ struct Core {
     legs: Vec<Leg>,
     pending: Vec<Pending>,
     registered: bool,
+    /// Headers of the next INVITE.
+    more: String,
     story: Vec<String>,
 }
 
@@ -139,6 +141,7 @@ impl Handset {
             legs: Vec::new(),
             pending: Vec::new(),
             registered: false,
+            more: String::new(),
             story: Vec::new(),
         };
         let (core, stop) = (Arc::new(Mutex::new(core)), Arc::new(AtomicBool::new(false)));
@@ -193,6 +196,18 @@ impl Handset {
     /// Calls; what comes of it is to be waited for.
     pub fn invite(&self, to: &str) {
         self.core().invite(to, false);
+    }
+
+    /// Calls in place of a leg of another phone (RFC 3891), as one that picks up or takes over.
+    pub fn take_over(&self, other: &Handset, leg: usize) {
+        let (to, replaces) = {
+            let core = other.core();
+            (core.account.user.clone(), named(&core.legs[leg]))
+        };
+        let mut core = self.core();
+        core.more = format!("Replaces: {replaces}\r\nRequire: replaces\r\n");
+        core.invite(&to, false);
+        core.more.clear();
     }
 
     /// Calls without an offer: the switch's comes in the 200, the answer goes in the ACK.
@@ -379,7 +394,7 @@ impl Core {
         leg.late = late;
         let body = (!late).then(|| description(&leg));
         self.legs.push(leg);
-        let more = format!("Contact: {}\r\n", self.contact());
+        let more = format!("Contact: {}\r\n{}", self.contact(), self.more);
         self.request("INVITE", &uri, &us, &them, &call_id, 1, more, body);
     }
 
@@ -395,9 +410,7 @@ impl Core {
     fn refer(&mut self, leg: usize, to: &str, replaces: Option<usize>) {
         let mut uri = format!("sip:{to}@{}", self.account.domain);
         if let Some(other) = replaces {
-            let other = &self.legs[other];
-            let tag = |text: &str| text.split("tag=").nth(1).unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
-            uri.push_str(&format!("?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}", other.call_id, tag(&other.them), tag(&other.us)));
+            uri.push_str(&format!("?Replaces={}", named(&self.legs[other]).replace(';', "%3B").replace('=', "%3D")));
         }
         let more = format!("Contact: {}\r\nRefer-To: <{uri}>\r\nReferred-By: {}\r\n", self.contact(), self.aor());
         self.within("REFER", leg, more, None);
@@ -772,6 +785,12 @@ impl Core {
         head.push_str(more);
         with_body(head, body)
     }
+}
+
+/// A leg as Replaces names it to the switch.
+fn named(leg: &Leg) -> String {
+    let tag = |text: &str| text.split("tag=").nth(1).unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
+    format!("{};to-tag={};from-tag={}", leg.call_id, tag(&leg.them), tag(&leg.us))
 }
 
 /// The description of a leg, with digits (RFC 4733).
