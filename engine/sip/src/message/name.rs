@@ -1,7 +1,7 @@
 //! Names of header fields, long and compact.
 //!
 //! ```text
-//!   "v" | "Via" | "VIA" ─► hash of length, first, middle and last letter ─► one candidate ─► compare ─► HeaderName::Via
+//!   "v:" | "Via:" | "VIA:" as one word in lower case ─► its hash ─► one candidate ─► compare words ─► HeaderName::Via
 //! ```
 //! Shape:  [`HeaderName`] is one byte; a name that no RFC here knows is [`HeaderName::Other`] and is kept as text beside it.
 //! Units:  none.
@@ -10,6 +10,8 @@
 //! Source: RFC 3261 §20 and §7.3.3 (compact forms), RFC 3841, 3515, 3892, 4028, 6665, 8224 (their compact forms), IANA SIP parameters.
 
 use std::fmt;
+
+use super::words::{self, WORD_BYTES, Word};
 
 macro_rules! names {
     ($($variant:ident = $text:literal $(/ $compact:literal)?;)*) => {
@@ -33,8 +35,9 @@ macro_rules! names {
             }
         }
 
-        /// Every spelling, with what it means.
-        const SPELLINGS: &[(&str, HeaderName)] = &[$(($text, HeaderName::$variant), $(($compact, HeaderName::$variant),)?)*];
+        /// Every spelling.
+        static SPELLINGS: &[Spelling] =
+            &[$(Spelling::new($text, HeaderName::$variant), $(Spelling::new($compact, HeaderName::$variant),)?)*];
     };
 }
 
@@ -119,20 +122,26 @@ impl HeaderName {
     pub(super) const COUNT: usize = Self::Other as usize + 1;
 
     /// Reads a long or compact form in any case; `Other` if unknown.
-    #[inline]
     pub fn parse(text: &str) -> Self {
         Self::parse_bytes(text.as_bytes())
     }
 
     /// The same for text not yet known to be UTF-8.
-    #[inline]
     pub(super) fn parse_bytes(text: &[u8]) -> Self {
-        let candidate = slot(text).and_then(|slot| TABLE.get(slot));
-        match candidate.and_then(|&at| SPELLINGS.get(usize::from(at))) {
-            // Most write the name as the RFC does.
-            Some((spelling, name)) if spelling.as_bytes() == text || spelling.as_bytes().eq_ignore_ascii_case(text) => *name,
+        match Spelling::find(key(text)) {
+            Some(found) if text.get(WORD_BYTES..).unwrap_or_default().eq_ignore_ascii_case(found.tail()) => found.name,
             _ => Self::Other,
         }
+    }
+
+    /// Reads a name that we know and its colon at the start of a line; gives the length of the name too. `None` does not
+    /// mean that the line has none: it may be close to the end of the text, or have white space before the colon.
+    #[inline(always)]
+    pub(super) fn at_line_start(line: &[u8]) -> Option<(Self, usize)> {
+        let (word, rest) = line.split_first_chunk()?;
+        let found = Spelling::find(words::lower(words::up_to(Word::from_le_bytes(*word), b':')))?;
+        let length = found.text.len();
+        (length < WORD_BYTES || found.is_tail_of(rest)).then_some((found.name, length))
     }
 
     /// Position in a table of [`HeaderName::COUNT`] entries.
@@ -174,22 +183,64 @@ impl fmt::Display for HeaderName {
     }
 }
 
+/// One way to write a name.
+struct Spelling {
+    key: Word,
+    text: &'static str,
+    name: HeaderName,
+}
+
+impl Spelling {
+    const fn new(text: &'static str, name: HeaderName) -> Self {
+        Self { key: key(text.as_bytes()), text, name }
+    }
+
+    /// The spelling of a key; what a word cannot hold of it is for the caller to compare.
+    #[inline(always)]
+    fn find(key: Word) -> Option<&'static Self> {
+        let at = TABLE.get(slot(key))?;
+        SPELLINGS.get(usize::from(*at)).filter(|found| found.key == key)
+    }
+
+    /// What a word cannot hold.
+    fn tail(&self) -> &[u8] {
+        self.text.as_bytes().get(WORD_BYTES..).unwrap_or_default()
+    }
+
+    /// Whether `rest` begins with what a word cannot hold, and a colon.
+    fn is_tail_of(&self, rest: &[u8]) -> bool {
+        let tail = self.tail();
+        rest.split_at_checked(tail.len()).is_some_and(|(text, after)| text.eq_ignore_ascii_case(tail) && after.first() == Some(&b':'))
+    }
+}
+
+/// The first word of a name and a colon, in lower case.
+const fn key(name: &[u8]) -> Word {
+    let mut word = [0; WORD_BYTES];
+    let mut at = 0;
+    while at < name.len() && at < WORD_BYTES {
+        word[at] = name[at];
+        at += 1;
+    }
+    if at < WORD_BYTES {
+        word[at] = b':';
+    }
+    words::lower(Word::from_le_bytes(word))
+}
+
 /// Slots of the hash table: the next power of two that lets a short search find a factor without collisions.
 const SLOTS: usize = 512;
 /// Marks a slot without a spelling.
 const EMPTY: u8 = u8::MAX;
 /// Found by trying odd numbers from the golden ratio on; `table` refuses to compile with a factor that collides.
-const FACTOR: u32 = 0x9E37_8E29;
+const FACTOR: u64 = 0x9E37_79B9_7F4A_8CFB;
 
 static TABLE: [u8; SLOTS] = table();
 
-/// The slot of a name; `None` if it is empty.
-#[inline]
-const fn slot(name: &[u8]) -> Option<usize> {
-    let ([first, ..], [.., last], (_, [middle, ..])) = (name, name, name.split_at(name.len() / 2)) else { return None };
-    // Bit 5 makes letters lower case; what it does to other characters does not matter to a hash.
-    let key = u32::from_le_bytes([*first, *middle, *last, name.len() as u8]) | 0x20_2020;
-    Some((key.wrapping_mul(FACTOR) >> (u32::BITS - SLOTS.trailing_zeros())) as usize)
+/// The slot of a key.
+#[inline(always)]
+const fn slot(key: Word) -> usize {
+    ((key as u64 ^ (key >> 64) as u64).wrapping_mul(FACTOR) >> (u64::BITS - SLOTS.trailing_zeros())) as usize
 }
 
 const fn table() -> [u8; SLOTS] {
@@ -197,10 +248,9 @@ const fn table() -> [u8; SLOTS] {
     let mut table = [EMPTY; SLOTS];
     let mut at = 0;
     while at < SPELLINGS.len() {
-        match slot(SPELLINGS[at].0.as_bytes()) {
-            Some(slot) if table[slot] == EMPTY => table[slot] = at as u8,
-            _ => panic!("two spellings share a slot"),
-        }
+        let slot = slot(SPELLINGS[at].key);
+        assert!(table[slot] == EMPTY, "two spellings share a slot");
+        table[slot] = at as u8;
         at += 1;
     }
     table
@@ -212,10 +262,12 @@ mod tests {
 
     #[test]
     fn every_spelling_is_found_in_any_case() {
-        for (spelling, name) in SPELLINGS {
-            assert_eq!(HeaderName::parse(spelling), *name);
-            assert_eq!(HeaderName::parse(&spelling.to_ascii_uppercase()), *name);
-            assert_eq!(HeaderName::parse(&spelling.to_ascii_lowercase()), *name);
+        for Spelling { text, name, .. } in SPELLINGS {
+            for text in [(*text).to_owned(), text.to_ascii_uppercase(), text.to_ascii_lowercase()] {
+                assert_eq!(HeaderName::parse(&text), *name);
+                let line = format!("{text}: and enough behind it");
+                assert_eq!(HeaderName::at_line_start(line.as_bytes()), Some((*name, text.len())));
+            }
         }
     }
 

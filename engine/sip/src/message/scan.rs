@@ -34,25 +34,25 @@ pub(super) struct Scan {
 }
 
 /// Scans at most [`MESSAGE_BYTES_MAX`] bytes, which the caller has checked, and appends the header lines to `table`.
-#[inline]
+#[inline(always)]
 pub(super) fn scan(bytes: &[u8], table: &mut Table) -> Scan {
     let skipped = leading_line_ends(bytes);
     let mut scan = Scan { start_line: skipped..skipped, body_start: bytes.len(), fault: None };
-    let Some((line, mut next)) = scan.line(bytes, skipped) else {
+    let Some((end, mut start)) = scan.line(bytes, skipped) else {
         scan.note(Fault::Unfinished);
         return scan;
     };
-    scan.start_line = skipped..skipped + line.len();
-    while let Some((line, after)) = scan.line(bytes, next) {
-        match line {
-            [] => {
-                scan.body_start = after;
+    scan.start_line = skipped..end;
+    while let Some((end, next)) = scan.line(bytes, start) {
+        match bytes.get(start) {
+            _ if start == end => {
+                scan.body_start = next;
                 return scan;
             }
-            [b' ' | b'\t', ..] => scan.fold(line, next, table),
-            _ => scan.header_line(line, next, table),
+            Some(b' ' | b'\t') => scan.fold(bytes, start, end, table),
+            _ => scan.header_line(bytes, start, end, table),
         }
-        next = after;
+        start = next;
     }
     scan.note(Fault::Unfinished);
     scan
@@ -63,70 +63,68 @@ pub(super) fn leading_line_ends(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
 }
 
+/// `start..end` without SP and HT at both ends. CR or LF stands at `end`, so that the first loop ends there.
+#[inline(always)]
+fn trimmed(bytes: &[u8], mut start: usize, mut end: usize) -> Range<usize> {
+    while let Some(b' ' | b'\t') = bytes.get(start) {
+        start += 1;
+    }
+    while start < end && matches!(bytes.get(end - 1), Some(b' ' | b'\t')) {
+        end -= 1;
+    }
+    start..end
+}
+
 impl Scan {
     fn note(&mut self, fault: Fault) {
         self.fault.get_or_insert(fault);
     }
 
-    /// The line at `start`, and where the next one begins. `None` if it does not end.
-    #[inline]
-    fn line<'b>(&mut self, bytes: &'b [u8], start: usize) -> Option<(&'b [u8], usize)> {
-        let rest = bytes.get(start..)?;
-        let length = find_control(rest);
-        let (line, end) = rest.split_at_checked(length)?;
-        match end {
-            [b'\r', b'\n', ..] => Some((line, start + length + 2)),
-            _ => self.odd_line(rest, length).map(|(length, next)| (rest.get(..length).unwrap_or_default(), start + next)),
+    /// Where the line that begins at `start` ends, and where the next one begins. `None` if it does not end.
+    #[inline(always)]
+    fn line(&mut self, bytes: &[u8], start: usize) -> Option<(usize, usize)> {
+        let end = start + find_control(bytes.get(start..)?)?;
+        match bytes.get(end..) {
+            Some([b'\r', b'\n', ..]) => Some((end, end + 2)),
+            _ => self.odd_line(bytes, start, end),
         }
     }
 
-    /// The same for a line that ends otherwise, or holds a control character at `at`. Gives length and where the next begins.
+    /// The same for a line that ends otherwise, or holds a control character at `at`.
     #[cold]
-    fn odd_line(&mut self, rest: &[u8], mut at: usize) -> Option<(usize, usize)> {
+    fn odd_line(&mut self, bytes: &[u8], start: usize, mut at: usize) -> Option<(usize, usize)> {
         loop {
-            match rest.get(at..)? {
+            match bytes.get(at..)? {
                 [b'\r', b'\n', ..] => return Some((at, at + 2)),
                 [b'\n', ..] => return Some((at, at + 1)),
                 [] => return None,
                 // A NUL may stand in a quoted string behind a backslash (`quoted-pair` of RFC 3261 §25.1, RFC 4475 §3.1.1.2).
-                [0, ..] if at > 0 && rest.get(at - 1) == Some(&b'\\') => {}
+                [0, ..] if at > start && bytes.get(at - 1) == Some(&b'\\') => {}
                 [b'\r' | 0, ..] => self.note(Fault::HeaderLine),
                 // A tab, or a control character that some text holds.
                 _ => {}
             }
             at += 1;
-            at += find_control(rest.get(at..)?);
+            at += find_control(bytes.get(at..)?)?;
         }
     }
 
-    /// Takes in a header line that begins at `start`.
-    #[inline]
-    fn header_line(&mut self, line: &[u8], start: usize, table: &mut Table) {
-        let Some(colon) = find(line, b':') else { return self.note(Fault::HeaderLine) };
-        let mut name = line.get(..colon).unwrap_or_default();
-        // White space is allowed before the colon (RFC 3261 §25.1, `HCOLON`).
-        while let [shorter @ .., b' ' | b'\t'] = name {
-            name = shorter;
-        }
-        let meaning = HeaderName::parse_bytes(name);
-        if meaning == HeaderName::Other && (name.is_empty() || !name.iter().all(|&byte| Class::TOKEN.holds(byte))) {
+    /// Takes in a header line.
+    #[inline(always)]
+    fn header_line(&mut self, bytes: &[u8], start: usize, end: usize, table: &mut Table) {
+        let known = HeaderName::at_line_start(bytes.get(start..).unwrap_or_default());
+        let Some((name, length, value)) =
+            known.map(|(name, length)| (name, length, start + length + 1)).or_else(|| odd_name(bytes, start, end))
+        else {
             return self.note(Fault::HeaderLine);
-        }
-        let mut value = line.get(colon + 1..).unwrap_or_default();
-        while let [b' ' | b'\t', shorter @ ..] = value {
-            value = shorter;
-        }
-        let value_start = start + line.len() - value.len();
-        while let [shorter @ .., b' ' | b'\t'] = value {
-            value = shorter;
-        }
-        let Ok(name_length) = u8::try_from(name.len()) else { return self.note(Fault::HeaderLine) };
+        };
+        let value = trimmed(bytes, value, end);
         let pushed = table.push(Line {
-            name: meaning,
-            name_length,
+            name,
+            name_length: length as u8,
             name_start: start as u16,
-            value_start: value_start as u16,
-            value_end: (value_start + value.len()) as u16,
+            value_start: value.start as u16,
+            value_end: value.end as u16,
         });
         if !pushed {
             self.note(Fault::TooManyHeaders);
@@ -135,22 +133,31 @@ impl Scan {
 
     /// Makes the value before reach to the end of this line.
     #[cold]
-    fn fold(&mut self, line: &[u8], start: usize, table: &mut Table) {
+    fn fold(&mut self, bytes: &[u8], start: usize, end: usize, table: &mut Table) {
         let Some(header) = table.last_mut() else { return self.note(Fault::HeaderLine) };
-        let mut text = line;
-        while let [b' ' | b'\t', shorter @ ..] = text {
-            text = shorter;
-        }
-        let text_start = start + line.len() - text.len();
-        while let [shorter @ .., b' ' | b'\t'] = text {
-            text = shorter;
-        }
+        let text = trimmed(bytes, start, end);
         if text.is_empty() {
             return;
         }
         if header.value_start == header.value_end {
-            header.value_start = text_start as u16;
+            header.value_start = text.start as u16;
         }
-        header.value_end = (text_start + text.len()) as u16;
+        header.value_end = text.end as u16;
     }
+}
+
+/// Meaning and length of a name that we do not know, or that is written with white space before its colon; and what is
+/// behind the colon. `None` if the line has no name.
+#[inline(never)]
+fn odd_name(bytes: &[u8], start: usize, end: usize) -> Option<(HeaderName, usize, usize)> {
+    let line = bytes.get(start..end)?;
+    let colon = find(line, b':')?;
+    let mut name = line.get(..colon)?;
+    // White space is allowed before the colon (RFC 3261 §25.1, `HCOLON`).
+    while let [shorter @ .., b' ' | b'\t'] = name {
+        name = shorter;
+    }
+    let meaning = HeaderName::parse_bytes(name);
+    let is_name = meaning != HeaderName::Other || (!name.is_empty() && name.iter().all(|&byte| Class::TOKEN.holds(byte)));
+    (is_name && name.len() <= usize::from(u8::MAX)).then_some((meaning, name.len(), start + colon + 1))
 }
