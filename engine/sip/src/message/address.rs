@@ -13,8 +13,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::cursor::Cursor;
 use super::error::Problem;
-use super::lex::{Cursor, is_lws, number, trim, unfold, unquote};
+use super::lex::{is_lws, number, trim, unfold, unquote};
 use super::params::{Param, Params};
 use super::uri::{Uri, UriError};
 
@@ -68,32 +69,32 @@ impl<'a> NameAddr<'a> {
     }
 
     /// Reads one value and shows its parameters to `each`, which may refuse one.
-    #[inline]
-    fn read(text: &'a str, mut each: impl FnMut(Param<'a>) -> bool) -> Result<Self, Problem> {
+    #[inline(always)]
+    pub(super) fn read(text: &'a str, mut each: impl FnMut(Param<'a>) -> bool) -> Result<Self, Problem> {
         let mut cursor = Cursor::new(text);
         cursor.skip_lws();
-        let (display, uri) = if cursor.peek() == Some(b'"') {
+        let start = cursor;
+        let display = if cursor.peek() == Some(b'"') {
             let inside = cursor.quoted().ok_or(Problem::Quote)?;
             cursor.skip_lws();
-            if !cursor.eat(b'<') {
-                return Err(Problem::Syntax);
-            }
-            (DisplayName::Quoted(inside), bracketed(&mut cursor)?)
+            DisplayName::Quoted(inside)
         } else {
-            let before = cursor.take_while(|byte| !matches!(byte, b'<' | b':' | b';' | b'"'));
-            if cursor.eat(b'<') {
-                let name = trim(before);
-                let display = if name.is_empty() { DisplayName::None } else { DisplayName::Plain(name) };
-                (display, bracketed(&mut cursor)?)
-            } else {
-                cursor = Cursor::new(text);
-                cursor.skip_lws();
-                (DisplayName::None, bare(&mut cursor)?)
+            match trim(cursor.take_while(|byte| !matches!(byte, b'<' | b':' | b';' | b'"'))) {
+                "" => DisplayName::None,
+                name => DisplayName::Plain(name),
             }
+        };
+        let (display, uri) = if cursor.eat(b'<') {
+            (display, Uri::read_bracketed(&mut cursor).ok_or(Problem::Syntax)??)
+        } else if let DisplayName::Quoted(_) = display {
+            return Err(Problem::Syntax);
+        } else {
+            cursor = start;
+            (DisplayName::None, bare(&mut cursor)?)
         };
         let mut tag = None;
         let params = Params::read_all(&mut cursor, |param| {
-            if param.name.eq_ignore_ascii_case("tag") {
+            if param.is("tag") {
                 tag = param.value.plain();
             }
             each(param)
@@ -102,13 +103,8 @@ impl<'a> NameAddr<'a> {
     }
 }
 
-/// The URI up to `>`. White space just inside the brackets is taken (RFC 4475 §3.1.2.14).
-#[inline]
-fn bracketed<'a>(cursor: &mut Cursor<'a>) -> Result<Uri<'a>, Problem> {
-    Ok(Uri::parse(trim(cursor.until(b'>').ok_or(Problem::Syntax)?))?)
-}
-
 /// The URI without brackets.
+#[inline(never)]
 fn bare<'a>(cursor: &mut Cursor<'a>) -> Result<Uri<'a>, Problem> {
     let text = cursor.take_while(|byte| byte != b';' && !is_lws(byte));
     if text.is_empty() {
@@ -163,13 +159,13 @@ impl<'a> Contact<'a> {
         let (mut q, mut expires) = (None, None);
         let mut problem = Problem::Syntax;
         let read = NameAddr::read(text, |param| {
-            if param.name.eq_ignore_ascii_case("q") {
+            if param.is("q") {
                 q = param.value.plain().and_then(thousandths);
                 if q.is_none() {
                     problem = Problem::Range;
                     return false;
                 }
-            } else if param.name.eq_ignore_ascii_case("expires") {
+            } else if param.is("expires") {
                 expires = Some(param.value.plain().and_then(number).unwrap_or(EXPIRES_IF_MALFORMED_S));
             }
             true

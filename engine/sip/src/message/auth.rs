@@ -12,8 +12,8 @@
 
 use std::borrow::Cow;
 
+use super::cursor::Cursor;
 use super::error::Problem;
-use super::lex::Cursor;
 use super::params::{Param, ParamValue, read_value};
 
 /// Most parameters one header may have: the digest ones are 12.

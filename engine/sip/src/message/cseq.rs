@@ -8,8 +8,9 @@
 use std::fmt;
 
 use super::Method;
+use super::cursor::Cursor;
 use super::error::Problem;
-use super::lex::{Cursor, number};
+use super::lex::is_lws;
 
 /// Number and method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +29,12 @@ impl<'a> CSeq<'a> {
     pub fn parse(text: &'a str) -> Result<Self, Problem> {
         let mut cursor = Cursor::new(text);
         cursor.skip_lws();
-        let digits = cursor.take_while(|byte| byte.is_ascii_digit());
-        let after = cursor;
-        cursor.skip_lws();
-        if digits.is_empty() || after.rest().len() == cursor.rest().len() {
+        let number = cursor.digits().ok_or(Problem::Syntax)?;
+        if !cursor.peek().is_some_and(is_lws) {
             return Err(Problem::Syntax);
         }
-        let number = number(digits).ok_or(Problem::Range)?;
+        let number = u32::try_from(number).map_err(|_| Problem::Range)?;
+        cursor.skip_lws();
         let method = cursor.token().and_then(Method::parse).ok_or(Problem::Syntax)?;
         cursor.skip_lws();
         if cursor.is_at_end() { Ok(Self { number, method }) } else { Err(Problem::Syntax) }

@@ -327,7 +327,8 @@ pub(super) fn of(name: HeaderName) -> impl Fn(Problem) -> HeaderError {
 
 /// A number of 32 bits, telling what is none from what is too large.
 fn digits(text: &str) -> Result<u32, Problem> {
-    let text = trim(text);
-    let problem = || if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) { Problem::Range } else { Problem::Syntax };
-    number(text).ok_or_else(problem)
+    number(text).or_else(|| number(trim(text))).ok_or_else(|| {
+        let text = trim(text);
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) { Problem::Range } else { Problem::Syntax }
+    })
 }

@@ -1,18 +1,15 @@
-//! Small words of the grammar, and the cursor that all typed readers use.
+//! Small words of the grammar: white space, numbers, folds, quotes.
 //!
-//! ```text
-//!   "text of a value" ─► Cursor: skip_lws, eat, token, quoted, until ─► &str slices of the same text
-//! ```
-//! Shape:  every slice borrows from the message; a reader moves forward only, so it costs one pass at most.
-//! Units:  positions in bytes.
-//! Errors: `None` where the grammar does not match. Reading past the end gives `None`, never a panic.
+//! Shape:  functions of text; what is returned borrows from it where it can.
+//! Units:  bytes.
+//! Errors: `None` where the grammar does not match.
 //! White space is SP, HT, CR and LF: the line scanner leaves CR and LF inside a value only as part of a fold.
 //! Source: RFC 3261 §25.1.
 
 use std::borrow::Cow;
 
 use super::class::Class;
-use super::words::find;
+use super::cursor::Cursor;
 
 /// Whether `text` is a token: not empty, token characters only.
 pub(super) fn is_token(text: &str) -> bool {
@@ -44,22 +41,11 @@ pub(super) fn trim(text: &str) -> &str {
 }
 
 /// A number of decimal digits only. `None` if empty, another character, or above `u32::MAX`.
+#[inline]
 pub(super) fn number(text: &str) -> Option<u32> {
-    if text.is_empty() {
-        return None;
-    }
-    let mut sum = 0_u64;
-    for byte in text.bytes() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        sum = sum * 10 + u64::from(digit);
-        if sum > u64::from(u32::MAX) {
-            return None;
-        }
-    }
-    u32::try_from(sum).ok()
+    let mut cursor = Cursor::new(text);
+    let sum = cursor.digits()?;
+    if cursor.is_at_end() { u32::try_from(sum).ok() } else { None }
 }
 
 /// Text with every fold (CRLF and the white space after it) read as one space (RFC 3261 §7.3.1).
@@ -100,176 +86,9 @@ pub(super) fn unquote(inside: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A position in a text that only moves forward.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cursor<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
-    pub(super) const fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
-    }
-
-    #[inline]
-    pub(super) fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    pub(super) fn is_at_end(&self) -> bool {
-        self.at >= self.text.len()
-    }
-
-    /// All that is left.
-    #[inline]
-    pub(super) fn rest(&self) -> &'a str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    /// Moves over `byte` if it is next.
-    #[inline]
-    pub(super) fn eat(&mut self, byte: u8) -> bool {
-        let hit = self.peek() == Some(byte);
-        self.at += usize::from(hit);
-        hit
-    }
-
-    /// Moves over `text` if it is next.
-    #[inline]
-    pub(super) fn eat_text(&mut self, text: &str) -> bool {
-        let hit = self.rest().as_bytes().starts_with(text.as_bytes());
-        self.at += if hit { text.len() } else { 0 };
-        hit
-    }
-
-    /// Moves over `byte` with white space allowed on both sides (`EQUAL`, `SEMI`, `SLASH` … of RFC 3261 §25.1).
-    #[inline]
-    pub(super) fn eat_spaced(&mut self, byte: u8) -> bool {
-        let before = self.at;
-        self.skip_lws();
-        if self.eat(byte) {
-            self.skip_lws();
-            true
-        } else {
-            self.at = before;
-            false
-        }
-    }
-
-    #[inline]
-    pub(super) fn skip_lws(&mut self) {
-        while self.peek().is_some_and(is_lws) {
-            self.at += 1;
-        }
-    }
-
-    /// The longest run, perhaps empty, of bytes for which `wanted` holds.
-    ///
-    /// `wanted` has to accept no byte or all bytes above 127, so that the run ends between characters.
-    #[inline]
-    pub(super) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a str {
-        let from = self.at;
-        let bytes = self.text.as_bytes();
-        let mut at = from;
-        while let Some(&byte) = bytes.get(at)
-            && wanted(byte)
-        {
-            at += 1;
-        }
-        self.at = at;
-        self.text.get(from..at).unwrap_or_default()
-    }
-
-    /// The longest run, perhaps empty, of one class.
-    #[inline]
-    pub(super) fn take(&mut self, class: Class) -> &'a str {
-        let from = self.at;
-        self.at = class.run(self.text.as_bytes(), from);
-        self.since(from)
-    }
-
-    /// Where the cursor stands, for [`Cursor::since`].
-    pub(super) const fn position(&self) -> usize {
-        self.at
-    }
-
-    /// Text from a position on that was moved over.
-    #[inline]
-    pub(super) fn since(&self, from: usize) -> &'a str {
-        self.text.get(from..self.at).unwrap_or_default()
-    }
-
-    /// The longest run, perhaps empty, of one class and of whole escapes: `%` and two hex digits (RFC 3261 §25.1).
-    #[inline]
-    pub(super) fn take_escaped(&mut self, class: Class) -> &'a str {
-        let from = self.at;
-        let bytes = self.text.as_bytes();
-        loop {
-            self.at = class.run(bytes, self.at);
-            match bytes.get(self.at..) {
-                Some([b'%', high, low, ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => self.at += 3,
-                _ => return self.since(from),
-            }
-        }
-    }
-
-    /// A token of at least one character.
-    #[inline]
-    pub(super) fn token(&mut self) -> Option<&'a str> {
-        let token = self.take(Class::TOKEN);
-        (!token.is_empty()).then_some(token)
-    }
-
-    /// Text before the next `byte`, which is eaten; `None`, and no move, if there is none.
-    #[inline]
-    pub(super) fn until(&mut self, byte: u8) -> Option<&'a str> {
-        let length = find(self.rest().as_bytes(), byte)?;
-        let found = self.rest().get(..length)?;
-        self.at += length + 1;
-        Some(found)
-    }
-
-    /// A quoted string; gives what is between the quotes, escapes untouched. `None` if it does not end.
-    #[inline]
-    pub(super) fn quoted(&mut self) -> Option<&'a str> {
-        if !self.eat(b'"') {
-            return None;
-        }
-        let from = self.at;
-        let bytes = self.text.as_bytes();
-        let mut at = from;
-        loop {
-            match bytes.get(at)? {
-                b'"' => break,
-                // A backslash takes the character after it along. Of several bytes the first will do: none of the others is
-                // a quote or a backslash.
-                b'\\' => at += 2,
-                _ => at += 1,
-            }
-        }
-        self.at = at + 1;
-        self.text.get(from..at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quoted_string_ends_at_the_first_bare_quote() {
-        let mut cursor = Cursor::new("\"a \\\"b\\\\\" <sip:x>");
-        assert_eq!(cursor.quoted(), Some("a \\\"b\\\\"));
-        assert_eq!(cursor.rest(), " <sip:x>");
-    }
-
-    #[test]
-    fn quoted_string_without_end_is_refused() {
-        for text in ["\"", "\"abc", "\"abc\\\"", "\"abc\\", "\"abc\\é"] {
-            assert_eq!(Cursor::new(text).quoted(), None, "{text}");
-        }
-    }
 
     #[test]
     fn unquote_takes_the_backslash_away_and_unfolds() {
@@ -291,15 +110,6 @@ mod tests {
         assert_eq!(number("0004294967295"), Some(u32::MAX));
         for text in ["", "-1", "+1", "1 ", "4294967296", "36893488147419103232"] {
             assert_eq!(number(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn escapes_need_two_hex_digits() {
-        let taken = |text| Cursor::new(text).take_escaped(Class::USER);
-        assert_eq!(taken("a%20b%Ff@"), "a%20b%Ff");
-        for (text, whole) in [("%", ""), ("a%2", "a"), ("%zz", ""), ("%2%20", ""), ("%20%", "%20")] {
-            assert_eq!(taken(text), whole, "{text}");
         }
     }
 

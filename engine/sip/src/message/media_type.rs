@@ -5,8 +5,8 @@
 //! Errors: [`Problem::Syntax`].
 //! Source: RFC 3261 §20.15 and §20.1.
 
+use super::cursor::Cursor;
 use super::error::Problem;
-use super::lex::Cursor;
 use super::params::Params;
 
 /// `type/subtype;params`.

@@ -16,6 +16,7 @@ mod address;
 mod auth;
 mod class;
 mod cseq;
+mod cursor;
 mod error;
 mod framing;
 mod headers;

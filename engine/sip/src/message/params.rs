@@ -10,7 +10,8 @@
 use std::borrow::Cow;
 
 use super::class::Class;
-use super::lex::{Cursor, unquote};
+use super::cursor::Cursor;
+use super::lex::unquote;
 
 /// Checked parameters of a header value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +37,14 @@ pub enum ParamValue<'a> {
     Plain(&'a str),
     /// The inside of a quoted string, its escapes untouched.
     Quoted(&'a str),
+}
+
+impl Param<'_> {
+    /// Whether its name is `name`, without regard to case; most are written as the RFCs do.
+    #[inline(always)]
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name.len() == name.len() && (self.name == name || self.name.eq_ignore_ascii_case(name))
+    }
 }
 
 impl<'a> ParamValue<'a> {
@@ -67,23 +76,23 @@ impl<'a> Params<'a> {
     }
 
     /// Reads parameters up to the end of the text, showing each one to `each`, which may refuse it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read_all(cursor: &mut Cursor<'a>, each: impl FnMut(Param<'a>) -> bool) -> Option<Self> {
         let params = Self::read(cursor, each)?;
         cursor.is_at_end().then_some(params)
     }
 
     /// Reads as many parameters as there are, and the white space around them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(cursor: &mut Cursor<'a>, mut each: impl FnMut(Param<'a>) -> bool) -> Option<Self> {
         cursor.skip_lws();
-        let start = cursor.position();
+        let start = *cursor;
         while cursor.eat(b';') {
             if !each(read_param(cursor)?) {
                 return None;
             }
         }
-        Some(Self { text: cursor.since(start) })
+        Some(Self { text: start.until_cursor(*cursor) })
     }
 
     /// The parameters in order.
@@ -114,7 +123,7 @@ impl<'a> Params<'a> {
 }
 
 /// Reads `name[=value]` and the white space around it; `None` if it is no parameter.
-#[inline]
+#[inline(always)]
 fn read_param<'a>(cursor: &mut Cursor<'a>) -> Option<Param<'a>> {
     cursor.skip_lws();
     let name = cursor.token()?;
@@ -124,6 +133,7 @@ fn read_param<'a>(cursor: &mut Cursor<'a>) -> Option<Param<'a>> {
 }
 
 /// Reads a token, host or quoted string. An empty value (`;received=`) is read as no value: seen in the field, harmless.
+#[inline(always)]
 pub(super) fn read_value<'a>(cursor: &mut Cursor<'a>) -> Option<ParamValue<'a>> {
     if cursor.peek() == Some(b'"') {
         return cursor.quoted().map(ParamValue::Quoted);

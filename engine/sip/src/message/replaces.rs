@@ -9,8 +9,8 @@
 use std::fmt;
 
 use super::class::Class;
+use super::cursor::Cursor;
 use super::error::Problem;
-use super::lex::Cursor;
 use super::params::Params;
 
 /// Which dialog to replace.

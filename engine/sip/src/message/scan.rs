@@ -66,10 +66,12 @@ pub(super) fn leading_line_ends(bytes: &[u8]) -> usize {
 /// `start..end` without SP and HT at both ends. CR or LF stands at `end`, so that the first loop ends there.
 #[inline(always)]
 fn trimmed(bytes: &[u8], mut start: usize, mut end: usize) -> Range<usize> {
-    while let Some(b' ' | b'\t') = bytes.get(start) {
+    // One look for most bytes: they are above SP.
+    let is_blank = |at: usize| bytes.get(at).is_some_and(|&byte| byte <= b' ' && (byte == b' ' || byte == b'\t'));
+    while is_blank(start) {
         start += 1;
     }
-    while start < end && matches!(bytes.get(end - 1), Some(b' ' | b'\t')) {
+    while start < end && is_blank(end - 1) {
         end -= 1;
     }
     start..end

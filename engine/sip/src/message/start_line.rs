@@ -35,21 +35,31 @@ impl<'a> StartLine<'a> {
     /// # Errors
     /// The line is not SIP, or a status line that is wrong.
     pub(super) fn parse(line: &'a str) -> Result<Self, Fault> {
+        // Nearly all requests are written so.
+        if let Some(before) = line.strip_suffix(" SIP/2.0")
+            && let Some((first, uri)) = split_at_space(before, find(before.as_bytes(), b' '))
+            && let Some(method) = Method::parse(first)
+        {
+            return Ok(Self::Request { method, uri: parse_uri(uri) });
+        }
+        Self::parse_any(line)
+    }
+
+    /// The same for other first lines.
+    #[inline(never)]
+    fn parse_any(line: &'a str) -> Result<Self, Fault> {
         // White space at the end is taken (RFC 4475 §3.1.2.10).
-        let line = if line.ends_with([' ', '\t']) { line.trim_end_matches([' ', '\t']) } else { line };
+        let line = line.trim_end_matches([' ', '\t']);
         let (first, rest) = split_at_space(line, find(line.as_bytes(), b' ')).unwrap_or((line, ""));
         if is_sip(first) {
             return parse_status(first, rest);
         }
         let method = Method::parse(first).ok_or(Fault::StartLine)?;
-        let (uri, version) = match rest.strip_suffix(" SIP/2.0") {
-            Some(uri) => (uri, "SIP/2.0"),
-            None => split_at_space(rest, memchr::memrchr(b' ', rest.as_bytes())).ok_or(Fault::StartLine)?,
-        };
+        let (uri, version) = split_at_space(rest, memchr::memrchr(b' ', rest.as_bytes())).ok_or(Fault::StartLine)?;
         if !is_sip(version) {
             return Err(Fault::StartLine);
         }
-        Ok(Self::Request { method, uri: parse_request(version, uri) })
+        Ok(Self::Request { method, uri: if is_version_2(version) { parse_uri(uri) } else { Err(Fault::Version) } })
     }
 }
 
@@ -59,10 +69,8 @@ fn split_at_space(text: &str, at: Option<usize>) -> Option<(&str, &str)> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
-fn parse_request<'a>(version: &str, uri: &'a str) -> Result<Uri<'a>, Fault> {
-    if !is_version_2(version) {
-        return Err(Fault::Version);
-    }
+/// Reads a Request-URI.
+fn parse_uri(uri: &str) -> Result<Uri<'_>, Fault> {
     if uri.len() > URI_BYTES_MAX {
         return Err(Fault::UriTooLong);
     }

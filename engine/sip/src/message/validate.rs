@@ -38,8 +38,8 @@ pub struct Essential<'a> {
 pub(super) fn essential<'a>(headers: &Headers<'a>, method: Option<Method<'_>>) -> Result<Essential<'a>, Fault> {
     let single = |name| headers.header(name).ok_or(Fault::Missing(name));
     let via = Via::parse_top(single(HeaderName::Via)?).map_err(of(HeaderName::Via))?;
-    let from = NameAddr::parse(single(HeaderName::From)?).map_err(of(HeaderName::From))?;
-    let to = NameAddr::parse(single(HeaderName::To)?).map_err(of(HeaderName::To))?;
+    let from = NameAddr::read(single(HeaderName::From)?, |_| true).map_err(of(HeaderName::From))?;
+    let to = NameAddr::read(single(HeaderName::To)?, |_| true).map_err(of(HeaderName::To))?;
     let call_id = single(HeaderName::CallId)?;
     if call_id.is_empty() || !Class::WORD.holds_all(call_id) {
         return Err(of(HeaderName::CallId)(Problem::Syntax).into());

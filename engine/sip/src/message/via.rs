@@ -13,9 +13,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::cursor::Cursor;
 use super::error::Problem;
 use super::host::{Host, ip_with_or_without_brackets};
-use super::lex::{Cursor, is_lws, number, trim};
+use super::lex::{is_lws, number, trim};
 use super::params::{Param, ParamValue, Params};
 
 /// How branches of RFC 3261 begin (§8.1.1.7).
@@ -123,14 +124,14 @@ impl<'a> Via<'a> {
     }
 
     /// Reads the first value of a header line.
-    #[inline]
+    #[inline(always)]
     pub(super) fn parse_top(line: &'a str) -> Result<Self, Problem> {
         let mut cursor = Cursor::new(line);
         let via = Self::read(&mut cursor)?;
         if cursor.is_at_end() || cursor.peek() == Some(b',') { Ok(via) } else { Err(Problem::Syntax) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, Problem> {
         let (mut via, version) = Self::read_route(cursor)?;
         if version != "2.0" {
@@ -146,7 +147,7 @@ impl<'a> Via<'a> {
     pub(super) fn parse_for_answer(text: &'a str) -> Option<(&'a str, Self)> {
         let mut cursor = Cursor::new(text);
         let (mut via, _version) = Self::read_route(&mut cursor).ok()?;
-        let route = text.get(..text.len() - cursor.rest().len())?;
+        let route = Cursor::new(text).until_cursor(cursor);
         let params = Params::read_all(&mut cursor, |param| {
             let _unreadable = via.take(param);
             true
@@ -156,7 +157,7 @@ impl<'a> Via<'a> {
     }
 
     /// `sent-protocol LWS sent-by`, and the version.
-    #[inline]
+    #[inline(always)]
     fn read_route(cursor: &mut Cursor<'a>) -> Result<(Self, &'a str), Problem> {
         let version = if cursor.eat_text("SIP/2.0/") { "2.0" } else { Self::read_protocol(cursor).ok_or(Problem::Syntax)? };
         let transport = cursor.token().ok_or(Problem::Syntax)?;
@@ -190,27 +191,25 @@ impl<'a> Via<'a> {
     }
 
     /// Keeps a parameter we know.
+    #[inline(always)]
     fn take(&mut self, param: Param<'a>) -> Result<(), Problem> {
-        let Param { name, value } = param;
-        match name.len() {
-            6 if name.eq_ignore_ascii_case("branch") => self.branch = value.plain(),
-            5 if name.eq_ignore_ascii_case("rport") => {
-                self.rport = match value {
-                    ParamValue::None => Rport::Asked,
-                    _ => Rport::Port(small_number(value)?),
-                };
-            }
-            5 if name.eq_ignore_ascii_case("maddr") => {
-                let text = value.plain().ok_or(Problem::Syntax)?;
-                let host = ip_with_or_without_brackets(text).map(Host::Ip).or_else(|| Host::parse(text));
-                self.maddr = Some(host.ok_or(Problem::Syntax)?);
-            }
-            8 if name.eq_ignore_ascii_case("received") => {
-                // Set by servers only; one that we cannot read is as good as none.
-                self.received = value.plain().and_then(ip_with_or_without_brackets);
-            }
-            3 if name.eq_ignore_ascii_case("ttl") => self.ttl = Some(small_number(value)?),
-            _ => {}
+        let value = param.value;
+        if param.is("branch") {
+            self.branch = value.plain();
+        } else if param.is("rport") {
+            self.rport = match value {
+                ParamValue::None => Rport::Asked,
+                _ => Rport::Port(small_number(value)?),
+            };
+        } else if param.is("received") {
+            // Set by servers only; one that we cannot read is as good as none.
+            self.received = value.plain().and_then(ip_with_or_without_brackets);
+        } else if param.is("maddr") {
+            let text = value.plain().ok_or(Problem::Syntax)?;
+            let host = ip_with_or_without_brackets(text).map(Host::Ip).or_else(|| Host::parse(text));
+            self.maddr = Some(host.ok_or(Problem::Syntax)?);
+        } else if param.is("ttl") {
+            self.ttl = Some(small_number(value)?);
         }
         Ok(())
     }

@@ -19,25 +19,50 @@ const ONES: Word = Word::from_ne_bytes([1; WORD_BYTES]);
 const HIGHS: Word = ONES << 7;
 /// First byte that is no control character.
 const SPACE: u8 = 0x20;
+const SPACES: Word = ONES * SPACE as Word;
 
 /// Position of the first `needle`.
 #[inline]
 pub(super) fn find(bytes: &[u8], needle: u8) -> Option<usize> {
-    // A byte equal to the needle becomes zero, and zero is the only byte below one.
-    search(bytes, ONES * Word::from(needle), 1, |byte| byte == needle)
+    search(bytes, |word| equal(word, needle), |byte| byte == needle)
+}
+
+/// Position of the first `this` or `that`.
+#[inline]
+pub(super) fn find_either(bytes: &[u8], this: u8, that: u8) -> Option<usize> {
+    search(bytes, |word| equal(word, this) | equal(word, that), |byte| byte == this || byte == that)
 }
 
 /// Position of the first control character (below SP).
 #[inline(always)]
 pub(super) fn find_control(bytes: &[u8]) -> Option<usize> {
-    search(bytes, 0, SPACE, |byte| byte < SPACE)
+    let (words, tail) = bytes.as_chunks::<WORD_BYTES>();
+    for (at, word) in words.iter().enumerate() {
+        let word = Word::from_le_bytes(*word);
+        let (low, high) = (word as u64, (word >> 64) as u64);
+        // Two subtractions for sixteen bytes; what they find above 0x80 too, the exact mask then leaves out.
+        if (low.wrapping_sub(SPACES as u64) | high.wrapping_sub(SPACES as u64)) & HIGHS as u64 != 0 {
+            let hits = word.wrapping_sub(SPACES) & !word & HIGHS;
+            if hits != 0 {
+                return Some(at * WORD_BYTES + hits.trailing_zeros() as usize / 8);
+            }
+        }
+    }
+    tail.iter().position(|&byte| byte < SPACE).map(|at| words.len() * WORD_BYTES + at)
+}
+
+/// 0x80 in the first byte that is the needle; perhaps in others behind it.
+#[inline(always)]
+const fn equal(word: Word, needle: u8) -> Word {
+    // Zero is the only byte below one.
+    let zeroed = word ^ (ONES * needle as Word);
+    zeroed.wrapping_sub(ONES) & !zeroed & HIGHS
 }
 
 /// The bytes up to and with the first `needle`, zeros behind it; all of them if there is none.
 #[inline(always)]
 pub(super) const fn up_to(word: Word, needle: u8) -> Word {
-    let zeroed = word ^ (ONES * needle as Word);
-    let hits = zeroed.wrapping_sub(ONES) & !zeroed & HIGHS;
+    let hits = equal(word, needle);
     word & (hits ^ hits.wrapping_sub(1))
 }
 
@@ -47,20 +72,14 @@ pub(super) const fn lower(word: Word) -> Word {
     word | (word & (HIGHS >> 1)) >> 1
 }
 
-/// Position of the first byte that is below `limit` once `flip` is applied to it; `limit` is at most 0x80.
+/// Position of the first byte that `hit` takes; `hits` marks it by 0x80 in a word, and none before it.
 #[inline(always)]
-fn search(bytes: &[u8], flip: Word, limit: u8, hit: impl Fn(u8) -> bool) -> Option<usize> {
-    let limits = ONES * Word::from(limit);
+fn search(bytes: &[u8], hits: impl Fn(Word) -> Word, hit: impl Fn(u8) -> bool) -> Option<usize> {
     let (words, tail) = bytes.as_chunks::<WORD_BYTES>();
     for (at, word) in words.iter().enumerate() {
-        let word = Word::from_le_bytes(*word) ^ flip;
-        let less = word.wrapping_sub(limits);
-        // One branch for sixteen bytes; it is taken for some bytes above 0x80 too, which the exact mask then leaves out.
-        if less & HIGHS != 0 {
-            let hits = less & !word & HIGHS;
-            if hits != 0 {
-                return Some(at * WORD_BYTES + hits.trailing_zeros() as usize / 8);
-            }
+        let hits = hits(Word::from_le_bytes(*word));
+        if hits != 0 {
+            return Some(at * WORD_BYTES + hits.trailing_zeros() as usize / 8);
         }
     }
     tail.iter().position(|&byte| hit(byte)).map(|at| words.len() * WORD_BYTES + at)
@@ -76,6 +95,7 @@ mod tests {
         #[test]
         fn found_is_what_a_loop_finds(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0x1e..0x24_u8, Just(0x80)], 0..40), needle in any::<u8>()) {
             prop_assert_eq!(find(&bytes, needle), bytes.iter().position(|&byte| byte == needle));
+            prop_assert_eq!(find_either(&bytes, needle, 0x20), bytes.iter().position(|&byte| byte == needle || byte == 0x20));
             prop_assert_eq!(find_control(&bytes), bytes.iter().position(|&byte| byte < 0x20));
         }
     }

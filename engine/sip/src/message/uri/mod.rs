@@ -24,8 +24,9 @@ pub use escape::{Escaped, escape_header, escape_param, escape_password, escape_u
 pub use params::{UriHeaders, UriParams};
 
 use super::class::Class;
+use super::cursor::Cursor;
 use super::host::Host;
-use super::lex::Cursor;
+use super::lex::trim;
 
 /// A URI of any scheme.
 #[derive(Debug, Clone, Copy)]
@@ -101,16 +102,32 @@ impl<'a> Uri<'a> {
     ///
     /// # Errors
     /// [`UriError`], one variant per part.
+    #[inline]
     pub fn parse(text: &'a str) -> Result<Self, UriError> {
         let mut cursor = Cursor::new(text);
-        // Nearly all are written so.
-        if cursor.eat_text("sip:") {
-            return Ok(Self::Sip(SipUri::read(text, false, cursor)?));
+        match SipUri::read_at(&mut cursor) {
+            Some(uri) if cursor.is_at_end() => Ok(Self::Sip(uri)),
+            Some(_) | None => Self::parse_any(text),
         }
-        Self::parse_any(text)
     }
 
-    /// Any scheme in any case.
+    /// Reads a URI that `>` ends, and the `>`. White space just inside the brackets is taken (RFC 4475 §3.1.2.14).
+    /// `None` if there is no `>`.
+    #[inline(always)]
+    pub(super) fn read_bracketed(cursor: &mut Cursor<'a>) -> Option<Result<Self, UriError>> {
+        let mut ahead = *cursor;
+        // No part of a SIP URI holds `>`, so what is read up to one is the same as what is cut out first.
+        if let Some(uri) = SipUri::read_at(&mut ahead)
+            && ahead.eat(b'>')
+        {
+            *cursor = ahead;
+            return Some(Ok(Self::Sip(uri)));
+        }
+        Some(Self::parse_any(trim(cursor.until(b'>')?)))
+    }
+
+    /// Any scheme in any case; says what is wrong.
+    #[inline(never)]
     fn parse_any(text: &'a str) -> Result<Self, UriError> {
         let mut cursor = Cursor::new(text);
         let scheme = cursor.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
@@ -182,15 +199,25 @@ impl<'a> SipUri<'a> {
         }
     }
 
-    /// Reads what stands behind the colon of the scheme.
+    /// Reads a URI at the cursor that begins with `sip:`, as nearly all do, up to the first byte that is no part of it.
+    /// `None` if some part is wrong.
     #[inline(always)]
+    fn read_at(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let start = *cursor;
+        if !cursor.eat_text("sip:") {
+            return None;
+        }
+        let (user, password) = read_userinfo(cursor);
+        let host = Host::read(cursor)?;
+        let port = Host::read_port(cursor)?;
+        let params = UriParams::read(cursor)?;
+        let headers = UriHeaders::read(cursor)?;
+        Some(Self { text: start.until_cursor(*cursor), secure: false, user, password, host, port, params, headers })
+    }
+
+    /// Reads what stands behind the colon of the scheme; says what is wrong.
     fn read(text: &'a str, secure: bool, mut cursor: Cursor<'a>) -> Result<Self, UriError> {
-        // `@` is in no alphabet of a user, password, host or parameter, so the first one ends the userinfo; `;` and `?`
-        // before it belong to the user (RFC 3261 §19.1.1, RFC 4475 §3.1.1.9).
-        let (user, password) = match read_userinfo(&mut cursor) {
-            Some((user, password)) => (Some(user), password),
-            None => (None, None),
-        };
+        let (user, password) = read_userinfo(&mut cursor);
         // What did not pass as a user was then read as a host.
         let wrong = |part| if user.is_none() && text.contains('@') { UriError::User } else { part };
         let host = Host::read(&mut cursor).ok_or_else(|| wrong(UriError::Host))?;
@@ -288,16 +315,19 @@ impl<'a> OtherUri<'a> {
 }
 
 /// Reads `user@` or `user:password@`; moves nowhere if there is neither.
-#[inline]
-fn read_userinfo<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a str, Option<&'a str>)> {
+///
+/// `@` is in no alphabet of a user, password, host or parameter, so the first one ends the userinfo; `;` and `?` before it
+/// belong to the user (RFC 3261 §19.1.1, RFC 4475 §3.1.1.9).
+#[inline(always)]
+fn read_userinfo<'a>(cursor: &mut Cursor<'a>) -> (Option<&'a str>, Option<&'a str>) {
     let mut ahead = *cursor;
     let user = ahead.take_escaped(Class::USER);
     let password = ahead.eat(b':').then(|| ahead.take_escaped(Class::PASSWORD));
     if user.is_empty() || !ahead.eat(b'@') {
-        return None;
+        return (None, None);
     }
     *cursor = ahead;
-    Some((user, password))
+    (Some(user), password)
 }
 
 impl fmt::Display for Uri<'_> {

@@ -10,8 +10,9 @@ use std::borrow::Cow;
 
 use super::escape::unescape;
 use crate::message::class::Class;
+use crate::message::cursor::Cursor;
 use crate::message::host::{Host, ip_with_or_without_brackets};
-use crate::message::lex::{Cursor, number};
+use crate::message::lex::number;
 
 /// Most parameters, and most headers, of one URI. Eight parameters are known (RFC 3261 §19.1.1, 3486, 5626, 6140); comparing
 /// two URIs takes time with the product of their counts, and so does not more than 64 x 64 looks.
@@ -31,18 +32,18 @@ pub struct UriHeaders<'a> {
 
 impl<'a> UriParams<'a> {
     /// Reads as many parameters as there are. `None` if one is wrong.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
         if cursor.peek() != Some(b';') {
             return Some(Self { text: "" });
         }
-        let start = cursor.position();
+        let start = *cursor;
         let mut count = 0;
         while cursor.eat(b';') {
             read_pair(cursor)?;
             count += 1;
         }
-        (count <= PAIRS_MAX).then_some(Self { text: cursor.since(start) })
+        (count <= PAIRS_MAX).then_some(Self { text: start.until_cursor(*cursor) })
     }
 
     /// Names and values as written, in order; the value is `None` without `=`.
@@ -105,16 +106,16 @@ impl<'a> UriParams<'a> {
 
 impl<'a> UriHeaders<'a> {
     /// Reads `?name=value&…`, if there is one. `None` if it is wrong.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
         if cursor.peek() != Some(b'?') {
             return Some(Self { text: "" });
         }
-        let start = cursor.position();
+        let start = *cursor;
         cursor.eat(b'?');
         let pairs = cursor.take_escaped(Class::URI_HEADER);
         let sound = !pairs.is_empty() && pairs.split('&').count() <= PAIRS_MAX;
-        sound.then_some(Self { text: cursor.since(start) })
+        sound.then_some(Self { text: start.until_cursor(*cursor) })
     }
 
     /// Names and values without escapes, in order.
