@@ -48,7 +48,12 @@ impl Control {
             }
             if Instant::now() >= end {
                 let ask = |path: &str| http_get(self.sip_http, path).unwrap_or_default();
-                panic!("not heard of {callid}: {}\n{}\n{:#?}", ask(&format!("/dialog/{callid}")), ask("/status"), self.heard.lock().unwrap());
+                panic!(
+                    "not heard of {callid}: {}\n{}\n{:#?}",
+                    ask(&format!("/dialog/{callid}")),
+                    ask("/status"),
+                    self.heard.lock().unwrap()
+                );
             }
             std::thread::sleep(Duration::from_millis(5));
         }

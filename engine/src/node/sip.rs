@@ -57,6 +57,9 @@ const WORDS: usize = 64;
 /// Between two looks at what other shards say, while they talk.
 const ROUND: Duration = Duration::from_millis(1);
 
+/// Figures that are shown of each shard, and not only their sum.
+const OF_A_SHARD: [&str; 6] = ["calls", "callstotal", "registrations", "handedover_total", "handedin_total", "lagms"];
+
 /// Which part of the signalling a node is.
 pub struct Part {
     /// Its number among the shards.
@@ -157,13 +160,18 @@ impl SipNode {
     pub fn shard_status(&self) -> serde_json::Value {
         let carried = self.peers.as_ref().map(Peers::counters).unwrap_or_default();
         let received: u64 = self.listeners.iter().map(|listener| listener.counters().received).sum();
-        serde_json::json!({
+        let mut status = serde_json::json!({
             "shard": self.sharding.me().0,
             "datagrams_total": received,
-            "sent_total": carried.sent,
-            "dropped_total": carried.dropped,
-            "lost_total": carried.lost,
-        })
+            "words_total": carried.sent,
+            "words_dropped_total": carried.dropped,
+            "words_lost_total": carried.lost,
+        });
+        if let (Ok(Reply::Status(figures)), Some(status)) = (self.command(Command::Status), status.as_object_mut()) {
+            let shown = figures.into_iter().filter(|(name, _)| OF_A_SHARD.contains(name));
+            status.extend(shown.map(|(name, value)| (name.to_owned(), value.into())));
+        }
+        status
     }
 
     /// Serves until `closed` opens. The live calls should have been ended by then.

@@ -58,7 +58,7 @@ impl Endpoint {
             };
             outgoing.follow -= 1;
             if let Some(route) = self.route_of(&contact)
-                && self.call_contact(key, &spent.retargeted(route.target()), route, now)
+                && self.call_contact(key, &spent.retargeted(route.target()), &route, now)
             {
                 return true;
             }
@@ -83,7 +83,7 @@ impl Endpoint {
         self.routes(&uri.user().unwrap_or_default(), &domain).ok()?.into_iter().next()
     }
 
-    fn call_contact(&mut self, key: CallKey, invitation: &crate::dialog::Invitation, route: Route, now: Instant) -> bool {
+    fn call_contact(&mut self, key: CallKey, invitation: &crate::dialog::Invitation, route: &Route, now: Instant) -> bool {
         let nowhere = super::originate::NOWHERE;
         let flow = route.flow().unwrap_or(nowhere);
         let Some(call) = self.calls.get_mut(key) else { return false };
@@ -101,7 +101,7 @@ impl Endpoint {
                 sent
             }
             Route::Name { .. } | Route::Elsewhere { .. } => {
-                self.look_up(key, &route);
+                self.look_up(key, route);
                 true
             }
         }

@@ -89,9 +89,9 @@ impl Shards {
         sent.remove(0)
     }
 
-    fn command(&mut self, command: Command) -> Result<Reply, CommandError> {
+    fn command(&mut self, command: &Command) -> Result<Reply, CommandError> {
         let (sharding, now) = (self.sharding(), self.all[0].now);
-        let to = destination(&command, &sharding, |wish| self.all[0].endpoint.goes_by_trunk(wish, now));
+        let to = destination(command, &sharding, |wish| self.all[0].endpoint.goes_by_trunk(wish, now));
         let mut gathered = Gathered::default();
         for (at, bench) in self.all.iter_mut().enumerate() {
             if to == Destination::All || to == Destination::One(ShardId(at as u8)) {
@@ -104,7 +104,7 @@ impl Shards {
     }
 
     fn act(&mut self, callid: &str, action: Action) {
-        self.command(Command::Act { callid: callid.into(), action: Box::new(action) }).unwrap();
+        self.command(&Command::Act { callid: callid.into(), action: Box::new(action) }).unwrap();
     }
 
     fn snapshots(&mut self) -> Vec<Snapshot> {
@@ -170,11 +170,11 @@ fn a_registration_comes_to_the_shard_of_its_user_wherever_it_is_received() {
         assert_eq!(shards.all[home].endpoint.registrar.bindings(user, USER).count(), 1, "{user}");
         assert_eq!(shards.all[shards.away(home)].endpoint.registrar.bindings(user, USER).count(), 0, "{user}");
     }
-    assert_eq!(shards.command(Command::RegGet { domain: None, user: None }), Ok(Reply::RegCount(2)));
-    let Ok(Reply::Registrations(view)) = shards.command(Command::RegGet { domain: Some(USER.into()), user: None }) else { panic!() };
+    assert_eq!(shards.command(&Command::RegGet { domain: None, user: None }), Ok(Reply::RegCount(2)));
+    let Ok(Reply::Registrations(view)) = shards.command(&Command::RegGet { domain: Some(USER.into()), user: None }) else { panic!() };
     assert_eq!((view.count, view.registered), (2, 2));
     let user = Some("1001".to_owned());
-    let Ok(Reply::Registrations(view)) = shards.command(Command::RegGet { domain: Some(USER.into()), user }) else { panic!() };
+    let Ok(Reply::Registrations(view)) = shards.command(&Command::RegGet { domain: Some(USER.into()), user }) else { panic!() };
     assert_eq!(view.users[0].contacts[0].contact, "sip:1001@10.0.0.8:5060");
 }
 
@@ -188,12 +188,12 @@ fn all_of_a_call_comes_to_one_shard_in_whatever_pieces_it_is_received() {
             let mut expected = vec![0; 3];
             expected[usize::from(owner)] = 1;
             assert_eq!(shards.calls(), expected);
-            let Ok(Reply::Dialog(shot)) = shards.command(Command::DialogGet { callid: Some(call_id.clone()) }) else { panic!() };
+            let Ok(Reply::Dialog(shot)) = shards.command(&Command::DialogGet { callid: Some(call_id.clone()) }) else { panic!() };
             assert!(shot.answered);
             let bye = caller.next("BYE", "sip:1001@192.0.2.100:5060", "", "");
             assert_eq!(status(&shards.ask(at, &bye)), 200);
             assert_eq!(status(&shards.ask(shards.away(at), &bye)), 200, "a copy at another shard meets its transaction");
-            assert_eq!(shards.command(Command::DialogGet { callid: None }), Ok(Reply::DialogCount { count: 0, counter: 1 }));
+            assert_eq!(shards.command(&Command::DialogGet { callid: None }), Ok(Reply::DialogCount { count: 0, counter: 1 }));
         }
     }
 }
@@ -218,7 +218,7 @@ fn a_call_to_a_user_is_made_where_its_bindings_are_and_its_answers_come_back_by_
         shards.register(0, user);
         let home = shards.home(user);
         let to = Party { user: user.into(), ..Party::default() };
-        let Ok(Reply::Originated(callid)) = shards.command(Command::Originate(Box::new(Originate { to, ..wish() }))) else { panic!() };
+        let Ok(Reply::Originated(callid)) = shards.command(&Command::Originate(Box::new(Originate { to, ..wish() }))) else { panic!() };
         assert_eq!(usize::from(shards.sharding().of_call(&callid).0), home);
         let invite = shards.sent().remove(0);
         let ringing = answer(&invite, StatusCode::RINGING, &[AT_PHONE], "");
@@ -272,7 +272,7 @@ fn a_refer_may_name_a_call_of_another_shard() {
     let refer = shards.sent().remove(0);
     assert!(refer.starts_with("REFER ") && refer.contains(&format!("Replaces={}", crate::message::escape_header(&value))), "{refer}");
     let unknown = Action::Refer { to: "1001".into(), replaces: Some(second.clone()) };
-    let refused = shards.command(Command::Act { callid: first, action: Box::new(unknown) });
+    let refused = shards.command(&Command::Act { callid: first, action: Box::new(unknown) });
     assert!(refused.is_err(), "a Call-ID alone says nothing here");
 }
 
@@ -315,7 +315,7 @@ fn a_contact_of_a_redirect_may_be_a_user_of_another_shard() {
         // To an address, from the other shard.
         let user = (0..).map(|n| format!("u{n}")).find(|user| shards.sharding().of_user(user, "192.0.2.9").0 as usize != home).unwrap();
         let to = Party { user, domain: Some("192.0.2.9".into()), ..Party::default() };
-        shards.command(Command::Originate(Box::new(Originate { to, follow: true, ..wish() }))).unwrap();
+        shards.command(&Command::Originate(Box::new(Originate { to, follow: true, ..wish() }))).unwrap();
         let invite = shards.sent().remove(0);
         let moved = [("Contact", "<sip:1001@example.com>")];
         let sent = shards.receive(home, "192.0.2.9:5060", &answer(&invite, StatusCode::MOVED_TEMPORARILY, &moved, ""));
@@ -339,10 +339,10 @@ fn calls_from_a_trunk_are_known_on_every_shard() {
         control: Some(ControlUrl("http://127.0.0.1:9009".into())),
         priority: 0,
     };
-    shards.command(Command::TrunkPut(Box::new(trunk))).unwrap();
+    shards.command(&Command::TrunkPut(Box::new(trunk))).unwrap();
     let register = shards.sent().remove(0);
     shards.receive(1, "192.0.2.50:5060", &answer(&register, StatusCode::OK, &[("Expires", "600")], ""));
-    let Ok(Reply::Trunks(views)) = shards.command(Command::TrunkGet { name: None }) else { panic!() };
+    let Ok(Reply::Trunks(views)) = shards.command(&Command::TrunkGet { name: None }) else { panic!() };
     assert!(views[0].up, "its answer came to the other shard and found it");
     let call_id = shards.call_id(1, "t");
     let text = Caller::new(&call_id)
@@ -353,9 +353,9 @@ fn calls_from_a_trunk_are_known_on_every_shard() {
     assert_eq!(shards.calls(), [0, 1]);
     // Out: from where the trunks are.
     let to = Party { user: "44".into(), domain: Some("provider.example".into()), ..Party::default() };
-    let Ok(Reply::Originated(callid)) = shards.command(Command::Originate(Box::new(Originate { to, ..wish() }))) else { panic!() };
+    let Ok(Reply::Originated(callid)) = shards.command(&Command::Originate(Box::new(Originate { to, ..wish() }))) else { panic!() };
     assert_eq!(shards.sharding().of_call(&callid), ShardId(0));
-    shards.command(Command::TrunkDelete { name: "t".into() }).unwrap();
+    shards.command(&Command::TrunkDelete { name: "t".into() }).unwrap();
     let text = text.replace("z9hG4bK", "z9hG4bKx").replace(&call_id, &shards.call_id(1, "u"));
     shards.sent();
     assert_eq!(status(&shards.receive(0, "192.0.2.50:5060", &text)[0]), 403);
@@ -422,7 +422,7 @@ fn pings_are_answered_to_any_shard() {
         }
     }
     assert!(pinged >= 4, "{pinged}");
-    let Ok(Reply::Registrations(view)) = shards.command(Command::RegGet { domain: Some(USER.into()), user: None }) else { panic!() };
+    let Ok(Reply::Registrations(view)) = shards.command(&Command::RegGet { domain: Some(USER.into()), user: None }) else { panic!() };
     assert!(view.users.iter().all(|user| user.contacts[0].outstandingping == 0), "{view:?}");
 }
 
