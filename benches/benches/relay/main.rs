@@ -22,16 +22,19 @@ mod bare;
 mod traffic;
 
 use self::traffic::Traffic;
-use benches::peers::{
-    self,
-    rtpengine::{RtpEngine, Side},
-};
 use engine::{
     media::{MediaShard, Setup},
     mesh::{Caller, pair},
     node::rtp::{Answer, News},
     os::{datagrams::set_receive_buffer, limits, sched},
     ring::{PortPool, RingConfig},
+};
+use perf::{
+    bench::{
+        peers::rtpengine::{self, RtpEngine},
+        usage::Usage,
+    },
+    load::Codec,
 };
 use rt::Latch;
 use rtp::{
@@ -217,7 +220,7 @@ fn read_arguments() -> Plan {
         |name: &str| arguments.iter().position(|a| a == name).and_then(|n| arguments.get(n + 1)).and_then(|v| v.parse::<f64>().ok());
     // Without `--bench` this is `cargo test`, which only wants to see it run.
     let plan = if arguments.iter().any(|a| a == "--bench") {
-        Plan { channels: 1000, seconds: 3.0, rounds: 5, only: [false; OTHERS.len()], rtpengine: peers::rtpengine::is_installed() }
+        Plan { channels: 1000, seconds: 3.0, rounds: 5, only: [false; OTHERS.len()], rtpengine: rtpengine::is_installed() }
     } else {
         Plan { channels: 40, seconds: 0.1, rounds: 1, only: [false; OTHERS.len()], rtpengine: false }
     };
@@ -271,25 +274,21 @@ impl MediaServer {
             return (Self::Here(media), ports);
         };
         let mut engine = RtpEngine::start(own_loopback(), on).expect("installed");
-        let side = |at, number| Side {
-            at,
-            number,
-            rtpmap: match number {
-                8 => "PCMA/8000",
-                9 => "G722/8000",
-                _ => "PCMU/8000",
-            },
-            fmtp: None,
+        let codec = match other.number {
+            8 => Codec::Pcma,
+            9 => Codec::G722,
+            _ => Codec::Pcmu,
         };
-        let ports =
-            far_ends.chunks(2).enumerate().flat_map(|(n, two)| engine.bridge(n, side(two[0], 0), side(two[1], other.number))).collect();
+        let bridges = far_ends.chunks(2).enumerate();
+        let ports = bridges.flat_map(|(n, two)| engine.bridge(n, (two[0], Codec::Pcmu), (two[1], codec), 20).expect("a bridge"));
+        let ports = ports.map(|at| at.port()).collect();
         (Self::There(engine), ports)
     }
 
     fn cpu(&self) -> Duration {
         match self {
             Self::Here(media) => media.cpu(),
-            Self::There(engine) => engine.cpu(),
+            Self::There(engine) => Usage::of_process(engine.id()).unwrap_or_default().run,
         }
     }
 

@@ -1,11 +1,10 @@
-//! Libraries and programs of the field to measure against, as Debian and Ubuntu package them: spandsp, speexdsp, rtpengine.
+//! Libraries of the field to measure against, as Debian and Ubuntu package them: spandsp, speexdsp. Programs: `perf::bench::peers`.
 //! Shape:  one trait per codec; each function gives a peer, or `None` in a build without the feature `peers`.
-//! Needs:  `libspandsp-dev` and `libspeexdsp-dev` for the feature; programs are used where they are installed.
+//! Needs:  `libspandsp-dev` and `libspeexdsp-dev` for the feature.
 //! Errors: none; a peer that is there and refuses panics.
 
 #[cfg(feature = "peers")]
 mod c;
-pub mod rtpengine;
 
 /// One law of G.711.
 pub trait G711 {

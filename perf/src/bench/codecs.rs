@@ -11,12 +11,13 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use dsp::resample::Upsampler;
+use dsp::resample::{Downsampler, Upsampler};
 use dsp::{Batch, Kernels, g722, ilbc, l16};
 use serde_json::{Value, json};
 
 use super::media::{round, spread};
 use super::options::Options;
+use super::peers::{Rounds, missing, spandsp};
 use super::{pinned, progress};
 use crate::load::{Codec, What};
 
@@ -29,7 +30,57 @@ const FRAMES: usize = 100;
 pub fn measure(options: &Options) -> Value {
     let turn = Duration::from_millis(if options.quick { 2 } else { 60 });
     let rows = pinned(options.media_cpu, || rows(turn));
-    json!({ "what": "codecs", "channels_at_a_time": LANES, "frame_ms": 20, "rows": rows })
+    let peers = if options.peers { beside_spandsp(turn, options) } else { Vec::new() };
+    json!({ "what": "codecs", "channels_at_a_time": LANES, "frame_ms": 20, "rows": rows, "peers": peers })
+}
+
+/// spandsp beside our best level, by turns of the whole: theirs, then ours, for each codec and direction.
+fn beside_spandsp(turn: Duration, options: &Options) -> Vec<Value> {
+    let (kernels, speech) = (Kernels::best(), samples());
+    let wide = upsampled(&kernels, &speech);
+    let theirs = match spandsp::measure(&speech, &wide, options.media_cpu, turn) {
+        Ok(theirs) => theirs,
+        Err(why) => return vec![missing("spandsp", &why)],
+    };
+    let mut peers = Vec::new();
+    for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722] {
+        let ours = pinned(options.media_cpu, || both(&kernels, codec, &speech, turn));
+        for (direction, ours) in ["encode", "decode"].into_iter().zip(ours) {
+            let Some(theirs) = theirs.get(&(codec.name().to_owned(), direction.to_owned())) else { continue };
+            let mut rounds = Rounds::default();
+            // Its turns beside our median.
+            theirs.iter().for_each(|ns| rounds.push(ours["median"].as_f64().unwrap_or(0.0) / 1e3, ns / 1e3));
+            peers.push(rounds.json(&format!("spandsp, {} {direction}, a frame", codec.name()), ""));
+        }
+    }
+    peers
+}
+
+/// Bare codec work of one packet of a bridge, mean of both directions, at the best level: decoded, brought to the other rate, encoded, 32
+/// channels at a time. Microseconds.
+pub fn per_packet(from: Codec, to: Codec, options: &Options) -> f64 {
+    let turn = Duration::from_millis(if options.quick { 2 } else { 60 });
+    pinned(options.media_cpu, || {
+        let (kernels, speech) = (Kernels::best(), samples());
+        let median = |spread: &Value| spread["median"].as_f64().unwrap_or(0.0);
+        let codec = |codec| both(&kernels, codec, &speech, turn).iter().map(median).sum::<f64>();
+        let rate = if (from == Codec::G722) == (to == Codec::G722) { 0.0 } else { median(&rates(&kernels, &speech, turn)) };
+        // Each direction decodes one and encodes the other: over both, each codec does both once.
+        (codec(from) + codec(to) + rate) / 2.0 / 1e3 * f64::from(options.ptime_ms) / 20.0
+    })
+}
+
+/// Nanoseconds to bring a frame from 8 to 16 kHz and another back.
+fn rates(kernels: &Kernels, speech: &[i16], turn: Duration) -> Value {
+    let (mut up, mut down) = ([Upsampler::default(); LANES], [Downsampler::default(); LANES]);
+    let (mut wide, mut back) = (vec![0; 320], vec![0; 160]);
+    time(turn, |n| {
+        for (lane, (up, down)) in up.iter_mut().zip(&mut down).enumerate() {
+            kernels.resample.up(up, speech.get((n + lane) * 160..(n + lane + 1) * 160).unwrap_or_default(), &mut wide);
+            kernels.resample.down(down, &wide, &mut back);
+            black_box(&back);
+        }
+    })
 }
 
 fn rows(turn: Duration) -> Vec<Value> {
@@ -164,6 +215,15 @@ fn upsampled(kernels: &Kernels, speech: &[i16]) -> Vec<i16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bare_codec_loop_of_a_dearer_pair_costs_more() {
+        let mut options = crate::bench::options::read(["transcode".into(), "--quick".into()], &[0]).unwrap().unwrap();
+        let [cheap, dear] = [Codec::Pcma, Codec::Ilbc].map(|to| per_packet(Codec::Pcmu, to, &options));
+        assert!(cheap > 0.0 && dear > cheap, "{cheap} {dear}");
+        options.ptime_ms = 40;
+        assert!(per_packet(Codec::Pcmu, Codec::Ilbc, &options) > dear);
+    }
 
     #[test]
     fn every_codec_has_a_row_at_every_level() {

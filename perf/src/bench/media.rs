@@ -10,15 +10,19 @@
 //! Limits: see [`fault`].
 //! Not here: how a figure is shown (`report`).
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::noise::Noise;
 use super::options::{CHANNELS_MAX, Options};
+use super::peers::rtpengine::RtpEngine;
+use super::peers::{Missing, Rounds, missing};
 use super::search::{self, End, Found, Verdict};
 use super::server::{Channel, Look, Switch, own_loopback};
 use super::usage::Usage;
-use super::{pinned, progress};
+use super::{codecs, pinned, progress};
 use crate::load::forwarder::{Forwarder, Spoil};
 use crate::load::{Codec, Generator, Leg, Outcome, What};
 
@@ -63,11 +67,10 @@ impl Job {
     }
 }
 
-const WARM_UP: Duration = Duration::from_millis(600);
+/// Before what is measured.
+pub const WARM_UP: Duration = Duration::from_millis(600);
 /// Bridges or conferences that carry a tone: two bridges are four streams.
 const LISTENED_GROUPS: usize = 2;
-/// Slots that may begin 1 ms late or more: so the 99.9th percentile of the lateness is under 1 ms.
-const LATE_PART: f64 = 0.001;
 /// Delay that 99 of 100 packets of a bridge must keep: one ptime.
 const DELAY_P99_US: u64 = 20_000;
 /// Part of the time that others may have kept our server from its CPU before a figure is called disturbed.
@@ -84,12 +87,15 @@ pub struct Level {
     pub look: Look,
     /// Bytes of resident memory per channel.
     pub bytes_per_channel: f64,
+    /// Late slots that it may have on this host.
+    pub late_allowed: u64,
     /// How it went.
     pub verdict: Verdict,
 }
 
 impl Level {
-    fn cpu_us(&self) -> f64 {
+    /// Microseconds of CPU per packet.
+    pub fn cpu_us(&self) -> f64 {
         per_packet(self.look.usage, &self.outcome)
     }
 
@@ -122,7 +128,7 @@ impl Level {
             "core": round(self.core(), 4),
             "waited_for_cpu": round(look.usage.wait.as_secs_f64() / outcome.seconds.max(1e-9), 5),
             "disturbed": self.disturbed(),
-            "slots": { "count": look.slots, "late": look.late, "missed": look.missed, "work_p99_us": look.work_p99_us },
+            "slots": { "count": look.slots, "late": look.late, "late_allowed": self.late_allowed, "missed": look.missed, "work_p99_us": look.work_p99_us },
             "delay_us": (delay.count() > 0).then(|| json!({ "p50": delay.quantile(0.5), "p99": delay.quantile(0.99), "p999": delay.quantile(0.999), "max": delay.max() })),
             "delay_histogram": delay.places().collect::<Vec<_>>(),
             "jitter_us": { "mean": round(outcome.jitter_us.0, 0), "worst": round(outcome.jitter_us.1, 0) },
@@ -149,15 +155,16 @@ fn per_packet(usage: Usage, outcome: &Outcome) -> f64 {
 }
 
 /// The first limit that did not hold.
-pub fn fault(outcome: &Outcome, look: &Look) -> Option<String> {
-    if look.missed > 0 {
+pub fn fault(outcome: &Outcome, look: &Look, noise: &Noise) -> Option<String> {
+    if look.missed > noise.missed_allowed(look.slots) {
         return Some(format!("{} slots missed", look.missed));
     }
     if let Some(fault) = outcome.fault() {
         return Some(if look.dropped > 0 { format!("{fault} ({} dropped at the server's sockets)", look.dropped) } else { fault });
     }
-    if look.late as f64 > look.slots as f64 * LATE_PART {
-        return Some(format!("{} of {} slots began 1 ms late or more", look.late, look.slots));
+    let allowed = noise.late_allowed(look.slots);
+    if look.late > allowed {
+        return Some(format!("{} of {} slots began 1 ms late or more; {allowed} may on this host", look.late, look.slots));
     }
     let p99 = outcome.delay_us.quantile(0.99);
     (p99 > DELAY_P99_US).then(|| format!("1 in 100 packets took {:.1} ms or more", p99 as f64 / 1e3))
@@ -167,16 +174,39 @@ pub fn fault(outcome: &Outcome, look: &Look) -> Option<String> {
 ///
 /// # Errors
 /// The server does not start, or refuses.
-pub fn level(job: Job, channels: usize, options: &Options) -> Result<Level, String> {
+pub fn level(job: Job, channels: usize, options: &Options, noise: &mut Noise) -> Result<Level, String> {
+    noise.again(options);
     let mut switch = Switch::start(&options.cores, channels)?;
     let mut load = Generator::bind(own_loopback(), options.ptime_ms).map_err(|error| error.to_string())?;
     let before = switch.look()?.resident;
+    open_all(job, channels, options, &mut switch, &mut load)?;
+    let mut looks = [Ok(Look::default()), Ok(Look::default())];
+    let [start, end] = &mut looks;
+    let switch = std::sync::Mutex::new(switch);
+    let look = || switch.lock().map_err(|_| "the load panicked".to_owned()).and_then(|mut switch| switch.look());
+    let outcome = pinned(options.load_cpu, || load.run(WARM_UP, options.time, || *start = look(), || *end = look()));
+    let [start, end] = looks;
+    let look = end?.since(start?);
+    let verdict = match (fault(&outcome, &look, noise), outcome.generator_limit()) {
+        (_, Some(why)) => Verdict::Limited(why),
+        (Some(why), None) => Verdict::Failed(why),
+        (None, None) => Verdict::Held,
+    };
+    let bytes_per_channel = look.resident.saturating_sub(before) as f64 / channels.max(1) as f64;
+    Ok(Level { channels, outcome, look, bytes_per_channel, late_allowed: noise.late_allowed(look.slots), verdict })
+}
+
+/// Opens the channels, and gives the load a phone for each.
+///
+/// # Errors
+/// The server refuses.
+pub fn open_all(job: Job, channels: usize, options: &Options, switch: &mut Switch, load: &mut Generator) -> Result<(), String> {
     let mut group: Vec<Channel> = Vec::new();
     for n in 0..channels {
         let channel = switch.open(group.first())?;
         let phone = load.address(n).ok_or("no phone")?;
         switch.target(&channel, phone, job.codec(n), options.ptime_ms)?;
-        load.add(leg(job, n, &channel));
+        load.add(leg(job, n, channel.at));
         if let Some(first) = group.first() {
             switch.mix(&channel, first)?;
         }
@@ -185,29 +215,16 @@ pub fn level(job: Job, channels: usize, options: &Options) -> Result<Level, Stri
             group.clear();
         }
     }
-    let mut looks = [Ok(Look::default()), Ok(Look::default())];
-    let [start, end] = &mut looks;
-    let switch = std::sync::Mutex::new(switch);
-    let look = || switch.lock().map_err(|_| "the load panicked".to_owned()).and_then(|mut switch| switch.look());
-    let outcome = pinned(options.load_cpu, || load.run(WARM_UP, options.time, || *start = look(), || *end = look()));
-    let [start, end] = looks;
-    let look = end?.since(start?);
-    let verdict = match (fault(&outcome, &look), outcome.generator_limit()) {
-        (_, Some(why)) => Verdict::Limited(why),
-        (Some(why), None) => Verdict::Failed(why),
-        (None, None) => Verdict::Held,
-    };
-    let bytes_per_channel = look.resident.saturating_sub(before) as f64 / channels.max(1) as f64;
-    Ok(Level { channels, outcome, look, bytes_per_channel, verdict })
+    Ok(())
 }
 
 /// What phone `n` does. In a listened conference the first speaks and the others hear it; in a listened bridge each hears the other.
-fn leg(job: Job, n: usize, channel: &Channel) -> Leg {
+fn leg(job: Job, n: usize, to: SocketAddr) -> Leg {
     let (group, place) = (n / job.group(), n % job.group());
     let listened = group < LISTENED_GROUPS;
     let tone = |n: usize| 500.0 + 100.0 * (n % 8) as f64;
     let codec = job.codec(n);
-    let leg = Leg { to: channel.at, sends: codec, hears: codec, says: What::Speech, partner: None, listens: None };
+    let leg = Leg { to, sends: codec, hears: codec, says: What::Speech, partner: None, listens: None };
     match job {
         Job::Bridge(even, odd) => {
             let least = if even == odd { even.snr_least_db() } else { even.snr_least_db().min(odd.snr_least_db()) - 5.0 };
@@ -254,28 +271,31 @@ fn bare(channels: usize, options: &Options) -> Result<f64, String> {
 pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
     let step = job.group() * 2;
     let mut levels: Vec<Level> = Vec::new();
+    let mut noise = Noise::first(options);
     let mut play = |channels: usize| {
-        let level = level(job, channels, options)?;
+        let level = level(job, channels, options, &mut noise)?;
         tell(&job, &level);
         let verdict = level.verdict.clone();
         levels.push(level);
         Ok::<_, String>(verdict)
     };
-    let fixed = options.channels.or(options.quick.then_some(QUICK_CHANNELS)).map(|channels| channels.div_ceil(step) * step);
-    let found = match fixed {
-        Some(channels) => {
-            let verdict = play(channels)?;
-            let held = if verdict == Verdict::Held { channels } else { 0 };
-            Found { held, end: End::of(channels, verdict) }
+    let quick = if options.quick && options.channels.is_empty() { vec![QUICK_CHANNELS] } else { Vec::new() };
+    let fixed: Vec<usize> = options.channels.iter().chain(&quick).map(|channels| channels.div_ceil(step) * step).collect();
+    let found = if fixed.is_empty() {
+        search::highest(search::Range { start: START_CHANNELS, most: CHANNELS_MAX - CHANNELS_MAX % step, step }, play)?
+    } else {
+        let mut found = Found { held: 0, end: End::Most };
+        for channels in fixed.iter().copied() {
+            match play(channels)? {
+                Verdict::Held => found.held = found.held.max(channels),
+                failed => found.end = End::of(channels, failed),
+            }
         }
-        None => search::highest(search::Range { start: START_CHANNELS, most: CHANNELS_MAX - CHANNELS_MAX % step, step }, play)?,
+        found
     };
-    let compared = match fixed {
-        Some(channels) => channels,
-        None => (found.held / 2 / step).max(1) * step,
-    };
-    let reference = compare(job, compared, options)?;
-    let capacity = if fixed.is_some() { None } else { found.capacity().filter(|held| *held > 0) };
+    let compared = fixed.first().copied().unwrap_or((found.held / 2 / step).max(1) * step);
+    let reference = compare(job, compared, options, &mut noise)?;
+    let capacity = if fixed.is_empty() { found.capacity().filter(|held| *held > 0) } else { None };
     Ok(json!({
         "what": job.name(),
         "ptime_ms": options.ptime_ms,
@@ -283,9 +303,10 @@ pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
         "cores": options.cores,
         "capacity_channels": capacity,
         "held_channels": found.held,
-        "ended": found.end.text("channels", fixed.is_some()),
+        "ended": found.end.text("channels", !fixed.is_empty()),
         "disturbed": levels.iter().any(Level::disturbed),
         "levels": levels.iter().map(Level::json).collect::<Vec<_>>(),
+        "host_lateness": noise.json(),
         "reference": reference,
     }))
 }
@@ -296,19 +317,97 @@ const START_CHANNELS: usize = 120;
 const QUICK_CHANNELS: usize = 24;
 
 /// Ours and the bare forwarder at one load, by turns.
-fn compare(job: Job, channels: usize, options: &Options) -> Result<Value, String> {
+fn compare(job: Job, channels: usize, options: &Options, noise: &mut Noise) -> Result<Value, String> {
     let mut rounds = Vec::new();
+    let mut peer = Peered::new(job, options);
     for _ in 0..options.rounds {
-        let ours = level(job, channels, options)?;
+        let ours = level(job, channels, options, noise)?;
         let bare = bare(channels, options)?;
         tell(&job, &ours);
         rounds.push((ours.cpu_us(), bare));
+        peer.round(job, channels, ours.cpu_us(), options);
     }
+    let peers = peer.json();
     let ours = spread(rounds.iter().map(|(ours, _)| *ours));
     let bare = spread(rounds.iter().map(|(_, bare)| *bare));
     // Round by round: what disturbs one disturbs both its turns.
     let ratio = spread(rounds.iter().map(|(ours, bare)| ours / bare));
-    Ok(json!({ "channels": channels, "rounds": options.rounds, "ours_us": ours, "bare_us": bare, "ratio": ratio }))
+    let codec = match job {
+        Job::Bridge(from, to) if from != to => Some(codecs::per_packet(from, to, options)),
+        Job::Bridge(..) | Job::Mix(..) => None,
+    };
+    Ok(json!({
+        "channels": channels,
+        "rounds": options.rounds,
+        "ours_us": ours,
+        "bare_us": bare,
+        "ratio": ratio,
+        "codec_us": codec.map(|codec| round(codec, 3)),
+        "ratio_with_codec": codec.map(|codec| spread(rounds.iter().map(|(ours, bare)| ours / (bare + codec)))),
+        "peers": peers,
+    }))
+}
+
+/// rtpengine beside us, round by round.
+struct Peered {
+    rounds: Rounds,
+    note: String,
+    missing: Option<Missing>,
+    is_wanted: bool,
+}
+
+impl Peered {
+    const NAME: &'static str = "rtpengine, user space";
+
+    fn new(job: Job, options: &Options) -> Self {
+        let is_wanted = options.peers && matches!(job, Job::Bridge(..));
+        Self { rounds: Rounds::default(), note: String::new(), missing: None, is_wanted }
+    }
+
+    fn round(&mut self, job: Job, channels: usize, ours: f64, options: &Options) {
+        if !self.is_wanted || self.missing.is_some() {
+            return;
+        }
+        match theirs(job, channels, options) {
+            Ok((cpu_us, fault)) => {
+                progress(&format!("{}: {} at rtpengine: {cpu_us:.2} us a packet: {fault:?}", job.name(), channels));
+                self.rounds.push(ours, cpu_us);
+                self.note = fault.map_or(std::mem::take(&mut self.note), |fault| format!("rtpengine at this load: {fault}."));
+            }
+            Err(missing) => self.missing = Some(missing),
+        }
+    }
+
+    fn json(&self) -> Vec<Value> {
+        match &self.missing {
+            _ if !self.is_wanted => Vec::new(),
+            Some(why) => vec![missing(Self::NAME, why)],
+            None => vec![self.rounds.json(Self::NAME, &self.note)],
+        }
+    }
+}
+
+/// Microseconds of rtpengine's CPU per packet, and what of it did not hold.
+fn theirs(job: Job, channels: usize, options: &Options) -> Result<(f64, Option<String>), Missing> {
+    let broken = |error: String| Missing::Broken(error);
+    let ip = own_loopback();
+    let mut engine = RtpEngine::start(ip, options.media_cpu)?;
+    let mut load = Generator::bind(ip, options.ptime_ms).map_err(|error| broken(error.to_string()))?;
+    for n in (0..channels).step_by(2) {
+        let phone = |n: usize| load.address(n).map(|at| (at, job.codec(n))).ok_or_else(|| broken("no phone".to_owned()));
+        let ports = engine.bridge(n / 2, phone(n)?, phone(n + 1)?, options.ptime_ms).map_err(broken)?;
+        for (side, at) in ports.into_iter().enumerate() {
+            load.add(leg(job, n + side, at));
+        }
+    }
+    let pids = [engine.id()];
+    let (mut start, mut end) = (Usage::default(), Usage::default());
+    let usage = || Usage::of_processes(&pids);
+    let outcome = pinned(options.load_cpu, || load.run(WARM_UP, options.time, || start = usage(), || end = usage()));
+    if outcome.counts.heard == 0 {
+        return Err(broken("nothing came through".to_owned()));
+    }
+    Ok((per_packet(end.since(start), &outcome), outcome.generator_limit().or_else(|| outcome.fault())))
 }
 
 /// Median, least and most.
@@ -345,6 +444,8 @@ mod tests {
     fn every_limit_fails_a_level() {
         let good = Look { slots: 3000, late: 2, ..Look::default() };
         let mut outcome = Outcome::default();
+        let quiet = Noise::default();
+        let fault = |outcome: &Outcome, look: &Look| fault(outcome, look, &quiet);
         assert_eq!(fault(&outcome, &good), None);
         assert!(fault(&outcome, &Look { late: 4, ..good }).is_some_and(|why| why.contains("4 of 3000 slots")));
         assert!(fault(&outcome, &Look { missed: 1, ..good }).is_some_and(|why| why.contains("1 slots missed")));
@@ -356,15 +457,15 @@ mod tests {
 
     #[test]
     fn phones_of_a_bridge_hear_each_other_and_those_of_a_conference_its_first() {
-        let channel = Channel::for_test();
+        let channel = SocketAddr::from(([127, 0, 0, 1], 9));
         let bridge = Job::Bridge(Codec::Pcmu, Codec::G722);
-        let (even, odd) = (leg(bridge, 0, &channel), leg(bridge, 1, &channel));
+        let (even, odd) = (leg(bridge, 0, channel), leg(bridge, 1, channel));
         assert_eq!((even.hears, odd.hears, even.partner), (Codec::Pcmu, Codec::G722, Some(1)));
         assert_eq!(odd.listens.map(|(hz, _)| What::Tone(hz)), Some(even.says));
-        assert_eq!(leg(bridge, 4, &channel).listens, None);
+        assert_eq!(leg(bridge, 4, channel).listens, None);
         let mix = Job::Mix(3, Codec::Pcmu);
-        assert_eq!(leg(mix, 4, &channel).listens.map(|(hz, _)| What::Tone(hz)), Some(leg(mix, 3, &channel).says));
-        assert_eq!((leg(mix, 3, &channel).listens, leg(mix, 5, &channel).says), (None, What::Silence));
+        assert_eq!(leg(mix, 4, channel).listens.map(|(hz, _)| What::Tone(hz)), Some(leg(mix, 3, channel).says));
+        assert_eq!((leg(mix, 3, channel).listens, leg(mix, 5, channel).says), (None, What::Silence));
     }
 
     #[test]

@@ -10,14 +10,18 @@
 //! Rule:   no figure is told that the load generator, and not the switch, may have set.
 
 pub mod calls;
+pub mod channels;
 pub mod codecs;
 pub mod host;
 pub mod http;
 pub mod media;
+pub mod noise;
 pub mod options;
 pub mod peers;
+pub mod plan;
 pub mod register;
 pub mod report;
+pub mod scaling;
 pub mod search;
 pub mod server;
 pub mod usage;
@@ -49,7 +53,7 @@ pub enum BenchError {
 pub fn run(words: &[OsString]) -> Result<String, BenchError> {
     let cpus: Vec<usize> = core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
     let Some(options) = options::read(words.iter().cloned(), &cpus).map_err(BenchError::Usage)? else { return Ok(HELP.to_owned()) };
-    let results = measure(&options).map_err(BenchError::Failed)?;
+    let results = measure(&options, &cpus).map_err(BenchError::Failed)?;
     let command = words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
     let report = report::json(&command, &options, &results);
     if let Some(directory) = &options.report {
@@ -62,7 +66,7 @@ pub fn run(words: &[OsString]) -> Result<String, BenchError> {
     Ok(if options.json { format!("{report:#}\n") } else { report::markdown::page(&report) })
 }
 
-fn measure(options: &Options) -> Result<Vec<Value>, String> {
+fn measure(options: &Options, cpus: &[usize]) -> Result<Vec<Value>, String> {
     let to = |other| options.to.unwrap_or(other);
     let one = |what| match what {
         What::Relay => media::measure(media::Job::Bridge(options.from, to(options.from)), options),
@@ -73,12 +77,15 @@ fn measure(options: &Options) -> Result<Vec<Value>, String> {
         What::Register => register::measure(options),
         What::Calls => calls::measure(calls::Kind::Whole, options),
         What::SipCalls => calls::measure(calls::Kind::SipAlone, options),
+        What::Channels => channels::measure(options),
+        What::Scaling => scaling::measure(options, cpus),
+        What::Plan => plan::measure(options),
         What::All => Err("all is many".to_owned()),
     };
     if options.what != What::All {
         return one(options.what).map(|result| vec![result]);
     }
-    let all = What::WORDS.into_iter().filter(|(_, what)| *what != What::All);
+    let all = What::WORDS.into_iter().filter(|(_, what)| !matches!(what, What::All | What::Plan));
     // What fails is told in its place, and does not keep the others from being measured.
     Ok(all.map(|(name, what)| one(what).unwrap_or_else(|error| json!({ "what": name, "error": error }))).collect())
 }

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::plan::Wish;
 use crate::load::Codec;
 
 /// Text of `--help`.
@@ -22,10 +23,14 @@ Usage: mediaswitch bench WHAT [options]
   mix        conferences
   codecs     every codec at every SIMD level of this CPU, without packets
   http       GET /status of the RTP API
+  channels   channels opened, pointed at a phone and closed through the RTP API
   register   phones that register with digest
   calls      calls through the switch and its call script, from a caller to a callee
   sip-calls  calls that end in an answerer of the load: SIP and its events alone
+  scaling    the same load per media core on one core and on two
   all        all of these
+
+  plan       sizes a fleet from these costs: --calls N [--mix pcmu:g722=0.3,…] [--from-report FILE] …
 
 The first three start this program as a switch on loopback, load it with RTP, double the load until a limit fails, and halve the gap
 to 5 %. Limits: no packet lost, doubled, out of order or changed; the tones of four streams heard clean; no slot
@@ -35,7 +40,7 @@ Options:
   --from CODEC      of one side: pcmu pcma g722 ilbc l16 [pcmu]
   --to CODEC        of the other side [relay: as --from; transcode: g722]
   --parties N       of each conference [3]
-  --channels N|max  a fixed load, or the search [max]
+  --channels N|max  a fixed load, several (500,1000,2000), or the search [max]
   --rate N|max      calls or registrations a second: fixed, or the search [max]
   --hold MS         of each call, from its answer to its BYE [1000]
   --ring MS         of each call, from 180 to 200 [50]
@@ -50,6 +55,15 @@ Options:
   --json            print report.json instead of report.md
   --quick           tiny loads, under a minute for `all`: shows that all works, measures nothing
   -h, --help        this text
+
+Options of plan:
+  --calls N             calls at once
+  --mix PAIR=PART,…     parts of the calls whose sides speak two codecs, such as pcmu:g722=0.3; the rest relays pcmu
+  --call-seconds S      mean length of a call [180]
+  --phones N            registered phones [0], each registering every --register-seconds S [1800]
+  --server-cores N      cores of a server [16], --signalling-cores N of them for signalling [1], each used to --load PERCENT [70]
+  --nic GBIT            of a server's network card [10]
+  --from-report PATH    report.json, or a directory of reports; may be repeated [a short measurement here]
 ";
 
 /// What is measured.
@@ -65,8 +79,14 @@ pub enum What {
     Codecs,
     /// The API.
     Http,
+    /// Channels through the API.
+    Channels,
     /// Registrations.
     Register,
+    /// One core and two.
+    Scaling,
+    /// Sums.
+    Plan,
     /// Calls through the call script.
     Calls,
     /// Calls that the load itself controls.
@@ -77,15 +97,18 @@ pub enum What {
 
 impl What {
     /// All words.
-    pub const WORDS: [(&'static str, Self); 9] = [
+    pub const WORDS: [(&'static str, Self); 12] = [
         ("relay", Self::Relay),
         ("transcode", Self::Transcode),
         ("mix", Self::Mix),
         ("codecs", Self::Codecs),
         ("http", Self::Http),
+        ("channels", Self::Channels),
         ("register", Self::Register),
         ("calls", Self::Calls),
         ("sip-calls", Self::SipCalls),
+        ("scaling", Self::Scaling),
+        ("plan", Self::Plan),
         ("all", Self::All),
     ];
 }
@@ -101,8 +124,8 @@ pub struct Options {
     pub to: Option<Codec>,
     /// Size of a conference.
     pub parties: usize,
-    /// Fixed load; `None` searches.
-    pub channels: Option<usize>,
+    /// Fixed loads; none searches.
+    pub channels: Vec<usize>,
     /// Fixed rate of calls or registrations; `None` searches.
     pub rate: Option<usize>,
     /// From a call's answer to its BYE.
@@ -133,6 +156,8 @@ pub struct Options {
     pub json: bool,
     /// Tiny loads.
     pub quick: bool,
+    /// What `plan` is to size.
+    pub plan: Wish,
 }
 
 impl Options {
@@ -157,7 +182,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
         from: Codec::Pcmu,
         to: None,
         parties: 3,
-        channels: None,
+        channels: Vec::new(),
         rate: None,
         hold: Duration::from_secs(1),
         ring: Duration::from_millis(50),
@@ -173,6 +198,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
         report: None,
         json: false,
         quick: false,
+        plan: Wish::default(),
     };
     let (mut what, mut time, mut rounds, mut hold) = (None, None, None, None);
     let mut parser = lexopt::Parser::from_args(words);
@@ -215,8 +241,13 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
             "from" => options.from = codec()?,
             "to" => options.to = Some(codec()?),
             "parties" => options.parties = number(3, 64)?,
-            "channels" if value == "max" => options.channels = None,
-            "channels" => options.channels = Some(number(2, CHANNELS_MAX)?),
+            "channels" if value == "max" => options.channels = Vec::new(),
+            "channels" => {
+                let loads = value.split(',').map(|load| load.parse().ok().filter(|load| (2..=CHANNELS_MAX).contains(load)));
+                let loads = loads.collect::<Option<Vec<usize>>>();
+                options.channels =
+                    loads.ok_or_else(|| format!("--channels {value}: must be 2 to {CHANNELS_MAX}, or several with commas"))?;
+            }
             "rate" if value == "max" => options.rate = None,
             "rate" => options.rate = Some(number(1, 100_000)?),
             "hold" => hold = Some(Duration::from_millis(number(10, 30_000)? as u64)),
@@ -235,6 +266,16 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
                 options.cores.clone_from(&value);
             }
             "load-cpu" => options.load_cpu = number(0, 4095)?,
+            "calls" => options.plan.calls = number(1, 100_000_000)? as u64,
+            "mix" => options.plan.mix = Wish::read_mix(&value)?,
+            "call-seconds" => options.plan.call_seconds = number(1, 100_000)? as f64,
+            "phones" => options.plan.phones = number(0, 1_000_000_000)? as u64,
+            "register-seconds" => options.plan.register_seconds = number(1, 1_000_000)? as f64,
+            "server-cores" => options.plan.server_cores = number(2, 1024)? as u64,
+            "signalling-cores" => options.plan.signalling_cores = number(1, 64)? as u64,
+            "load" => options.plan.load = number(10, 100)? as f64 / 100.0,
+            "nic" => options.plan.nic_gbit = number(1, 1000)? as f64,
+            "from-report" => options.plan.reports.push(PathBuf::from(&value)),
             "report" => options.report = Some(PathBuf::from(&value)),
             _ => return Err(format!("unknown option --{argument}; see --help")),
         }
@@ -272,14 +313,15 @@ mod tests {
     fn what_is_not_said_is_the_default() {
         let options = options("relay").unwrap().unwrap();
         assert_eq!((options.cores.as_str(), options.media_cpu, options.load_cpu), ("0,3", 3, 0));
-        assert_eq!((options.from, options.channels, options.time), (Codec::Pcmu, None, Duration::from_secs(4)));
+        assert_eq!((options.from, options.channels.clone(), options.time), (Codec::Pcmu, Vec::new(), Duration::from_secs(4)));
     }
 
     #[test]
     fn what_is_said_is_taken() {
-        let options =
-            options("transcode --from pcma --to ilbc --channels 200 --cores 1,2 --load-cpu 3 --seconds 1.5 --report x").unwrap().unwrap();
-        assert_eq!((options.from, options.to, options.channels), (Codec::Pcma, Some(Codec::Ilbc), Some(200)));
+        let options = options("transcode --from pcma --to ilbc --channels 200,400 --cores 1,2 --load-cpu 3 --seconds 1.5 --report x")
+            .unwrap()
+            .unwrap();
+        assert_eq!((options.from, options.to, options.channels), (Codec::Pcma, Some(Codec::Ilbc), vec![200, 400]));
         assert_eq!((options.media_cpu, options.load_cpu, options.time), (2, 3, Duration::from_millis(1500)));
     }
 

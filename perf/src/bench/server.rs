@@ -56,13 +56,6 @@ pub struct Channel {
     pub at: SocketAddr,
 }
 
-#[cfg(test)]
-impl Channel {
-    pub(crate) fn for_test() -> Self {
-        Self { uuid: String::new(), at: SocketAddr::from(([127, 0, 0, 1], 9)) }
-    }
-}
-
 /// The server at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Look {

@@ -9,6 +9,8 @@
 //! See:    perf/peers/README.md for what is fair.
 
 pub mod kamailio;
+pub mod rtpengine;
+pub mod spandsp;
 
 use std::process::Command;
 use std::time::Duration;
@@ -51,7 +53,15 @@ impl Peer {
                 return Ok(Self { process });
             }
             if let Ok(status) = process.wait(Duration::from_millis(100)) {
-                let said = process.output();
+                // What it said last is read by another thread, a moment after its end.
+                let mut said = process.output();
+                for _ in 0..20 {
+                    if !said.trim().is_empty() {
+                        break;
+                    }
+                    std::thread::sleep(Duration::from_millis(10));
+                    said = process.output();
+                }
                 let last = said.lines().last().unwrap_or_default().to_owned();
                 return Err(if status.code() == Some(ABSENT) {
                     Missing::Absent(last)

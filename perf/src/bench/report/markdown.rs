@@ -59,6 +59,26 @@ fn section(out: &mut String, result: &Value) {
         line(out, &format!("{what} could not be measured: {error}"));
     } else if result["rows"].is_array() {
         codecs(out, result);
+        peers(out, result);
+    } else if result["servers"].is_number() {
+        plan(out, result);
+    } else if result["channels_per_core"].is_number() {
+        scaling(out, result);
+    } else if result["channels_per_second"].is_number() {
+        let bound = if result["generator_was_limit"] == true { "at least " } else { "" };
+        let delay = &result["delay_us"];
+        line(
+            out,
+            &format!(
+                "{what}: **{bound}{} a second** on {} connections, three requests each, {} µs of CPU a channel ({}), all three in {} µs (median), {} µs (p99).",
+                text(&result["channels_per_second"]),
+                text(&result["connections"]),
+                text(&result["cpu_us_per_channel"]),
+                threads(result),
+                text(&delay["p50"]),
+                text(&delay["p99"])
+            ),
+        );
     } else if result["requests_per_second"].is_number() {
         let bound = if result["generator_was_limit"] == true { "at least " } else { "" };
         let delay = &result["delay_us"];
@@ -87,7 +107,8 @@ fn section(out: &mut String, result: &Value) {
 
 /// Programs of the field, as ratios; what is absent is said.
 fn peers(out: &mut String, result: &Value) {
-    for peer in result["peers"].as_array().into_iter().flatten() {
+    let all = result["peers"].as_array().or_else(|| result["reference"]["peers"].as_array());
+    for peer in all.into_iter().flatten() {
         let name = text(&peer["name"]);
         let told = match peer["absent"].as_str() {
             Some(why) => format!("\n{name}: not measured ({why})."),
@@ -101,6 +122,69 @@ fn peers(out: &mut String, result: &Value) {
             ),
         };
         line(out, told.trim_end());
+    }
+}
+
+fn scaling(out: &mut String, result: &Value) {
+    line(
+        out,
+        &format!(
+            "{} channels a core; {}.\n\nOne core {} µs a packet, two {} µs; two over one **{}** (1 is linear), {} rounds by turns. {} packets lost.",
+            text(&result["channels_per_core"]),
+            text(&result["shape"]),
+            spread(&result["one_core_us"]),
+            spread(&result["two_cores_us"]),
+            spread(&result["ratio"]),
+            text(&result["rounds"]),
+            text(&result["lost"])
+        ),
+    );
+    if let Some(why) = result["generator_was_limit"].as_str() {
+        line(out, &format!("\nThe load generator was the limit in a turn: {why}."));
+    }
+}
+
+fn plan(out: &mut String, result: &Value) {
+    let pairs = result["mix"].as_array().into_iter().flatten();
+    let pairs =
+        pairs.map(|pair| format!("{}:{} {:.0} %", text(&pair["from"]), text(&pair["to"]), pair["part"].as_f64().unwrap_or(0.0) * 100.0));
+    line(
+        out,
+        &format!(
+            "{} calls at once ({}), {} phones: **{} servers**, {} with one to spare; what sets it is {}.\n",
+            text(&result["calls"]),
+            pairs.collect::<Vec<_>>().join(", "),
+            text(&result["phones"]),
+            text(&result["servers"]),
+            text(&result["servers_with_spare"]),
+            text(&result["set_by"])
+        ),
+    );
+    line(out, "| | all | each server |\n|---|---|---|");
+    let each = &result["per_server"];
+    for (name, all, one) in [
+        ("calls", &result["calls"], &each["calls"]),
+        ("media cores", &result["media_cores"], &Value::Null),
+        ("signalling cores", &result["signalling_cores"], &Value::Null),
+        ("packets a second, each way", &result["packets_per_second"], &each["packets_per_second"]),
+        ("Mbit/s on the wire, each way", &result["megabits_per_second"], &each["megabits_per_second"]),
+        ("memory, MiB", &result["memory_mib"], &each["memory_mib"]),
+    ] {
+        line(out, &format!("| {name} | {} | {} |", text(all), text(one)));
+    }
+    let costs = &result["costs"];
+    let packets = costs["packet_us"].as_object().into_iter().flatten().map(|(pair, us)| format!("{pair} {}", text(us)));
+    line(
+        out,
+        &format!(
+            "\nFrom: {} µs a packet; {} µs a call; {} µs a registration.\n\nAssumed:",
+            packets.collect::<Vec<_>>().join(", "),
+            text(&costs["call_us"]),
+            text(&costs["register_us"])
+        ),
+    );
+    for assumption in result["assumptions"].as_array().into_iter().flatten() {
+        line(out, &format!("- {}", text(assumption)));
     }
 }
 
@@ -162,9 +246,32 @@ fn media(out: &mut String, result: &Value, what: &str) {
             text(&reference["rounds"])
         ),
     );
+    if reference["codec_us"].is_number() {
+        line(
+            out,
+            &format!(
+                "The bare codec loop takes {} µs a packet; ratio to both together {}.",
+                text(&reference["codec_us"]),
+                spread(&reference["ratio_with_codec"])
+            ),
+        );
+    }
+    let host = &result["host_lateness"];
     line(
         out,
-        "\n| channels | packets/s | µs/packet | kernel | core | slots late, missed of | delay p50, p99, p99.9 ms | KiB/channel | load's core | verdict |",
+        &format!(
+            "\nAn idle thread on that CPU ({}) was woken 1 ms late or more in {} of {} slots, p99.9 {} µs, at most {} µs; {} missed. A load may be as late, or late in 1 of 1000.",
+            if host["sched_fifo"] == true { "SCHED_FIFO" } else { "ordinary priority: SCHED_FIFO is refused here" },
+            text(&host["late"]),
+            text(&host["slots"]),
+            text(&host["p999_us"]),
+            text(&host["max_us"]),
+            text(&host["missed"])
+        ),
+    );
+    line(
+        out,
+        "\n| channels | packets/s | µs/packet | kernel | core | slots late (allowed), missed of | delay p50, p99, p99.9 ms | KiB/channel | load's core | verdict |",
     );
     line(out, "|---|---|---|---|---|---|---|---|---|---|");
     for level in result["levels"].as_array().into_iter().flatten() {
@@ -174,13 +281,14 @@ fn media(out: &mut String, result: &Value, what: &str) {
         line(
             out,
             &format!(
-                "| {} | {} | {:.2} | {} | {} | {}, {} of {} | {}, {}, {} | {:.1} | {} | {}{} |",
+                "| {} | {} | {:.2} | {} | {} | {} ({}), {} of {} | {}, {}, {} | {:.1} | {} | {}{} |",
                 text(&level["channels"]),
                 text(&level["packets_per_second"]),
                 level["cpu_us_per_packet"].as_f64().unwrap_or(0.0),
                 percent(&level["kernel_part"]),
                 percent(&level["core"]),
                 text(&slots["late"]),
+                text(&slots["late_allowed"]),
                 text(&slots["missed"]),
                 text(&slots["count"]),
                 ms("p50"),

@@ -76,6 +76,7 @@ pub fn nonsense(report: &Value) -> Vec<String> {
             (levels.iter().any(|level| is_zero(&level["registered"])), "nobody was registered"),
             (levels.iter().any(|level| is_zero(&level["calls"]["completed"])), "no call was completed"),
             (levels.iter().any(|level| is_zero(&level["cpu_us_per_packet"])), "no CPU was used"),
+            (is_zero(&result["channels"]), "no channel was opened"),
             (is_zero(&result["requests"]), "nothing was answered"),
             (result["rows"].as_array().is_some_and(Vec::is_empty), "there are no rows"),
         ];
@@ -118,7 +119,7 @@ mod tests {
             "channels": 1200, "verdict": "held", "why": null, "seconds": 4.0,
             "packets": { "told": 240_000, "due": 240_000, "heard": 240_000, "lost": 0, "duplicates": 0, "reordered": 0, "changed": 0, "foreign": 0, "mute_streams": 0 },
             "packets_per_second": 60_000.0, "cpu_us_per_packet": 5.25, "kernel_part": 0.9, "core": 0.315, "waited_for_cpu": 0.0, "disturbed": false,
-            "slots": { "count": 4000, "late": 1, "missed": 0, "work_p99_us": 400 },
+            "slots": { "count": 4000, "late": 1, "late_allowed": 4, "missed": 0, "work_p99_us": 400 },
             "delay_us": { "p50": 700, "p99": 1500, "p999": 2000, "max": 2500 }, "delay_histogram": [[700, 200_000], [1500, 40_000]],
             "jitter_us": { "mean": 300.0, "worst": 900.0 }, "dropped_at_server": 0, "unsent_by_server": 0, "resident_bytes": 50_000_000,
             "bytes_per_channel": 8000.0, "generator": { "core": 0.3, "lag_p99_us": 100, "lag_max_us": 900 },
@@ -135,9 +136,11 @@ mod tests {
         let results = vec![
             json!({ "what": "relay pcmu", "ptime_ms": 20, "group": 2, "cores": "0,1", "capacity_channels": 1200, "held_channels": 1200,
                 "ended": "2400 channels: 3 packets lost of 480000", "disturbed": false, "levels": [level, failed],
-                "reference": { "channels": 600, "rounds": 3, "ours_us": spread, "bare_us": spread, "ratio": spread } }),
+                "host_lateness": { "slots": 8000, "sched_fifo": true, "late": 3, "late_part": 0.00038, "missed": 0, "p50_us": 60, "p99_us": 150, "p999_us": 900, "max_us": 1500 },
+                "reference": { "channels": 600, "rounds": 3, "ours_us": spread, "bare_us": spread, "ratio": spread, "codec_us": 1.25, "ratio_with_codec": spread,
+                    "peers": [{ "name": "rtpengine", "absent": "rtpengine is not installed" }] } }),
             json!({ "what": "codecs", "channels_at_a_time": 32, "frame_ms": 20,
-                "rows": [{ "level": "avx2", "codec": "g722", "encode_ns": spread, "decode_ns": spread, "channels_per_core": 9000.0 }] }),
+                "rows": [{ "level": "avx2", "codec": "g722", "encode_ns": spread, "decode_ns": spread, "channels_per_core": 9000.0 }], "peers": [] }),
             json!({ "what": "http GET /status", "cores": "0,1", "connections": 16, "requests": 40_000, "requests_per_second": 10_000.0,
                 "generator_was_limit": true, "cpu_us_per_request": 60.0, "kernel_part": null,
                 "delay_us": { "p50": 1500, "p99": 2000, "p999": 3000, "max": 4000 }, "generator": { "core": 0.95 } }),
@@ -150,6 +153,12 @@ mod tests {
                     { "name": "kamailio", "rounds": 3, "ours_us": spread, "theirs_us": spread, "ratio": spread, "note": "" },
                     { "name": "another", "absent": "another is not installed" },
                 ] }),
+            crate::bench::plan::tests::example(),
+            json!({ "what": "scaling over media cores", "channels_per_core": 300, "shape": "one switch", "rounds": 3, "one_core_us": spread,
+                "two_cores_us": spread, "ratio": spread, "lost": 0, "generator_was_limit": null }),
+            json!({ "what": "channels opened, pointed and closed", "cores": "0,1", "connections": 16, "channels": 12_000, "channels_per_second": 3000.0,
+                "generator_was_limit": false, "cpu_us_per_channel": 200.0, "kernel_part": 0.4, "delay_us": times,
+                "threads": [{ "name": "sip-00", "cpu_us_each": 150.0, "kernel_part": 0.4 }], "generator": { "core": 0.5 } }),
             json!({ "what": "mix of 3, pcmu", "error": "422" }),
         ];
         json("all", &options, &results)
@@ -209,6 +218,12 @@ mod tests {
             "calls with media: **400 calls a second**",
             "sip-00 850.5 (40 % kernel), rtp-00 50 (- kernel)",
             "theirs over ours **1.1 (1 to 1.2)**",
+            "woken 1 ms late or more in 3 of 8000 slots",
+            "bare codec loop takes 1.25",
+            "rtpengine: not measured",
+            "**3000 a second** on 16 connections",
+            "100000 calls at once (pcmu:g722 30 %, pcmu:pcmu 70 %)",
+            "two over one **1.1 (1 to 1.2)**",
             "another: not measured (another is not installed)",
         ] {
             assert!(page.contains(wanted), "{wanted} is not in\n{page}");

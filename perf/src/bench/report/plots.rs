@@ -52,6 +52,15 @@ pub fn all(report: &Value) -> Result<Vec<(String, String, String)>, String> {
                 plots.push((name("reached"), title.clone(), rates(&title, levels, "µs", &lines)?));
             }
         }
+        if result["channels_per_core"].is_number() {
+            let title = "CPU per packet over the number of media cores".to_owned();
+            let us = |key: &str| result[key]["median"].as_f64().unwrap_or(0.0);
+            let points = vec![(1.0, us("one_core_us")), (2.0, us("two_cores_us"))];
+            let most = points.iter().map(|point| point.1).fold(1.0, f64::max);
+            let lines = [("switch", OURS, points)];
+            let svg = chart(&title, ["media cores", "µs of CPU per packet, kernel included"], [0.0..3.0, 0.0..most * 1.2], &lines)?;
+            plots.push((name("cost"), title, svg));
+        }
         if let Some(rows) = result["rows"].as_array() {
             let title = "ns per frame of 20 ms, encode and decode, by SIMD level".to_owned();
             let svg = codecs(&title, rows)?;
