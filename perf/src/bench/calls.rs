@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::media::round;
 use super::options::Options;
 use super::search::{self, End, Found, Range, Verdict};
-use super::server::{Switch, own_loopback};
+use super::server::{Switch, channels_max, own_loopback};
 use super::usage::{self, Usage, resident};
 use super::{pinned, progress};
 use crate::api::Api;
@@ -180,7 +180,7 @@ fn level(kind: Kind, rate: usize, options: &Options) -> Result<Level, String> {
         let users = users.map(|user| format!("{user}:{}", Plan::secret(&user))).collect::<Vec<_>>().join(",");
         more.extend(["--domain".to_owned(), DOMAIN.to_owned(), "--users".to_owned(), users]);
     }
-    let switch = Switch::start_with(&options.cores, channels.min(super::options::CHANNELS_MAX), &more)?;
+    let switch = Switch::start_with(&options.cores, channels.min(channels_max()), &more)?;
     let SocketAddr::V4(server) = switch.sip else { return Err("no SIP address of IPv4".to_owned()) };
     let answerer = match kind {
         Kind::Whole => {

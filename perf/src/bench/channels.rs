@@ -15,14 +15,16 @@ use serde_json::{Value, json};
 
 use super::calls::{threads, threads_since, times};
 use super::media::round;
-use super::options::{CHANNELS_MAX, Options};
-use super::server::Switch;
+use super::options::Options;
+use super::server::{Switch, channels_max};
 use super::usage::{self, Usage};
 use super::{pinned, progress};
 use crate::api::Api;
 use crate::load::{Histogram, kernel};
 
 const CONNECTIONS: usize = 16;
+/// Room for `--quick`.
+const QUICK_CHANNELS: usize = 3000;
 /// Above this the load was the limit.
 const LOAD_CORE_MOST: f64 = 0.9;
 const TARGET: &str = r#"{"ip":"127.0.0.1","port":9,"audio":{"payloads":[0]}}"#;
@@ -40,7 +42,7 @@ struct Line {
 /// # Errors
 /// The server does not start, or refuses.
 pub fn measure(options: &Options) -> Result<Value, String> {
-    let switch = Switch::start(&options.cores, CHANNELS_MAX)?;
+    let switch = Switch::start(&options.cores, if options.quick { QUICK_CHANNELS } else { channels_max() })?;
     let (pids, port) = ([switch.id()], switch.rtp_http);
     let (delay, seconds, load_core, threads_used) = pinned(options.front_load_cpu(), || {
         let lines =

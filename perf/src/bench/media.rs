@@ -16,11 +16,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::noise::Noise;
-use super::options::{CHANNELS_MAX, Options};
+use super::options::Options;
 use super::peers::rtpengine::RtpEngine;
 use super::peers::{Missing, Rounds, missing};
 use super::search::{self, End, Found, Verdict};
-use super::server::{Channel, Look, Switch, own_loopback};
+use super::server::{Channel, Look, Switch, channels_max, own_loopback};
 use super::usage::Usage;
 use super::{codecs, pinned, progress};
 use crate::load::forwarder::{Forwarder, Spoil};
@@ -281,8 +281,9 @@ pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
     };
     let quick = if options.quick && options.channels.is_empty() { vec![QUICK_CHANNELS] } else { Vec::new() };
     let fixed: Vec<usize> = options.channels.iter().chain(&quick).map(|channels| channels.div_ceil(step) * step).collect();
+    let most = channels_max();
     let found = if fixed.is_empty() {
-        search::highest(search::Range { start: START_CHANNELS, most: CHANNELS_MAX - CHANNELS_MAX % step, step }, play)?
+        search::highest(search::Range { start: START_CHANNELS, most: most - most % step, step }, play)?
     } else {
         let mut found = Found { held: 0, end: End::Most };
         for channels in fixed.iter().copied() {

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::options::CHANNELS_MAX;
 use super::usage::{Usage, resident};
 use crate::api::Api;
 use crate::load::{Codec, kernel};
@@ -180,6 +181,25 @@ impl Switch {
     }
 }
 
+/// Channels that a switch can have here: 25 000, or what the limit of descriptors leaves.
+pub fn channels_max() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    limits.lines().find_map(|line| line.strip_prefix("Max open files")).and_then(hard_limit).map_or(CHANNELS_MAX, channels_of)
+}
+
+/// The second figure of a line of /proc/self/limits; `None` if there is none.
+fn hard_limit(line: &str) -> Option<usize> {
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Two sockets a channel, and some for the rest.
+fn channels_of(descriptors: usize) -> usize {
+    (descriptors.saturating_sub(DESCRIPTORS_ELSE) / 2).clamp(2, CHANNELS_MAX)
+}
+
+/// Listeners, rings, connections, files.
+const DESCRIPTORS_ELSE: usize = 1500;
+
 /// RTP ports for so many channels; others than last time as far as there are, since the kernel lets go of those of a process that
 /// ended only a while after it.
 fn ports(channels: usize) -> Option<(u16, u16)> {
@@ -221,6 +241,12 @@ mod tests {
         assert_eq!(ports(25_000), Some((FIRST_PORT, LAST_PORT)));
         assert_eq!(ports(25_001), None);
         assert_eq!(ports(12), Some((FIRST_PORT, FIRST_PORT + 23)));
+    }
+
+    #[test]
+    fn a_limit_of_descriptors_limits_the_channels() {
+        assert_eq!((hard_limit("      1024      20000     files"), hard_limit(" 1024 unlimited files")), (Some(20_000), None));
+        assert_eq!((channels_of(20_000), channels_of(1_000_000), channels_of(100)), (9250, CHANNELS_MAX, 2));
     }
 
     #[test]

@@ -34,10 +34,11 @@ pub fn page(report: &Value) -> String {
         (
             "CPUs used",
             format!(
-                "switch {}, its media on {}, load on {}",
+                "switch {}, its media on {}; load of media on {}, of calls, registrations and HTTP on {}",
                 text(&report["cpus"]["switch"]),
                 text(&report["cpus"]["media"]),
-                text(&report["cpus"]["load"])
+                text(&report["cpus"]["load"]),
+                text(&report["cpus"]["front_load"])
             ),
         ),
     ] {

@@ -46,7 +46,7 @@ pub fn json(command: &str, options: &Options, results: &[Value]) -> Value {
         "unix_time": SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
         "seconds_each": options.time.as_secs_f64(),
         "quick": options.quick,
-        "cpus": { "switch": options.cores, "media": options.media_cpu, "load": options.load_cpu },
+        "cpus": { "switch": options.cores, "media": options.media_cpu, "load": options.load_cpu, "front_load": options.front_load_cpu() },
         "host": host::facts(),
         "notes": notes,
         "results": results,

@@ -77,6 +77,11 @@ impl Drop for Fake {
 
 /// 60 calls that count, after 20 that do not.
 fn played(wrong: Wrong) -> Outcome {
+    played_with(wrong, Duration::ZERO)
+}
+
+/// The same, by a load that stalls for so long where the calls that count begin.
+fn played_with(wrong: Wrong, stall: Duration) -> Outcome {
     let fake = Fake::start(wrong);
     let plan = Plan {
         server: fake.at,
@@ -90,7 +95,7 @@ fn played(wrong: Wrong) -> Outcome {
         hold: Duration::from_millis(50),
         rtp: false,
     };
-    Load::bind(plan, Some(Answerer::listen().unwrap())).unwrap().run(|| {}, || {})
+    Load::bind(plan, Some(Answerer::listen().unwrap())).unwrap().run(|| std::thread::sleep(stall), || {})
 }
 
 #[test]
@@ -115,4 +120,11 @@ fn calls_that_fail_are_counted_under_their_reason() {
 fn the_time_to_the_100_is_told_by_the_kernels_clock() {
     let outcome = played(Wrong { slow_100: Duration::from_millis(3), ..Wrong::default() });
     assert!(outcome.times.to_100.quantile(0.5) >= 3000 && outcome.completed == 60, "{:?}", outcome.failures);
+}
+
+#[test]
+fn a_load_that_stalled_says_so_and_makes_up_for_it() {
+    let outcome = played_with(Wrong::default(), Duration::from_millis(100));
+    assert!(outcome.generator_limit().is_some_and(|why| why.contains("late for 1 in 100")), "{:?}", outcome.lag.max());
+    assert_eq!(outcome.completed, 60, "{:?}", outcome.failures);
 }
