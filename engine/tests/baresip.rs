@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use perf::process::http_get;
 use serde_json::Value;
 use support::baresip::{Account, Baresip};
+use support::capture::Capture;
 use support::{PATIENCE, Ports, Switch};
 
 const DOMAIN: &str = "bare.test";
@@ -77,6 +78,7 @@ fn softphones_register_call_hold_and_transfer() {
     let Some(mut anna) = phone(&switch, "udp", "1000", "PCMU/8000/1", 440) else { return };
     let mut bert = phone(&switch, "udp", "1001", "PCMA/8000/1", 1000).unwrap();
     let mut carl = phone(&switch, "udp", "1002", "PCMA/8000/1", 700).unwrap();
+    let capture = Capture::start(&switch);
     assert_eq!(body(switch.sip_http, "/reg")["count"], 3);
 
     let (of_anna, _) = call(&mut anna, &mut bert, "1001");
@@ -104,6 +106,9 @@ fn softphones_register_call_hold_and_transfer() {
         phone.quit();
     }
     until("all took their registration back", || body(switch.sip_http, "/reg")["count"] == 0);
+    if let Some(capture) = capture {
+        capture.check(&["sip.Method == \"INVITE\"", "sip.Method == \"REFER\"", "sip.Method == \"NOTIFY\"", "sdp", "rtp", "rtcp"]);
+    }
 }
 
 #[test]

@@ -184,14 +184,33 @@ fn a_caller_who_gives_up_gets_487_and_the_callee_is_cancelled() {
 }
 
 #[test]
-fn a_busy_callee_is_busy_to_the_caller() {
+fn a_callee_who_is_busy_or_away_is_so_to_the_caller() {
     let port = free_port().unwrap();
     let Some((switch, server)) = switch_with_callee(port) else { return };
-    let mut called = callee("uas-busy.xml", port, 7000);
-    let mut calling = caller("uac-busy.xml", "uac.csv", &server, 7002);
-    succeeds(&mut calling);
-    succeeds(&mut called);
+    for (callee_scenario, caller_scenario) in [("uas-busy.xml", "uac-busy.xml"), ("uas-unavailable.xml", "uac-away.xml")] {
+        let mut called = callee(callee_scenario, port, 7000);
+        let mut calling = caller(caller_scenario, "uac.csv", &server, 7002);
+        succeeds(&mut calling);
+        succeeds(&mut called);
+    }
     nothing_is_left(&switch);
+}
+
+#[test]
+fn registrations_are_refused_made_updated_listed_and_cancelled() {
+    let ports = Ports::free();
+    let _sip = start_sip(&ports, &[]);
+    let nobody = free_port().unwrap();
+    let body = format!(r#"{{"control":"http://127.0.0.1:{nobody}","users":[{{"username":"1003","secret":"1123654789"}}]}}"#);
+    let answer = perf::process::http(ports.sip_http, "PUT", "/dir/bling.babblevoice.com", &body).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    for transport in ["u1", "t1"] {
+        let port = free_port().unwrap().to_string();
+        let args = ["-t", transport, "-max_socket", "100", "-p", &port, &format!("127.0.0.1:{}", ports.sip)];
+        let Some(mut phone) = sipp("uac-registrations.xml", &args) else { return };
+        succeeds(&mut phone);
+        assert!(http_get(ports.sip_http, "/reg").unwrap().contains("\"count\":0"));
+    }
 }
 
 #[test]

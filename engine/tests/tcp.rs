@@ -14,7 +14,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use perf::process::{Process, free_port, http_get};
-use support::{PATIENCE, Ports, Switch, sipp, start_sip, testfile};
+use support::{PATIENCE, Ports, Switch, is_listening, sipp, start_sip, testfile};
 
 const DOMAIN: [&str; 4] = ["--domain", "bling.babblevoice.com", "--users", "1000:1123654789,1003:1123654789"];
 
@@ -32,12 +32,6 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// Whether a port is in state LISTEN, seen without a connection to it.
-fn is_listening(port: u16) -> bool {
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    table.lines().any(|line| line.contains(&format!(":{port:04X} 00000000:0000 0A")))
 }
 
 fn succeeds(process: &mut Process) {
@@ -135,6 +129,15 @@ fn a_call_over_tcp_is_made_and_ended_by_the_caller() {
 #[test]
 fn a_call_over_a_connection_of_its_own_is_ended_by_the_callee() {
     call_over_tcp("tn", "uac-call-hungup.xml", "uas-answer-hangup.xml");
+}
+
+#[test]
+fn calls_over_tcp_that_come_to_nothing_say_why() {
+    let pairs = [("uac-cancel.xml", "uas-cancelled.xml"), ("uac-busy.xml", "uas-busy.xml"), ("uac-away.xml", "uas-unavailable.xml")];
+    let calls = pairs.map(|(caller, callee)| std::thread::spawn(move || call_over_tcp("t1", caller, callee)));
+    for call in calls {
+        call.join().unwrap();
+    }
 }
 
 #[test]

@@ -122,7 +122,8 @@ fn party(body: &Object<'_>, key: &str) -> Result<Party, JsonError> {
     }
 }
 
-/// User and host of an address in any of its textual forms; URI parameters, headers and a password are dropped.
+/// User and host of an address in any of its textual forms. Of URI parameters `transport` stays with the host, the others,
+/// headers and a password are dropped.
 fn address(text: &str) -> Option<(String, Option<&str>)> {
     let text = text.trim();
     let uri = match text.rfind('<') {
@@ -138,7 +139,7 @@ fn address(text: &str) -> Option<(String, Option<&str>)> {
             Some((user, tail)) => (user, Some(tail)),
             None => (rest, None),
         };
-        let domain = tail.map(|tail| tail.split([';', '?']).next().unwrap_or_default());
+        let domain = tail.map(|tail| tail.split('?').next().unwrap_or_default());
         // A password after the user is part of the old URI grammar and of no use to us (RFC 3261 §19.1.1).
         let user = if tail.is_some() { user.split(':').next()? } else { user.split([';', '?']).next()? };
         (user, domain)
@@ -150,13 +151,21 @@ fn address(text: &str) -> Option<(String, Option<&str>)> {
     good.then_some((decoded, domain))
 }
 
-/// A host, or host and port, in lower case.
+/// A host, or host and port, in lower case, with the `transport` of its URI if it had one: `192.0.2.1:5070;transport=tcp`.
 fn host(body: &Object<'_>, key: &str, text: &str) -> Result<String, JsonError> {
+    let text = text.to_ascii_lowercase();
+    let (host, params) = text.split_once(';').unwrap_or((&text, ""));
     let clean = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    if text.len() > 255 || !text.bytes().all(clean) {
+    if host.len() > 255 || !host.bytes().all(clean) {
         return Err(body.error(key, "must name a host"));
     }
-    Ok(text.to_ascii_lowercase())
+    match params.split(';').find_map(|param| param.trim().strip_prefix("transport=")) {
+        Some(transport) if !transport.is_empty() && transport.len() <= 16 && transport.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            Ok(format!("{host};transport={transport}"))
+        }
+        Some(_) => Err(body.error(key, "must name a transport such as tcp")),
+        None => Ok(host.to_owned()),
+    }
 }
 
 /// A string without control characters, if there.

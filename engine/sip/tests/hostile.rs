@@ -86,7 +86,12 @@ fn keep_alives_are_counted_and_half_ones_waited_for() {
     assert_eq!(framer.next(b"\r\n\r\n"), Ok(Frame::KeepAlive { bytes: 4, pings: 1 }));
     assert_eq!(framer.next(b"\r\n\r\n\r\n\r\n\r\n"), Ok(Frame::KeepAlive { bytes: 8, pings: 2 }));
     assert_eq!(framer.next(b"\r\nBYE"), Ok(Frame::KeepAlive { bytes: 2, pings: 0 }));
-    assert!(matches!(message::parse(b"\r\n\r\n"), Err(ParseError::Garbage(Fault::Empty))));
+    for keepalive in [&b"\r\n\r\n"[..], b"", b"\0\0\0\0", b" \r\n"] {
+        assert!(matches!(message::parse(keepalive), Err(ParseError::Garbage(Fault::Empty))), "{keepalive:?}");
+    }
+    for garbage in [&b"no end of line"[..], b"\r\nx", b"\x16\x03\x01"] {
+        assert!(!matches!(message::parse(garbage), Ok(_) | Err(ParseError::Garbage(Fault::Empty))), "{garbage:?}");
+    }
 }
 
 #[test]

@@ -383,7 +383,7 @@ impl SipNode {
     /// One line for each source that gets no answers any more, for people and for programs that watch the log.
     fn tell_offences(&self) {
         while let Some(offence) = self.endpoint.borrow_mut().poll_offence() {
-            tracing::warn!(source = %offence.source, fault = offence.fault.word(), "sip offence: no more answers for a while");
+            tracing::warn!(source = %offence.source, fault = offence.fault.word(), "sip offence: not heard for a while");
         }
     }
 

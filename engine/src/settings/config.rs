@@ -14,7 +14,7 @@ use std::time::Duration;
 use control_http::server::{ListenPolicy, Token};
 
 use super::{Program, Settings, SettingsError};
-use crate::address::{self, PublicAddress};
+use crate::address::{self, ListenerAddress, PublicAddress};
 
 /// What guards the HTTP listeners, and what our requests carry.
 #[derive(Debug, Clone)]
@@ -106,7 +106,8 @@ impl SipConfig {
     /// `Value`.
     pub fn read(settings: &Settings) -> Result<Self, SettingsError> {
         let public = public_address(settings)?;
-        let port: u16 = settings.require("sip-port")?;
+        let ports = settings.get_with("sip-port", ports)?.unwrap_or_default();
+        let named = settings.get_with("public-address", ListenerAddress::read_all)?.unwrap_or_default();
         let addresses = settings.get_with("sip-address", addresses)?.unwrap_or_else(|| {
             let mut any: Vec<IpAddr> = vec![Ipv4Addr::UNSPECIFIED.into()];
             if address::is_local(Ipv6Addr::UNSPECIFIED.into()) {
@@ -114,11 +115,23 @@ impl SipConfig {
             }
             any
         });
-        let given = settings.text("public-address").is_some();
-        let listeners = addresses
-            .into_iter()
-            .map(|ip| (SocketAddr::new(ip, port), if ip.is_unspecified() || given { public.facing(ip) } else { ip }))
-            .collect();
+        let given = settings.text("public-address").is_some_and(|text| text.split(',').any(|part| !part.contains('=')));
+        let advertised = |listener: SocketAddr| {
+            let ip = listener.ip();
+            let own = || if ip.is_unspecified() || given { public.facing(ip) } else { ip };
+            (listener, ListenerAddress::find(&named, listener).unwrap_or_else(own))
+        };
+        let each = |port: u16| addresses.iter().map(move |ip| SocketAddr::new(*ip, port));
+        let listeners: Vec<_> = ports.into_iter().flat_map(each).map(advertised).collect();
+        if listeners.len() > LISTENERS_MAX {
+            let detail = format!("{} listeners are too many, {LISTENERS_MAX} at most", listeners.len());
+            return Err(SettingsError::Value {
+                name: "sip-port",
+                value: settings.text("sip-port").unwrap_or_default(),
+                origin: "settings",
+                detail,
+            });
+        }
         Ok(Self {
             listeners,
             dns: settings.get_with("dns", servers)?.unwrap_or_default(),
@@ -211,6 +224,20 @@ fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
     text.split(',').map(|part| part.trim().trim_matches(['[', ']']).parse().map_err(|_| format!("{part} is no IP address"))).collect()
 }
 
+/// At most 32 listeners, each of them UDP and TCP: 64 sockets, and an index of two digits in the endpoint's lists.
+const LISTENERS_MAX: usize = 32;
+
+fn ports(text: &str) -> Result<Vec<u16>, String> {
+    let mut ports: Vec<u16> = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        let port = part.parse().map_err(|_| format!("{part} is no port"))?;
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+    Ok(ports)
+}
+
 fn servers(text: &str) -> Result<Vec<SocketAddr>, String> {
     let server = |part: &str| {
         let ip = || part.trim_matches(['[', ']']).parse().map(|ip: IpAddr| SocketAddr::new(ip, 53));
@@ -260,6 +287,35 @@ mod tests {
         let config = SipConfig::read(&settings(Program::Sip, &["--sip-address", "127.0.0.2,[::1]", "--sp", "5080"])).unwrap();
         let pair = |ip: &str| (SocketAddr::new(ip.parse().unwrap(), 5080), ip.parse::<IpAddr>().unwrap());
         assert_eq!(config.listeners, [pair("127.0.0.2"), pair("::1")]);
+    }
+
+    #[test]
+    fn several_listeners_have_public_addresses_of_their_own() {
+        let args = [
+            "--sip-address",
+            "10.0.0.1,10.0.1.1",
+            "--sp",
+            "5060",
+            "--sp",
+            "5070",
+            "--pa",
+            "203.0.113.9",
+            "--pa",
+            "10.0.1.1=198.51.100.1",
+            "--pa",
+            "10.0.1.1:5070=198.51.100.2",
+        ];
+        let config = SipConfig::read(&settings(Program::Mediaswitch, &args)).unwrap();
+        let pairs: Vec<String> = config.listeners.iter().map(|(listener, public)| format!("{listener} {public}")).collect();
+        assert_eq!(
+            pairs,
+            ["10.0.0.1:5060 203.0.113.9", "10.0.1.1:5060 198.51.100.1", "10.0.0.1:5070 203.0.113.9", "10.0.1.1:5070 198.51.100.2"]
+        );
+        // Where only some are named, the others advertise themselves.
+        let config =
+            SipConfig::read(&settings(Program::Sip, &["--sip-address", "10.0.0.1,10.0.1.1", "--pa", "10.0.1.1=198.51.100.1"])).unwrap();
+        assert_eq!(config.listeners[0].1, "10.0.0.1".parse::<IpAddr>().unwrap());
+        assert!(SipConfig::read(&settings(Program::Sip, &["--sp", "5060,x"])).unwrap_err().to_string().contains("x is no port"));
     }
 
     #[test]

@@ -17,6 +17,9 @@ use std::str::FromStr;
 
 use table::{Setting, TABLE};
 
+/// Settings that are lists with commas.
+const LISTS: [&str; 4] = ["public-address", "sip-port", "sip-address", "dns"];
+
 /// The four programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Program {
@@ -240,6 +243,12 @@ impl Settings {
             let value = match setting.value {
                 Some(_) => parser.value()?.to_string_lossy().into_owned(),
                 None => "true".to_owned(),
+            };
+            // A flag that takes a list may be given once for each.
+            let before = self.given.get(setting.name).filter(|_| LISTS.contains(&setting.name)).map(|given| given.value.clone());
+            let value = match before {
+                Some(before) => format!("{before},{value}"),
+                None => value,
             };
             self.given.insert(setting.name, Given { value, origin: "command line" });
         }

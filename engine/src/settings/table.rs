@@ -43,7 +43,7 @@ pub const TABLE: &[Setting] = &[
         aliases: &[("pa", None)],
         value: Some("ADDR"),
         default: None,
-        help: "Address put into Via, Contact and SDP: one IPv4, one IPv6, or both with a comma. Found by the default route if not given.",
+        help: "Address put into Via, Contact and SDP: one IPv4, one IPv6, or both with a comma. Found by the default route if not given. LISTENER=ADDR is for that listener alone, named by its address, its port, or both: 10.0.0.1=203.0.113.7.",
         of: &[Sip, Rtp, Mediaswitch],
     },
     Setting {
@@ -51,7 +51,7 @@ pub const TABLE: &[Setting] = &[
         aliases: &[("sp", None)],
         value: Some("PORT"),
         default: Some("5060"),
-        help: "SIP port (UDP and TCP).",
+        help: "SIP port (UDP and TCP); several with commas or by giving it again.",
         of: SIP,
     },
     Setting {

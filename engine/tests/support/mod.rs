@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub mod baresip;
+pub mod capture;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,6 +21,7 @@ pub struct Switch {
     pub sip_http: u16,
     pub control_http: u16,
     pub rtp_http: u16,
+    pub rtp: (u16, u16),
 }
 
 /// Ports of one run, so that a test can start the same ones again.
@@ -88,7 +90,14 @@ impl Switch {
         for port in [ports.sip_http, ports.rtp_http, ports.control_http] {
             process.wait_ready(port, PATIENCE).unwrap();
         }
-        Self { process, sip: ports.sip, sip_http: ports.sip_http, control_http: ports.control_http, rtp_http: ports.rtp_http }
+        Self {
+            process,
+            sip: ports.sip,
+            sip_http: ports.sip_http,
+            control_http: ports.control_http,
+            rtp_http: ports.rtp_http,
+            rtp: ports.rtp,
+        }
     }
 }
 
@@ -109,6 +118,12 @@ pub fn start_rtp(ports: &Ports, args: &[&str]) -> Process {
     let mut process = Process::start(command).expect("the binary starts");
     process.wait_ready(ports.rtp_http, PATIENCE).unwrap();
     process
+}
+
+/// Whether a port is in state LISTEN, seen without a connection to it.
+pub fn is_listening(port: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().any(|line| line.contains(&format!(":{port:04X} 00000000:0000 0A")))
 }
 
 /// SIPp with a scenario of `testfiles/`; `None` (said aloud) where it is not installed.

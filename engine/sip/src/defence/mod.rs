@@ -47,6 +47,8 @@ pub enum Fault {
     Garbage,
     /// It is a known scanner.
     Scanner,
+    /// It tries passwords, and they are not looked at any more.
+    Guessing,
 }
 
 /// Something for the log: a source that gets no answers any more.
@@ -102,7 +104,7 @@ impl Fault {
     const fn cost(self) -> u32 {
         match self {
             Self::Challenged => 1,
-            Self::Refused => 10,
+            Self::Refused | Self::Guessing => 10,
             Self::Garbage => 20,
             Self::Scanner => BUCKET,
         }
@@ -116,6 +118,7 @@ impl Fault {
             Self::Refused => "refused",
             Self::Garbage => "garbage",
             Self::Scanner => "scanner",
+            Self::Guessing => "guessing",
         }
     }
 }
@@ -142,7 +145,8 @@ impl Guard {
         entry.points = points(entry, size, now).saturating_sub(fault.cost());
         entry.at = now;
         let untold = entry.told_at.is_none_or(|at| now.saturating_duration_since(at) >= TELL_EVERY);
-        if entry.points == 0 && untold {
+        // A guesser is not heard before its bucket is empty.
+        if (entry.points == 0 || fault == Fault::Guessing) && untold {
             entry.told_at = Some(now);
             self.stats.offences += 1;
             if self.offences.len() < OFFENCES_MAX {

@@ -72,7 +72,7 @@ impl Endpoint {
         self.guard.charge(ip, trusted, Fault::Garbage, now);
     }
 
-    fn is_peer(&self, ip: IpAddr) -> bool {
+    pub(super) fn is_peer(&self, ip: IpAddr) -> bool {
         self.config.trusted.contains(&ip.to_canonical()) || self.trunks.of_source(ip).is_some()
     }
 }

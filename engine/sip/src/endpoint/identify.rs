@@ -14,6 +14,7 @@ use std::time::Instant;
 use super::Endpoint;
 use super::source::Source;
 use crate::auth::{Claim, Credentials, Verdict};
+use crate::defence::Fault;
 use crate::message::{HeaderName, Method, Request, StatusCode};
 
 /// What we tell those who sent too many wrong passwords, seconds: about what one more guess costs.
@@ -67,6 +68,7 @@ impl Endpoint {
             Verdict::Stale => self.challenge(request, source, realm, true, now),
             Verdict::Refused(_) => self.challenge(request, source, realm, false, now),
             Verdict::Slowed => {
+                self.guard.charge(from, self.is_peer(from), Fault::Guessing, now);
                 let later: (&str, &dyn Display) = (HeaderName::RetryAfter.as_str(), &GUESS_AGAIN_S);
                 self.answer_stateless(request, source, StatusCode::FORBIDDEN, &[later]);
             }

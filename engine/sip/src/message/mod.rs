@@ -121,7 +121,10 @@ pub fn parse(bytes: &[u8]) -> Result<Message<'_>, ParseError<'_>> {
     let line = text.get(scan.start_line.clone()).unwrap_or_default();
     let start = match StartLine::parse(line) {
         Ok(start) => start,
-        Err(_) if line.is_empty() => return Err(ParseError::Garbage(Fault::Empty)),
+        // Phones keep their way through NAT open by line ends (RFC 5626 §4.4.1), some by zeros. Bytes without a line end are no line.
+        Err(_) if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0)) => {
+            return Err(ParseError::Garbage(Fault::Empty));
+        }
         Err(fault) => return Err(ParseError::Garbage(fault)),
     };
     match start {
