@@ -23,9 +23,9 @@ mod traffic;
 
 use self::traffic::Traffic;
 use engine::{
-    media::{MediaShard, Setup},
+    media::{Answer, MediaShard, Request, Served, Setup},
     mesh::{Caller, pair},
-    node::rtp::{Answer, News},
+    node::rtp::News,
     os::{datagrams::set_receive_buffer, limits, sched},
     ring::{PortPool, RingConfig},
 };
@@ -392,7 +392,7 @@ fn shard(job: Job, other: Other) {
             let stop = stop.clone();
             async move { shard.run(&stop).await }
         });
-        let front: Caller<Command, Answer, News> = Caller::new(end);
+        let front: Caller<Request, Answer, News> = Caller::new(end);
         rt::spawn_local({
             let (front, stop) = (front.clone(), stop.clone());
             async move { front.run(&stop, |_| {}).await }
@@ -413,7 +413,7 @@ fn shard(job: Job, other: Other) {
 }
 
 /// Opens a channel per phone, points it there, mixes each even one with the next; the ports.
-async fn open(front: &Caller<Command, Answer, News>, phones: &[SocketAddr], other: Other) -> Vec<u16> {
+async fn open(front: &Caller<Request, Answer, News>, phones: &[SocketAddr], other: Other) -> Vec<u16> {
     let mut opened: Vec<(ChannelId, u16)> = Vec::new();
     let numbered: Vec<(usize, &SocketAddr)> = phones.iter().enumerate().collect();
     for group in numbered.chunks(100) {
@@ -423,7 +423,8 @@ async fn open(front: &Caller<Command, Answer, News>, phones: &[SocketAddr], othe
                 let payload = if n % 2 == 0 { OTHERS[0].payload() } else { other.payload() };
                 let (front, phone) = (front.clone(), **phone);
                 rt::spawn_local(async move {
-                    let Ok(Ok(Reply::Opened(opened))) = front.ask(Command::Open(Open::default())).await else { panic!("no channel") };
+                    let open = Request::Command(Command::Open(Open::default()));
+                    let Ok(Ok(Served::Reply(Reply::Opened(opened)))) = front.ask(open).await else { panic!("no channel") };
                     let target = Target {
                         ip: phone.ip(),
                         port: phone.port(),
@@ -432,7 +433,7 @@ async fn open(front: &Caller<Command, Answer, News>, phones: &[SocketAddr], othe
                         direction: None,
                         rtcp_mux: false,
                     };
-                    front.ask(Command::Target { channel: opened.channel, target }).await.unwrap().unwrap();
+                    front.ask(Request::Command(Command::Target { channel: opened.channel, target })).await.unwrap().unwrap();
                     (opened.channel, opened.port)
                 })
             })
@@ -443,8 +444,11 @@ async fn open(front: &Caller<Command, Answer, News>, phones: &[SocketAddr], othe
     }
     let mixes: Vec<_> = opened.chunks(2).map(|two| (front.clone(), Command::Mix { a: two[0].0, b: two[1].0 })).collect();
     for group in mixes.chunks(100) {
-        let tasks: Vec<_> =
-            group.iter().cloned().map(|(front, mix)| rt::spawn_local(async move { front.ask(mix).await.unwrap().unwrap() })).collect();
+        let tasks: Vec<_> = group
+            .iter()
+            .cloned()
+            .map(|(front, mix)| rt::spawn_local(async move { front.ask(Request::Command(mix)).await.unwrap().unwrap() }))
+            .collect();
         for task in tasks {
             task.await;
         }
