@@ -16,12 +16,14 @@ mod block;
 mod digit;
 #[cfg(test)]
 mod tests;
+mod tone;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use crate::kernels::{Isa, Level};
 use block::{Block, Spectrum};
 pub use digit::{Digit, HIGH_HZ, LOW_HZ};
+pub use tone::tones;
 
 /// Samples of a block: 12.75 ms. The main lobe of its spectrum is as wide as Q.24 lets a frequency be off.
 const BLOCK: usize = 102;

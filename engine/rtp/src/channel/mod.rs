@@ -117,6 +117,8 @@ pub struct Channel {
     pub events_sent: u32,
     /// See `events_sent`.
     pub event_sequence: u64,
+    /// Time of the digit that is sent as tones, ms.
+    pub tone_ms: u32,
     /// Frames made up before the clock that runs now.
     pub concealed_before: u64,
     /// Counters.
@@ -156,6 +158,7 @@ impl Channel {
             dials: false,
             events_sent: 0,
             event_sequence: 0,
+            tone_ms: 0,
             concealed_before: 0,
             counts: Counts::default(),
             codec_in: None,

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //!   event packets ─▶ EventReceiver ─▶ Start, End ─┬▶ control, player      run ─▶ EventSender ─▶ packets
-//!   in-band detector of a clocked channel ────────┴▶ EventSender of each other member
+//!   in-band detector of a clocked channel ────────┴▶ EventSender of each other member ─▶ tones (`tones`) where a far end takes
+//!                                                                                        no events
 //! ```
 //! Shape:  channels with something to do are in a list; a slot looks at those only. Event packets never go on as they came.
 //! Bounds: at most [`DIGITS_OUT`] packets a slot; what does not fit goes out in the next.
-//! Errors: `Impossible` where the far end takes no events.
+//! Errors: `Impossible` where the far end takes neither events nor sound of ours.
 //! Source: RFC 4733 §2.5.
 
 use std::time::Instant;
@@ -22,7 +23,7 @@ use crate::telephone_event::{Digits, EVENT_MAX, EventPayload, Heard, PAYLOAD_LEN
 /// Event packets of a slot: 5000 channels that all dial, 50 packets/s each.
 pub(super) const DIGITS_OUT: usize = 256;
 /// Source of a stream's events: no slot of a table, and not the channel's own sound.
-const EVENTS: u32 = u32::MAX - 1;
+pub(super) const EVENTS: u32 = u32::MAX - 1;
 
 impl Media {
     /// Sends digits to a far end.
@@ -35,8 +36,8 @@ impl Media {
             return Ok(());
         }
         let channel = self.table.get_mut(slot).ok_or(CommandError::NotFound(id))?;
-        if channel.formats.event().is_none() {
-            return Err(CommandError::Impossible("the far end takes no telephone-event (RFC 4733)".into()));
+        if channel.formats.event().is_none() && channel.formats.preferred_of_ours().is_none() {
+            return Err(CommandError::Impossible("the far end takes neither telephone-event (RFC 4733) nor sound that we can make".into()));
         }
         let digits = Digits { events: &dtmf.digits, duration_ms: dtmf.duration_ms.into(), gap_ms: dtmf.gap_ms.into() };
         if !channel.events_out.push(digits) {
@@ -113,7 +114,8 @@ impl Media {
     /// Makes a digit of one channel anew for another.
     fn pass_on(&mut self, slot: u32, heard: Heard) {
         let now_ms = self.slot_number();
-        let Some(channel) = self.table.get_mut(slot).filter(|c| c.formats.event().is_some()) else { return };
+        let takes = |channel: &&mut Channel| channel.formats.event().is_some() || channel.formats.preferred_of_ours().is_some();
+        let Some(channel) = self.table.get_mut(slot).filter(takes) else { return };
         match heard {
             Heard::Start(event) => channel.events_out.press(event, now_ms),
             Heard::End { event, duration_ms } => channel.events_out.release(event, duration_ms),
@@ -162,10 +164,11 @@ impl Media {
         if self.digits.is_full() || channel.events_out.is_idle() {
             return;
         }
-        let (Some(format), Some(to)) = (channel.formats.event(), channel.destination()) else {
+        let Some(to) = channel.destination() else {
             channel.events_out.clear();
             return;
         };
+        let Some(format) = channel.formats.event() else { return self.send_tone(key, to) };
         let Some((payload, first)) = channel.events_out.poll(format.clock_rate_hz, now_ms) else { return };
         let Some(header) = channel.event_header(first, format.number, format.clock_rate_hz, now) else { return };
         self.digits.push(key, Port::Rtp, to, |out| {

@@ -31,6 +31,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tick;
+mod tones;
 
 use std::collections::VecDeque;
 use std::time::Instant;

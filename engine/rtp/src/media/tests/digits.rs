@@ -112,7 +112,8 @@ fn in_a_mix_all_others_get_it_and_sound_waits_for_it() {
 fn digits_are_sent_by_command_to_who_takes_them() {
     let mut bed = Bed::new();
     let (_, a) = bed.call(A, &[plain(0), named(96, "telephone-event", 16000), named(97, "telephone-event", 8000)]);
-    let (_, b) = bed.call(B, &[plain(0)]);
+    // Neither events nor sound that we could put tones into.
+    let (_, b) = bed.call(B, &[named(111, "opus", 48000)]);
     let dtmf = |channel| Command::Dtmf { channel, dtmf: Dtmf { digits: vec![1, 2, 16], duration_ms: 100, gap_ms: 100, inband: None } };
     assert_eq!(bed.command(dtmf(b)).unwrap_err().status(), 422);
     assert_eq!(bed.command(dtmf(a)), Ok(Reply::Done));
