@@ -1,11 +1,12 @@
 /**
  * Figures of the library: events handled per second, time to the first command, memory of calls that stand.
  *
- *   node --expose-gc control/bench/calls.js [calls]
+ *   node --expose-gc control/bench/calls.js [calls]                         on Node
+ *   cargo run --release -p control-embed --example figures -- [calls]       inside the binary's engine
  *
  * Shape:  servers are stand-ins without a socket, so that what is measured is ours: JSON in, callbacks, state, JSON out.
  *         Each call is an inbound one that calls another: 9 events, 7 commands.
- * Units:  events per second of processor time; microseconds; bytes of heap per call leg.
+ * Units:  events per second of processor time; microseconds; bytes of JavaScript heap per call leg.
  */
 "use strict";
 
@@ -45,13 +46,21 @@ function snapshot(callid, seq, event, change) {
   return JSON.stringify({ callid, seq, event, ...FIELDS, from: "1000", to: "1001", originator: callid.startsWith("out"), sdp: { them: Sip.sdp(20000), us: {} }, epochs: { start: 1, ring: 0, answer: 0, end: 0 }, ...change });
 }
 
+/** Milliseconds; of the embedded engine's clock, which counts whole ones, many probes make the mean. */
+const now = () => globalThis.performance?.now() ?? Date.now();
+
 /** Lets all that is ready run, until `done`. */
 async function settle(world, done) {
   while (!done()) await new Promise((resolve) => world.timer(1, resolve));
 }
 
-/** So many calls up and answered, then down again. @returns {object} The figures. */
-async function measure(calls, memory, clock) {
+/**
+ * So many calls up and answered, then down again.
+ * @param {number} calls
+ * @param {() => {bytes: number, ms: number}|Promise<{bytes: number, ms: number}>} probe Heap in use, and processor time so far.
+ * @returns {Promise<object>} The figures.
+ */
+async function measure(calls, probe) {
   const bare = host();
   const { state } = bare;
   const control = new ProjectControl(bare);
@@ -69,11 +78,11 @@ async function measure(calls, memory, clock) {
   // Time from the INVITE's event to the first command, one call alone.
   const times = [];
   for (let n = 0; n < 200; n += 1) {
-    const begun = performance.now();
+    const begun = now();
     const asked = new Promise((resolve) => (state.first = resolve));
     await tell(`probe-${n}`, 1, "new");
     await asked;
-    times.push(performance.now() - begun);
+    times.push(now() - begun);
     state.first = undefined;
     await settle(bare, () => outs.length === n + 1);
     await tell(`probe-${n}`, 2, "hangup", { hangup: true });
@@ -82,8 +91,7 @@ async function measure(calls, memory, clock) {
   await settle(bare, () => control.table.size === 0);
   await control.idle();
 
-  const before = memory();
-  const begun = clock();
+  const before = await probe();
   events = 0;
   const ids = Array.from({ length: calls }, (_, n) => `in-${n}`);
   for (const id of ids) await tell(id, 1, "new");
@@ -94,31 +102,40 @@ async function measure(calls, memory, clock) {
   for (const id of outs) await tell(id, 3, "answered", { ring: true, answered: true });
   for (const id of ids) await tell(id, 3, "answered", { ring: true, answered: true });
   await control.idle();
-  const standing = memory() - before;
+  const up = await probe();
   const size = control.table.size;
   for (const id of ids) await tell(id, 4, "hangup", { ring: true, answered: true, hangup: true });
   for (const id of outs) await tell(id, 4, "hangup", { ring: true, answered: true, hangup: true });
   await control.idle();
   await settle(bare, () => control.table.size === 0);
-  const seconds = (clock() - begun) / 1000;
+  const after = await probe();
   await control.stop();
   times.sort((a, b) => a - b);
   return {
     host: node.name, calls, legs: size, events, commands: state.asked,
-    eventspersecond: Math.round(events / seconds),
+    eventspersecond: Math.round(events / (after.ms - before.ms) * 1000),
+    uspercall: Math.round((after.ms - before.ms) * 1000 / calls),
     firstcommandus: { median: Math.round(times[100] * 1000), p99: Math.round(times[197] * 1000) },
-    bytesperleg: Math.round(standing / size), leftover: control.table.size + control.table.channels.size,
+    bytesperleg: Math.round((up.bytes - before.bytes) / size), leftover: control.table.size + control.table.channels.size,
   };
 }
 
 module.exports = measure;
 
-if (require.main === module) {
-  const memory = () => {
+/** Inside the binary: the engine's own program tells memory and time, and takes the outcome. */
+async function embedded() {
+  const ask = async (method, path, body) => (await fetch(`http://127.0.0.1:${process.env.FIGURES_PORT}${path}`, { method, body })).text();
+  const probe = async () => JSON.parse(await ask("GET", "/probe"));
+  await ask("POST", "/figures", JSON.stringify(await measure(Number(process.env.FIGURES_CALLS), probe), null, 1));
+}
+
+if (node.name === "embedded") embedded();
+else if (require.main === module) {
+  const probe = () => {
     globalThis.gc?.();
-    return process.memoryUsage().heapUsed;
+    // Processor time, so that a busy machine does not change the figure.
+    const { user, system } = process.cpuUsage();
+    return { bytes: process.memoryUsage().heapUsed, ms: (user + system) / 1000 };
   };
-  // Processor time, so that a busy machine does not change the figure.
-  const clock = () => (process.cpuUsage().user + process.cpuUsage().system) / 1000;
-  measure(Number(process.argv[2] ?? 2500), memory, clock).then((figures) => console.log(JSON.stringify(figures, null, 1)));
+  measure(Number(process.argv[2] ?? 2500), probe).then((figures) => console.log(JSON.stringify(figures, null, 1)));
 }

@@ -1,6 +1,6 @@
 /**
  * The declarations (index.d.ts, queue/index.d.ts) against the implementation: what is declared exists, what exists is declared or
- * known here as the library's own, and what is declared is used in test/types/everything.ts, which `./check script` type-checks.
+ * known here as the library's own, has an example in docs/control.md (which scenarios run), and is used in test/types/everything.ts, which `./check script` type-checks.
  */
 "use strict";
 
@@ -59,6 +59,9 @@ for (const [name, file, object] of [
     assert.deepStrictEqual([...said].filter((member) => !there.has(member)), [], "declared, but missing");
     assert.deepStrictEqual([...there].filter((member) => !said.has(member) && !own.has(member)), [], "not declared");
     const used = read("types/everything.ts");
+    const examples = [...read("../../docs/control.md").matchAll(/```js\n([\s\S]*?)```/g)].map(([, text]) => text).join("\n");
+    const shown = (member) => new RegExp(`\\.${member}\\b|[{,] ${member}[:, ]`).test(examples);
+    assert.deepStrictEqual([...said].filter((member) => !shown(member)), [], "without an example in docs/control.md");
     assert.deepStrictEqual([...said].filter((member) => !new RegExp(`\\b${member}\\b`).test(used)), [], "not in everything.ts");
   });
 }

@@ -4,7 +4,8 @@
 const script = require("../sim/script.js");
 
 const GUIDE = "../../../docs/control.md";
-const ROUNDS = 60;
+/** Turns of a millisecond: enough for the longest example. */
+const ROUNDS = 150;
 
 /** The examples, each with the heading above it. */
 function examples() {
