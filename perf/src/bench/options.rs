@@ -32,9 +32,11 @@ Usage: mediaswitch bench WHAT [options]
 
   plan       sizes a fleet from these costs: --calls N [--mix pcmu:g722=0.3,…] [--from-report FILE] …
 
-The first three start this program as a switch on loopback, load it with RTP, double the load until a limit fails, and halve the gap
-to 5 %. Limits: no packet lost, doubled, out of order or changed; the tones of four streams heard clean; no slot
-missed; 999 of 1000 slots begin less than 1 ms late. If the load generator was the limit, no capacity is told.
+relay, transcode and mix start this program as a switch on loopback, load it with RTP, double the load until a limit fails, and halve
+the gap to 5 %. Limits: no packet lost, doubled, out of order or changed; the tones of four streams heard clean; no slot missed; 999
+of 1000 slots begin less than 1 ms late, or as many as those of an idle thread of this host in the same run. register, calls and
+sip-calls do the same with rates: everyone served, before a phone would ask again. If the load generator was the limit, no capacity
+is told.
 
 Options:
   --from CODEC      of one side: pcmu pcma g722 ilbc l16 [pcmu]

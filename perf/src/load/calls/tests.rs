@@ -128,3 +128,33 @@ fn a_load_that_stalled_says_so_and_makes_up_for_it() {
     assert!(outcome.generator_limit().is_some_and(|why| why.contains("late for 1 in 100")), "{:?}", outcome.lag.max());
     assert_eq!(outcome.completed, 60, "{:?}", outcome.failures);
 }
+
+/// What a call costs the load. Run it alone: `cargo test --release -p perf load_costs -- --ignored --nocapture`.
+#[test]
+#[ignore = "a figure, not a claim: the host decides"]
+fn the_load_costs_so_much_a_call() {
+    let fake = Fake::start(Wrong::default());
+    for rate in [500, 1000, 2000, 3000, 4000] {
+        let plan = Plan {
+            server: fake.at,
+            ip: Ipv4Addr::LOCALHOST,
+            domain: "d.invalid".into(),
+            users: 200,
+            rate,
+            warm_up: Duration::from_millis(1100),
+            time: Duration::from_secs(2),
+            ring: Duration::ZERO,
+            hold: Duration::from_secs(1),
+            rtp: false,
+        };
+        let outcome = Load::bind(plan, Some(Answerer::listen().unwrap())).unwrap().run(|| {}, || {});
+        println!(
+            "{rate} calls a second: {:.1} us of the load's CPU each, {:.0} % of its core, {} of {} completed, {:?}",
+            outcome.cpu_seconds * 1e6 / outcome.asked as f64,
+            outcome.core() * 100.0,
+            outcome.completed,
+            outcome.asked,
+            outcome.generator_limit()
+        );
+    }
+}
