@@ -5,7 +5,9 @@
 //! Errors: [`Missing`].
 //! Note:   it answers nothing but REGISTER, so that is what it is asked until it answers.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Missing, Peer};
@@ -18,6 +20,7 @@ const SCRIPT: &str = include_str!("../../../peers/kamailio.sh");
 #[derive(Debug)]
 pub struct Kamailio {
     peer: Peer,
+    directory: PathBuf,
     /// Where it takes SIP.
     pub sip: SocketAddrV4,
 }
@@ -45,11 +48,18 @@ impl Kamailio {
             let _ = probe.send_to(text.as_bytes(), sip);
             probe.recv_from(&mut answer).is_ok()
         });
-        Ok(Self { peer: peer?, sip })
+        Ok(Self { peer: peer?, directory, sip })
     }
 
     /// All its processes.
     pub fn pids(&self) -> Vec<u32> {
         usage::family(self.peer.id())
+    }
+}
+
+impl Drop for Kamailio {
+    fn drop(&mut self) {
+        // Its configuration, in a directory of temporary files: what is left of it harms nobody.
+        let _ = fs::remove_dir_all(&self.directory);
     }
 }

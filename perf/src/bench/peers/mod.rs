@@ -12,12 +12,13 @@ pub mod kamailio;
 pub mod rtpengine;
 pub mod spandsp;
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::media::spread;
+use super::usage;
 use crate::process::Process;
 
 /// A peer that runs.
@@ -38,6 +39,7 @@ pub enum Missing {
 /// Status of a script whose program is not installed.
 const ABSENT: i32 = 3;
 const PATIENCE: Duration = Duration::from_secs(10);
+const END_PATIENCE: Duration = Duration::from_secs(3);
 
 impl Peer {
     /// Runs a script with these words, and waits until `is_ready`.
@@ -81,8 +83,11 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // Its children end with it if it is asked kindly; else it is killed as any process of ours.
-        let _ = self.process.stop(Duration::from_secs(3));
+        let family = usage::family(self.id());
+        // Asked kindly, it ends its children; killed, it would leave them behind.
+        if self.process.stop(END_PATIENCE).is_err() {
+            let _ = Command::new("kill").arg("-KILL").args(family.iter().map(u32::to_string)).stderr(Stdio::null()).status();
+        }
     }
 }
 
@@ -131,6 +136,28 @@ mod tests {
         let broken = Peer::start("exit 1", &[], || false).unwrap_err();
         assert!(matches!(broken, Missing::Broken(_)));
         assert!(missing("x", &absent)["absent"].as_str().is_some_and(|why| why == "no such program"));
+    }
+
+    #[test]
+    fn a_peer_that_does_not_listen_ends_with_its_children() {
+        let script = "trap '' TERM; sleep 60 & echo $! >$1; while :; do sleep 0.1; done";
+        let file = std::env::temp_dir().join(format!("bench-peer-{}", std::process::id()));
+        let written = || std::fs::read_to_string(&file).is_ok_and(|text| !text.trim().is_empty());
+        let peer = Peer::start(script, &[file.display().to_string()], written).unwrap();
+        let child = std::fs::read_to_string(&file).unwrap().trim().to_owned();
+        drop(peer);
+        // Killed, it goes, or waits to be buried.
+        let state = || std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        let lives = || !(state().is_empty() || state().contains(") Z"));
+        assert!(
+            (0..200).any(|_| !lives() || {
+                std::thread::sleep(Duration::from_millis(10));
+                false
+            }),
+            "{}",
+            state()
+        );
+        std::fs::remove_file(file).unwrap();
     }
 
     #[test]
