@@ -57,7 +57,7 @@ async function settle(world, done) {
 /**
  * So many calls up and answered, then down again.
  * @param {number} calls
- * @param {() => {bytes: number, ms: number}|Promise<{bytes: number, ms: number}>} probe Heap in use, and processor time so far.
+ * @param {() => object|Promise<object>} probe `{bytes, rss, ms}`: heap in use, memory of the process, processor time so far.
  * @returns {Promise<object>} The figures.
  */
 async function measure(calls, probe) {
@@ -116,7 +116,7 @@ async function measure(calls, probe) {
     eventspersecond: Math.round(events / (after.ms - before.ms) * 1000),
     uspercall: Math.round((after.ms - before.ms) * 1000 / calls),
     firstcommandus: { median: Math.round(times[100] * 1000), p99: Math.round(times[197] * 1000) },
-    bytesperleg: Math.round((up.bytes - before.bytes) / size), leftover: control.table.size + control.table.channels.size,
+    bytesperleg: Math.round((up.bytes - before.bytes) / size), processmib: Math.round(up.rss / 1048576), leftover: control.table.size + control.table.channels.size,
   };
 }
 
@@ -135,7 +135,8 @@ else if (require.main === module) {
     globalThis.gc?.();
     // Processor time, so that a busy machine does not change the figure.
     const { user, system } = process.cpuUsage();
-    return { bytes: process.memoryUsage().heapUsed, ms: (user + system) / 1000 };
+    const { heapUsed, rss } = process.memoryUsage();
+    return { bytes: heapUsed, rss, ms: (user + system) / 1000 };
   };
   measure(Number(process.argv[2] ?? 2500), probe).then((figures) => console.log(JSON.stringify(figures, null, 1)));
 }

@@ -37,7 +37,9 @@ impl Handler for Place {
         // First field: nanoseconds that this thread has run (Linux, Documentation/scheduler/sched-stats.rst).
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
         let ran: f64 = text.split(' ').next().unwrap().parse().unwrap();
-        Response::with_body(200, "application/json", format!(r#"{{"bytes":{bytes},"ms":{}}}"#, ran / 1e6))
+        // Second field: resident pages.
+        let pages: u64 = std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        Response::with_body(200, "application/json", format!(r#"{{"bytes":{bytes},"rss":{},"ms":{}}}"#, pages * 4096, ran / 1e6))
     }
 }
 
