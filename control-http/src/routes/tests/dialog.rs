@@ -211,11 +211,11 @@ fn a_snapshot_has_the_documented_keys_in_order() {
         concat!(
             r#"{"callid":"c","domain":"d","to":"6","from":"1000","contact":"<sip:x>","maxforwards":70,"refer":{"to":"1003","uri":"sip:1003@d"},"#,
             r#""authenticated":true,"ring":false,"answered":true,"hold":false,"originator":false,"hangup":false,"#,
-            r#""error":{"code":0,"status":""},"remote":{"host":"192.168.0.114","port":62001},"sdp":{"them":{},"us":{}},"#,
+            r#""error":{"code":0,"status":""},"remote":{"host":"192.168.0.114","port":62001},"#,
             r#""epochs":{"start":1570015248,"ring":0,"answer":1570015249,"end":0},"#,
             r#""seq":4,"event":"refer","uuid":"u","digits":"12","callerid":{"number":"1000","name":"N","private":false},"#,
             r#""headers":{"X-A":["1","2","3"],"X-B":"4"},"transport":"udp","#,
-            r#""epochsms":{"start":1570015248123,"ring":0,"answer":1570015249999,"end":0}}"#,
+            r#""epochsms":{"start":1570015248123,"ring":0,"answer":1570015249999,"end":0},"sdp":{"them":{},"us":{}}}"#,
         )
     );
     assert_eq!(

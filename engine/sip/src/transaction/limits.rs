@@ -9,9 +9,9 @@ use super::slot::TransactionId;
 
 /// How much a layer may hold.
 ///
-/// A transaction is a slot (256 B with an owner's word of 8), an entry of the map (33 B), of the wheel (40 B) and of the
+/// A transaction is a slot (272 B with an owner's word of 8), an entry of the map (33 B), of the wheel (40 B) and of the
 /// ready list (4 B), and one message. Tables double as they grow, so at worst they have twice the room in use. With the
-/// defaults that is 65 536 × 2 × 333 B + 64 MiB = 106 MiB at most, 1.7 KiB each: enough for 2000 transactions a second
+/// defaults that is 65 536 × 2 × 349 B + 64 MiB = 108 MiB at most, 1.7 KiB each: enough for 2000 transactions a second
 /// that all stay their 32 s. `tests/memory.rs` counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -1,5 +1,5 @@
 //! One place of the transaction table: a machine, where its messages go, whose it is.
-//! Shape:  [`Slot`] is at most 256 bytes beside the one message its machine holds (a test says so).
+//! Shape:  [`Slot`] is at most 272 bytes beside the one message its machine holds (a test says so).
 //! Units:  bytes.
 //! Errors: none.
 //! Not here: the table itself (`layer`).
