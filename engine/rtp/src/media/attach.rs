@@ -216,20 +216,22 @@ impl Media {
         }
     }
 
-    /// Gives a channel a clock: alone, or with its peer.
+    /// Gives a channel a clock: alone, or with its peer, which may have one already.
     fn start_clock(&mut self, slot: u32) {
-        let Some(channel) = self.table.get(slot).filter(|c| c.clock.is_none()) else { return };
+        let Some(channel) = self.table.get(slot) else { return };
         let link = channel.link;
-        let group = self.groups.create(slot, self.slot_number());
-        self.make_clock(slot, group);
-        if let Link::Peer(peer) = link {
-            self.groups.join(group, peer);
-            self.make_clock(peer, group);
-            for slot in [slot, peer] {
-                self.set_link(slot, Link::Mix);
+        let group = match self.group_of(slot) {
+            Some(group) => group,
+            None => {
+                let group = self.groups.create(slot, self.slot_number());
+                self.make_clock(slot, group);
+                self.set_link(slot, link);
+                group
             }
-        } else {
-            self.set_link(slot, link);
+        };
+        if let Link::Peer(peer) = link {
+            self.join(peer, slot);
+            self.set_link(slot, Link::Mix);
         }
         self.prepare(group);
         self.make_room_for_ticks();

@@ -291,3 +291,25 @@ fn a_thousand_listeners_share_one_sound() {
     bed.outputs();
     assert_eq!(Arc::strong_count(&sound), 1, "players that ended are gone");
 }
+
+#[test]
+fn who_is_played_to_and_is_mixed_keeps_no_second_clock_and_is_told_the_end() {
+    for player_joins in [false, true] {
+        let mut bed = Bed::new();
+        let [(_, a), (_, b)] = [bed.call(A, &[linear()]), bed.call(B, &[linear()])];
+        bed.play(b, soup(ramp(0, 16_000)));
+        bed.heard(ChannelKey { slot: 9, generation: 0 }, 5);
+        bed.events();
+        let mix = if player_joins { Command::Mix { a: b, b: a } } else { Command::Mix { a, b } };
+        bed.command(mix).unwrap();
+        let words = bed.words();
+        assert!(words.iter().any(|word| word.contains("channelmixing")), "{words:?}");
+        assert_eq!(bed.media.groups.counts(), (0, 0), "a plain pair again");
+        bed.play(b, soup(ramp(0, 16_000)));
+        assert_eq!(bed.media.groups.counts(), (1, 2));
+        for channel in [a, b] {
+            bed.command(Command::Close { channel }).unwrap();
+        }
+        assert_eq!(bed.media.groups.counts(), (0, 0));
+    }
+}
