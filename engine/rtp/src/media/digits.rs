@@ -187,6 +187,8 @@ impl Channel {
     /// Header of an event packet: all of one event have the timestamp of its beginning (RFC 4733 §2.5.1.1), the first has
     /// the marker.
     fn event_header(&mut self, first: bool, number: PayloadType, clock_hz: u32, now: Instant) -> Option<crate::packet::RtpHeader> {
+        // Also where the digit began as a tone, and the far end takes events since.
+        let first = first || std::mem::take(&mut self.tone_ms) > 0;
         if first {
             self.events_sent = self.events_sent.wrapping_add(1);
             self.event_sequence = 1 << 16;

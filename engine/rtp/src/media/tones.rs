@@ -36,7 +36,8 @@ impl Media {
         let Some(format) = channel.formats.preferred_of_ours() else { return channel.events_out.clear() };
         let FormatKind::Audio(codec) = format.kind else { return };
         let Some((payload, first)) = channel.events_out.poll(CLOCK_HZ, now_ms) else { return };
-        if first {
+        if first || channel.tone_ms == 0 {
+            // Also where the digit began as an event, and the far end takes none since: its numbers are given out.
             channel.events_sent = channel.events_sent.wrapping_add(1);
             (channel.event_sequence, channel.tone_ms) = (FIRST, 0);
         }

@@ -170,3 +170,24 @@ fn tones_in_the_sound_are_digits_while_somebody_listens_for_them() {
         assert_eq!(told, [(1, a, '5', DigitSource::Inband)], "payload type {codec}");
     }
 }
+
+#[test]
+fn a_digit_goes_on_as_a_tone_or_as_an_event_where_the_far_end_changes_its_mind() {
+    let (events, none) = (with_events(101), [plain(0)]);
+    for (before, after) in [(&events[..], &none[..]), (&none[..], &events[..])] {
+        let mut bed = Bed::new();
+        let (_, a) = bed.call(A, before);
+        let dtmf = Dtmf { digits: vec![5], duration_ms: 400, gap_ms: 50, inband: None };
+        bed.command(Command::Dtmf { channel: a, dtmf }).unwrap();
+        let mut sent: Vec<_> = (0..200).flat_map(|_| bed.slot_after(Duration::from_millis(1), &[])).collect();
+        bed.target(a, A, after);
+        sent.extend((0..500).flat_map(|_| bed.slot_after(Duration::from_millis(1), &[])));
+        sent.retain(|s| s.port == Port::Rtp);
+        let kinds: std::collections::BTreeSet<_> = sent.iter().map(|s| s.header().payload_type.number()).collect();
+        assert_eq!(kinds.len(), 2, "{kinds:?}");
+        for w in sent.windows(2).map(|w| [w[0].header(), w[1].header()]) {
+            assert_eq!(w[1].sequence.0, w[0].sequence.0.wrapping_add(1));
+            assert!(w[1].timestamp.since(w[0].timestamp) >= 0, "{:?} after {:?}", w[1].timestamp, w[0].timestamp);
+        }
+    }
+}
