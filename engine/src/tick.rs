@@ -34,6 +34,8 @@ pub struct Ticker {
     /// Smoothed work per slot, as a part of the slot.
     busy: f64,
     cpu: CpuShare,
+    /// Smoothed lateness, in slots.
+    behind: f64,
     limit: f64,
 }
 
@@ -67,6 +69,7 @@ impl Ticker {
             skipped: 0,
             busy: 0.0,
             cpu: CpuShare { at: now, cpu: Duration::ZERO, share: 0.0 },
+            behind: 0.0,
             limit,
         }
     }
@@ -75,6 +78,7 @@ impl Ticker {
     pub fn restart(&mut self, now: Instant, cpu: Duration) {
         self.due = now;
         self.busy = 0.0;
+        self.behind = 0.0;
         self.cpu = CpuShare { at: now, cpu, share: 0.0 };
     }
 
@@ -98,6 +102,7 @@ impl Ticker {
         self.late += u64::from(lateness >= SLOT);
         self.skipped += skipped;
         self.lateness.record(micros(lateness));
+        self.behind += (lateness.as_secs_f64() / SLOT.as_secs_f64() - self.behind) / SMOOTHING;
         Begin { lateness, skipped }
     }
 
@@ -130,7 +135,12 @@ impl Ticker {
 
     /// There is room for another channel.
     pub fn is_accepting(&self) -> bool {
-        self.load() < self.limit
+        self.load() < self.limit && self.behind < BEHIND_MAX
+    }
+
+    /// There is no room for more work of channels that are open: quality is about to fall.
+    pub fn is_saturated(&self) -> bool {
+        self.load() >= SATURATED || self.behind >= 2.0 * BEHIND_MAX
     }
 
     /// Slots so far.
@@ -157,6 +167,7 @@ impl Ticker {
             mean_us: self.work.mean(),
             p99_us: self.work.quantile(0.99),
             max_us: self.work.max(),
+            late_p99_us: self.lateness.quantile(0.99),
             late: self.late,
             missed: self.skipped,
             headroom: self.headroom(),
@@ -175,6 +186,10 @@ const WINDOW_SLOTS: u64 = 5000;
 /// Slots over which the load is smoothed: about a quarter of a second.
 const SMOOTHING: f64 = 256.0;
 const CPU_SLOTS: u64 = 256;
+/// Slots that are late by half a frame, a quarter of a second long, are heard soon, whoever keeps the core busy.
+const BEHIND_MAX: f64 = 10.0;
+/// Of a core. Between the limit of new channels and this, those that were opened are set up.
+const SATURATED: f64 = 0.95;
 
 #[cfg(test)]
 mod tests {
@@ -234,7 +249,16 @@ mod tests {
         assert!(ticker.is_accepting());
         ticker.heed_cpu(t0 + Duration::from_secs(1), Duration::from_millis(850));
         assert!(!ticker.is_accepting());
+        assert!(!ticker.is_saturated(), "what is open is set up");
+        ticker.heed_cpu(t0 + Duration::from_secs(2), Duration::from_millis(1820));
+        assert!(ticker.is_saturated());
         ticker.restart(t0 + Duration::from_secs(2), Duration::from_millis(900));
-        assert!(ticker.is_accepting() && ticker.headroom() > 0.99);
+        assert!(ticker.is_accepting() && !ticker.is_saturated() && ticker.headroom() > 0.99);
+        // Idle, but always late: somebody else has the core.
+        for _ in 0..1000 {
+            let due = ticker.due();
+            ticker.begin(due + 12 * SLOT);
+        }
+        assert!(!ticker.is_accepting() && !ticker.is_saturated());
     }
 }

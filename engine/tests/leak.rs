@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use engine::{
-    media::{Answer, MediaShard, Request, Served, Setup},
+    media::{Answer, Interface, MediaShard, Request, Served, Setup},
     mesh::{Caller, pair},
     node::rtp::News,
     ring::{MediaRing, PacketSize, PortPool, RingConfig},
@@ -58,7 +58,13 @@ fn channels_come_and_go() {
     rt::run_test(async {
         let ip = own_loopback();
         let ports = PortPool::new(22_000..=22_999, 0, 1, Duration::ZERO);
-        let setup = Setup { cpu: 0, alone: false, bind: ip, advertised: ip, ring: RingConfig::for_channels(500) };
+        let setup = Setup {
+            cpu: 0,
+            alone: false,
+            interfaces: vec![Interface { bind: ip, advertised: ip }],
+            ring: RingConfig::for_channels(500),
+            transcodes_max: None,
+        };
         let machine =
             Media::new(Config { channels_max: 500, ..Config::default() }, Start { now: Instant::now(), unix_epoch_ms: 0 }, [1; 32]);
         let (wake, commands) = rt::signal();

@@ -13,12 +13,12 @@
 use std::net::IpAddr;
 
 use rtp::api::{
-    ChannelCounts, ChannelView, ControlUrl, Direction, Encoding, Event, EventAction, Load, Open, Opened, Payload, PlayEvent, RecordEvent,
-    Stats, Target,
+    AddressWish, ChannelCounts, ChannelView, ControlUrl, Direction, Encoding, Event, EventAction, Load, Open, Opened, Payload, PlayEvent,
+    RecordEvent, Stats, Target,
 };
 use serde_json::{Map, Value, json};
 
-use super::{JsonError, Object, control_url};
+use super::{JsonError, Object, control_url, levels};
 
 /// Reads `POST /channel`.
 ///
@@ -27,7 +27,25 @@ use super::{JsonError, Object, control_url};
 pub fn open(body: &Object<'_>) -> Result<Open, JsonError> {
     let control = body.get("control").map(|value| control_url(value, &body.path("control")).map(ControlUrl)).transpose()?;
     let near = body.string("near")?.map(|near| near.parse().map_err(|_| body.error("near", "must be the uuid of a channel")));
-    Ok(Open { control, id: body.string("id")?.map(str::to_owned), near: near.transpose()? })
+    let (jitter_min_ms, jitter_max_ms) = match body.object("jitter")? {
+        Some(jitter) => (jitter.number("min", 0, JITTER_MS_MAX)?, jitter.number("max", 20, JITTER_MS_MAX)?),
+        None => (None, None),
+    };
+    if jitter_min_ms.zip(jitter_max_ms).is_some_and(|(min, max)| min > max) {
+        return Err(body.error("jitter.max", "must not be below min"));
+    }
+    let id = body.string("id")?.map(str::to_owned);
+    Ok(Open { control, id, near: near.transpose()?, address: address_wish(body)?, jitter_min_ms, jitter_max_ms })
+}
+
+/// `"ip"`: one of our addresses, or a word for its family.
+fn address_wish(body: &Object<'_>) -> Result<Option<AddressWish>, JsonError> {
+    let wish = |text: &str| match text {
+        "ipv4" => Some(AddressWish::V4),
+        "ipv6" => Some(AddressWish::V6),
+        _ => text.trim_matches(['[', ']']).parse().ok().map(AddressWish::Is),
+    };
+    body.string("ip")?.map(|text| wish(text).ok_or_else(|| body.error("ip", "must be ipv4, ipv6 or an address"))).transpose()
 }
 
 /// A far end whose address may still be a name.
@@ -108,6 +126,7 @@ pub fn channel(view: &ChannelView) -> Value {
     out.insert("mix".into(), view.mix.map(|mix| mix.to_string()).into());
     out.insert("echo".into(), view.echo.into());
     out.insert("direction".into(), json!({"send": view.direction.send, "recv": view.direction.recv}));
+    levels::append(&mut out, &view.levels, view.group.as_ref());
     out.insert("play".into(), view.play.into());
     out.insert("record".into(), view.records.iter().map(|file| Value::from(&**file)).collect());
     append_stats(&mut out, &view.stats);
@@ -137,6 +156,7 @@ pub fn load(load: &Load) -> Value {
                     "meanus": core.mean_us,
                     "p99us": core.p99_us,
                     "maxus": core.max_us,
+                    "latep99us": core.late_p99_us,
                     "late": core.late,
                     "missed": core.missed,
                 },
@@ -144,7 +164,7 @@ pub fn load(load: &Load) -> Value {
             })
         })
         .collect();
-    json!({"cores": cores, "headroom": load.headroom, "transcodes": load.transcodes, "accepting": load.accepting})
+    json!({"cores": cores, "headroom": load.headroom, "transcodes": load.transcodes, "maxtranscodes": load.transcodes_max, "accepting": load.accepting})
 }
 
 /// Body of `PUT {control}/channel/{uuid}`.
@@ -348,5 +368,7 @@ fn direction_of(value: &Value, body: &Object<'_>) -> Result<Direction, JsonError
     }
 }
 
+/// The buffer holds no more.
+const JITTER_MS_MAX: u32 = 500;
 /// Payload types of one far end, at most: all that seven bits can name.
 const PAYLOADS_MAX: usize = 128;

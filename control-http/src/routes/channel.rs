@@ -4,7 +4,8 @@
 //!   POST /, /channel                                                  open
 //!   PUT /channel/{uuid}, /channel/target/{uuid}, /channel/{uuid}/target   far end
 //!   PUT /channel/{a}/mix/{b}, /channel/{uuid}/unmix|echo|direction|play|record|dtmf
-//!   DELETE /channel/{uuid}/play, /channel/{uuid}/record[/{file}]
+//!   PUT /channel/{uuid}/gain|mute
+//!   DELETE /channel/{uuid}/mute, /channel/{uuid}/play, /channel/{uuid}/record[/{file}]
 //!   GET, DELETE /channel/{uuid}
 //! ```
 //! Shape:  three generations of paths for the far end, all the same.
@@ -15,7 +16,7 @@ use rtp::api::{ChannelId, Command, Reply};
 use serde_json::json as value;
 
 use super::{Refusal, RtpBackend, done, json};
-use crate::json::{Object, channel, closed, direction, dtmf, open, opened, parse, record, soup, target};
+use crate::json::{Object, channel, closed, direction, dtmf, gain, mute, open, opened, parse, record, soup, target, unmute};
 use crate::resolve::Resolver;
 use crate::wire::{Method, Response};
 
@@ -56,6 +57,17 @@ pub(super) async fn route<B: RtpBackend>(
             let direction = direction(&Object::root(&parsed)?)?;
             run(backend, Command::Direction { channel: id(uuid)?, direction }).await
         }
+        ([uuid, "gain"], Method::Put) => {
+            let parsed = parse(body)?;
+            let change = gain(&Object::root(&parsed)?)?;
+            run(backend, Command::Level { channel: id(uuid)?, change }).await
+        }
+        ([uuid, "mute"], Method::Put) => {
+            let parsed = parse(body)?;
+            let change = mute(&Object::root(&parsed)?)?;
+            run(backend, Command::Level { channel: id(uuid)?, change }).await
+        }
+        ([uuid, "mute"], Method::Delete) => run(backend, Command::Level { channel: id(uuid)?, change: unmute() }).await,
         ([uuid, "play"], Method::Put) => {
             let (channel, parsed) = (id(uuid)?, parse(body)?);
             match backend.call(Command::Play { channel, soup: soup(&Object::root(&parsed)?)? }).await? {
@@ -79,9 +91,9 @@ pub(super) async fn route<B: RtpBackend>(
             let dtmf = dtmf(&Object::root(&parsed)?)?;
             run(backend, Command::Dtmf { channel, dtmf }).await
         }
-        ([_, "play" | "record"], _) => Err(Refusal::NotAllowed("PUT, DELETE")),
+        ([_, "play" | "record" | "mute"], _) => Err(Refusal::NotAllowed("PUT, DELETE")),
         ([_, "record", ..], _) => Err(Refusal::NotAllowed("DELETE")),
-        ([_, "mix", _] | [_, "unmix" | "echo" | "direction" | "dtmf"], _) => Err(Refusal::NotAllowed("PUT")),
+        ([_, "mix", _] | [_, "unmix" | "echo" | "direction" | "dtmf" | "gain"], _) => Err(Refusal::NotAllowed("PUT")),
         _ => Err(Refusal::NoRoute),
     }
 }

@@ -11,6 +11,7 @@
 //! Not here: sockets, ports and files (`engine`).
 
 mod id;
+mod levels;
 mod play;
 mod record;
 mod stats;
@@ -19,6 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use id::{BadChannelId, ChannelId};
+pub use levels::{GAIN_DB_MAX, GAIN_DB_MIN, GroupView, LevelChange, Levels, SPEAKERS_MAX};
 pub use play::{DIGITS_MAX, DigitSource, Dtmf, PlayEvent, PlayReason, digit_of_event, event_of_digit};
 pub use record::{AVERAGE_FRAMES, Record, RecordChannels, RecordEnd, RecordEvent, RecordEventKind, RecordFormat, Ticket};
 pub use stats::{ChannelCounts, CoreLoad, InStats, Load, OutStats, RemoteStats, RtcpStats, Stats, TickStats};
@@ -64,6 +66,13 @@ pub enum Command {
         channel: ChannelId,
         /// Which way its media may flow.
         direction: Direction,
+    },
+    /// `PUT /channel/{uuid}/gain`, `PUT` and `DELETE /channel/{uuid}/mute`.
+    Level {
+        /// Which channel.
+        channel: ChannelId,
+        /// What changes.
+        change: LevelChange,
     },
     /// `PUT /channel/{uuid}/play`. The driver puts the sounds into the soup before the machine has it.
     Play {
@@ -122,6 +131,7 @@ impl Command {
             | Self::Unmix { channel }
             | Self::Echo { channel }
             | Self::Direction { channel, .. }
+            | Self::Level { channel, .. }
             | Self::Play { channel, .. }
             | Self::StopPlay { channel }
             | Self::Record { channel, .. }
@@ -145,6 +155,23 @@ pub struct Open {
     pub id: Option<String>,
     /// A channel it will be mixed with, so that both live on one core.
     pub near: Option<ChannelId>,
+    /// Which of our addresses it is to have; the first one if not said.
+    pub address: Option<AddressWish>,
+    /// Least delay of its jitter buffer, ms; that of the settings if not said.
+    pub jitter_min_ms: Option<u32>,
+    /// Most.
+    pub jitter_max_ms: Option<u32>,
+}
+
+/// What address a channel is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressWish {
+    /// One of IPv4.
+    V4,
+    /// One of IPv6.
+    V6,
+    /// This one, as it is bound or as others are told.
+    Is(IpAddr),
 }
 
 /// The far end of a channel.
@@ -259,6 +286,10 @@ pub struct ChannelView {
     pub echo: bool,
     /// Which way media may flow.
     pub direction: Direction,
+    /// How it takes part in a mix.
+    pub levels: Levels,
+    /// Its mix, if that runs by the clock; not told in lists.
+    pub group: Option<GroupView>,
     /// Name of the codec that it sends where it makes the sound itself.
     pub codec: Option<&'static str>,
     /// Number of what it plays.

@@ -41,6 +41,9 @@ pub trait Machine {
     /// Channels open now.
     fn channels(&self) -> usize;
 
+    /// The channel was told its far end.
+    fn is_targeted(&self, channel: ChannelId) -> bool;
+
     /// Directions being transcoded now.
     fn transcodes(&self) -> u64;
 
@@ -92,6 +95,10 @@ impl Machine for Media {
 
     fn channels(&self) -> usize {
         usize::try_from(self.counts().active).unwrap_or(usize::MAX)
+    }
+
+    fn is_targeted(&self, channel: ChannelId) -> bool {
+        Self::is_targeted(self, channel)
     }
 
     fn transcodes(&self) -> u64 {

@@ -18,4 +18,4 @@ mod tests;
 
 pub use machine::Machine;
 pub use request::{Answer, Parcel, Request, Served};
-pub use shard::{MediaServer, MediaShard, Setup};
+pub use shard::{Interface, MediaServer, MediaShard, Setup};

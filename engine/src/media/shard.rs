@@ -16,7 +16,7 @@ use crate::{
 };
 use rt::{Latch, Signal};
 use rtp::{
-    api::{ChannelCounts, ChannelId, Command, CommandError, Load, Open, Opened, Reply, Target, TickStats},
+    api::{AddressWish, ChannelCounts, ChannelId, Command, CommandError, Load, Open, Opened, Reply, Target, TickStats},
     media::{ChannelKey, Forward, Local, Output, Port, Transmit, Verdict},
 };
 use std::{
@@ -35,12 +35,32 @@ pub struct Setup {
     /// The CPU is its own, and so is the executor, whose other tasks then run each 8 ms. Else signalling runs there too, and
     /// channels are refused earlier.
     pub alone: bool,
-    /// Address of an interface that RTP sockets are bound to.
-    pub bind: IpAddr,
-    /// Address that others are told.
-    pub advertised: IpAddr,
+    /// Where RTP sockets are bound; a channel has the first unless it asks for another.
+    pub interfaces: Vec<Interface>,
     /// Sizes of the ring.
     pub ring: RingConfig,
+    /// Directions transcoded at most, here.
+    pub transcodes_max: Option<u64>,
+}
+
+/// An address of RTP sockets. A pair of ports is used on one address at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interface {
+    /// Where they are bound.
+    pub bind: IpAddr,
+    /// What others are told.
+    pub advertised: IpAddr,
+}
+
+impl Interface {
+    fn suits(&self, wish: Option<AddressWish>) -> bool {
+        match wish {
+            None => true,
+            Some(AddressWish::V4) => self.bind.is_ipv4(),
+            Some(AddressWish::V6) => self.bind.is_ipv6(),
+            Some(AddressWish::Is(ip)) => self.bind == ip || self.advertised == ip,
+        }
+    }
 }
 
 /// A media shard before or while it runs.
@@ -188,6 +208,9 @@ impl<M: Machine> MediaShard<M> {
     fn command(&mut self, call: CallId, command: Command, now: Instant) {
         let answer = match command {
             Command::Open(open) => self.open(open, now),
+            command if self.ticker.is_saturated() && self.is_new_work(&command) => {
+                Err(CommandError::Unavailable("this core cannot do more in time"))
+            }
             command => {
                 self.size_packets(&command);
                 self.machine.command(command, now).map(|reply| self.complete(reply))
@@ -197,22 +220,38 @@ impl<M: Machine> MediaShard<M> {
         self.server.answer(call, answer.map(Served::Reply));
     }
 
+    /// Commands that make a channel cost more than it does. What calls under way need to go on, or to end, is not among them.
+    fn is_new_work(&self, command: &Command) -> bool {
+        match command {
+            Command::Target { channel, .. } => !self.machine.is_targeted(*channel),
+            Command::Mix { .. } | Command::Echo { .. } | Command::Play { .. } | Command::Record { .. } => true,
+            Command::Open(_)
+            | Command::Unmix { .. }
+            | Command::Direction { .. }
+            | Command::Level { .. }
+            | Command::StopPlay { .. }
+            | Command::StopRecord { .. }
+            | Command::Dtmf { .. }
+            | Command::Close { .. }
+            | Command::List
+            | Command::Get { .. }
+            | Command::Status => false,
+        }
+    }
+
     fn open(&mut self, open: Open, now: Instant) -> Result<Reply, CommandError> {
         if !self.ticker.is_accepting() {
             return Err(CommandError::Unavailable("this core carries as many channels as it can in time"));
         }
-        let pair = self.ring.open(self.setup.bind, PacketSize::Small, now).map_err(|error| self.refused(&error))?;
-        let local = Local { rtp: SocketAddr::new(self.setup.bind, pair.port), advertised: self.setup.advertised };
+        let Some(&Interface { bind, advertised }) = self.setup.interfaces.iter().find(|interface| interface.suits(open.address)) else {
+            return Err(CommandError::Impossible("no RTP socket is bound to such an address here; see --rtp-address".into()));
+        };
+        let pair = self.ring.open(bind, PacketSize::Small, now).map_err(|error| self.refused(&error))?;
+        let local = Local { rtp: SocketAddr::new(bind, pair.port), advertised };
         match self.machine.open(open, local, now) {
             Ok((key, channel)) => {
                 self.own(Owned { key, id: channel, pair });
-                Ok(Reply::Opened(Box::new(Opened {
-                    channel,
-                    ip: self.setup.advertised,
-                    port: pair.port,
-                    channels: self.counts(),
-                    load: self.load(),
-                })))
+                Ok(Reply::Opened(Box::new(Opened { channel, ip: advertised, port: pair.port, channels: self.counts(), load: self.load() })))
             }
             Err(error) => {
                 self.ring.close(pair);
@@ -256,7 +295,7 @@ impl<M: Machine> MediaShard<M> {
         }
     }
 
-    fn figures(&self) -> [(&'static str, u64); 14] {
+    fn figures(&self) -> [(&'static str, u64); 15] {
         let counters = self.ring.counters();
         let core = self.ticker.core_load(0, 0);
         [
@@ -265,6 +304,7 @@ impl<M: Machine> MediaShard<M> {
             ("ring_tx_dropped", counters.tx_dropped),
             ("ring_tx_refused", counters.tx_refused),
             ("ring_truncated", counters.truncated),
+            ("ring_overflowed", counters.overflowed),
             ("ring_stale", counters.stale),
             ("ring_no_buffers", counters.no_buffers),
             ("ring_receive_errors", counters.receive_errors),
@@ -288,6 +328,7 @@ impl<M: Machine> MediaShard<M> {
             cores: vec![self.ticker.core_load(core, self.machine.channels() as u64)],
             headroom,
             transcodes: self.machine.transcodes(),
+            transcodes_max: self.setup.transcodes_max,
             accepting: self.ticker.is_accepting(),
         }
     }

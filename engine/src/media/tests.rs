@@ -73,6 +73,10 @@ impl Machine for Echo {
         self.open.iter().flatten().count()
     }
 
+    fn is_targeted(&self, _: ChannelId) -> bool {
+        true
+    }
+
     fn transcodes(&self) -> u64 {
         0
     }
@@ -119,7 +123,13 @@ fn shard(ip: IpAddr, pairs: u16) -> (MediaEnd, MediaShard<Echo>) {
     static NEXT: AtomicU16 = AtomicU16::new(28_000);
     let first = NEXT.fetch_add(2 * pairs, Ordering::Relaxed);
     let ports = PortPool::new(first..=first + 2 * pairs - 1, 0, 1, Duration::ZERO);
-    let setup = Setup { cpu: 0, alone: false, bind: ip, advertised: ip, ring: RingConfig::for_channels(pairs.into()) };
+    let setup = Setup {
+        cpu: 0,
+        alone: false,
+        interfaces: vec![Interface { bind: ip, advertised: ip }],
+        ring: RingConfig::for_channels(pairs.into()),
+        transcodes_max: None,
+    };
     let (wake, signal) = rt::signal();
     let (end, server) = pair(wake);
     (end, MediaShard::new(setup, ports, Echo::default(), server, signal).unwrap())

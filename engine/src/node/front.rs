@@ -146,7 +146,10 @@ async fn start_sip(common: &Common, plan: SipPlan) -> Result<(Rc<SipShards>, Vec
 async fn start_rtp(common: &Common, config: &RtpConfig, node: Rc<RtpNode>) -> Result<[Task; 3], NodeError> {
     let events = Events::new(EventConfig::default(), Rc::clone(&common.client), |_| {});
     let (first, last) = (config.ports.start(), config.ports.end());
-    tracing::info!(rtp = %config.bind, public = %config.public, ports = format!("{first}-{last}"), "project-rtp opens channels");
+    for interface in &config.interfaces {
+        let (rtp, public) = (interface.bind, interface.advertised);
+        tracing::info!(%rtp, %public, ports = format!("{first}-{last}"), "project-rtp opens channels");
+    }
     let (draining, loaded, accepting, report) = (Rc::clone(&node), Rc::clone(&node), Rc::clone(&node), Rc::clone(&events));
     let service = Service::new(
         "project-rtp",

@@ -52,15 +52,28 @@ impl MediaPlan {
         let all = pairs(&config.ports);
         let ports = PortPool::new(config.ports, number, shards, PORT_REST);
         let share = u32::try_from(ports.pairs()).unwrap_or(u32::MAX);
+        // Its share of what the process may; the last one is not short of the rest.
+        let transcodes_max = config.transcodes_max.map(|max| max.div_ceil(shards.max(1) as u64));
         let setup = Setup {
             cpu: plan.cpu,
             alone: plan.media_only(),
-            bind: config.bind,
-            advertised: config.public,
+            interfaces: config.interfaces,
             // Channels of other shards may move here, each with its ports: at most all that there are.
-            ring: RingConfig { files: RingConfig::for_channels(all).files, ..RingConfig::for_channels(share) },
+            ring: RingConfig {
+                files: RingConfig::for_channels(all).files,
+                receive_buffer: config.receive_buffer,
+                traffic_class: config.traffic_class,
+                ..RingConfig::for_channels(share)
+            },
+            transcodes_max,
         };
-        let machine = Config { channels_max: all as usize, media_timeout: config.timeout, ..Config::default() };
+        let machine = Config {
+            channels_max: all as usize,
+            media_timeout: config.timeout,
+            jitter: config.jitter,
+            transcodes_max,
+            ..Config::default()
+        };
         let machine = Media::new(machine, start, super::seed()?);
         Ok(MediaShard::new(setup, ports, machine, server, commands)?)
     }

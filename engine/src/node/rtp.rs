@@ -181,6 +181,7 @@ impl RtpNode {
             | Command::Unmix { channel }
             | Command::Echo { channel }
             | Command::Direction { channel, .. }
+            | Command::Level { channel, .. }
             | Command::StopRecord { channel, .. }
             | Command::Dtmf { channel, .. }
             | Command::Close { channel }
@@ -196,6 +197,7 @@ impl RtpNode {
             whole.cores.extend_from_slice(&load.cores);
             whole.headroom = whole.headroom.max(load.headroom);
             whole.transcodes += load.transcodes;
+            whole.transcodes_max = whole.transcodes_max.into_iter().chain(load.transcodes_max).reduce(|a, b| a + b);
         }
         whole
     }

@@ -20,7 +20,10 @@ use perf::phone::{Account, Phone, PhoneError, Talk};
 use perf::process::{free_port, free_port_range, http_get};
 use perf::rtp_peer::{Codec, Counts};
 
+use rtp::jitter::Bounds;
+
 use super::{Failure, say, switch};
+use crate::media::Interface;
 use crate::settings::Settings;
 use crate::settings::config::{ApiConfig, ControlConfig, RtpConfig, SipConfig};
 use control_http::server::ListenPolicy;
@@ -73,13 +76,16 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
             expires: 60..=3600,
         }),
         rtp: Some(RtpConfig {
-            bind: HERE,
-            public: HERE,
+            interfaces: vec![Interface { bind: HERE, advertised: HERE }],
             ports: first..=last,
             http: SocketAddr::new(HERE, rtp_http),
             timeout: PATIENCE,
             media: None,
             sounds_bytes: 0,
+            jitter: Bounds::default(),
+            transcodes_max: None,
+            traffic_class: 0,
+            receive_buffer: 32 << 10,
         }),
         control: Some(ControlConfig {
             http: SocketAddr::new(HERE, control_http),

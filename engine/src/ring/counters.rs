@@ -13,6 +13,8 @@ pub struct Counters {
     pub tx_refused: u64,
     /// Packets longer than a buffer of their socket's group; dropped.
     pub truncated: u64,
+    /// Packets that the kernel dropped because a socket's receive buffer was full.
+    pub overflowed: u64,
     /// Packets of a channel that was closed meanwhile, or from an address of no known family; dropped.
     pub stale: u64,
     /// Receives that ended because all buffers were in use. Nothing is lost by it: packets wait in the socket.

@@ -78,8 +78,13 @@ impl MediaRing {
                     *uses = 2;
                 }
                 self.ports.take_over();
-                self.arm(rtp);
-                self.arm(rtcp);
+                for id in [rtp, rtcp] {
+                    // What was dropped so far, the other ring has counted.
+                    let counted = self.counters.overflowed;
+                    self.count_overflow(id);
+                    self.counters.overflowed = counted;
+                    self.arm(id);
+                }
                 Ok(Pair { rtp, rtcp, ip, port })
             }
             Err((error, open)) => match self.let_go(rtp) {
@@ -99,6 +104,7 @@ impl MediaRing {
 
     /// Takes a socket that nothing is armed on out of the kernel's table and ours.
     pub(super) fn let_go(&mut self, id: SocketId) -> Option<Open> {
+        self.count_overflow(id);
         // The place exists, so it is not refused.
         let _ = self.ring.submitter().register_files_update(id.place, &[-1]);
         self.sockets.remove(id)

@@ -99,6 +99,8 @@ pub struct MediaRing {
     pub(super) counters: Counters,
     /// Step 1 of the next slot is done.
     entered: bool,
+    /// Place of the socket that is asked next for packets dropped.
+    pub(super) overflow_cursor: usize,
     config: RingConfig,
 }
 
@@ -133,6 +135,7 @@ impl MediaRing {
             release: Vec::with_capacity(config.files as usize),
             counters: Counters::default(),
             entered: false,
+            overflow_cursor: 0,
             config,
         })
     }

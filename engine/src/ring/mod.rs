@@ -22,6 +22,7 @@ mod counters;
 mod handover;
 mod media;
 mod memory;
+mod overflow;
 mod ports;
 mod probe;
 mod setup;

@@ -147,6 +147,7 @@ impl MediaRing {
             }
         }
         self.release_closed(now);
+        self.look_for_overflow();
         // Step 6, after 5: re-arming first meets the empty buffer ring again.
         std::mem::swap(&mut self.rearm, &mut self.rearming);
         while let Some(id) = self.rearming.pop() {

@@ -55,12 +55,14 @@ pub(super) struct Open {
     pub closing: bool,
     /// The socket goes to another ring as soon as nothing is armed.
     pub parting: bool,
+    /// Packets that the kernel had dropped for want of room when it was asked last.
+    pub dropped: u32,
 }
 
 impl Open {
     /// A socket that is not armed yet.
     pub const fn new(fd: OwnedFd, ipv4: bool, pair: u16, size: PacketSize) -> Self {
-        Self { fd, ipv4, pair, size, armed: None, closing: false, parting: false }
+        Self { fd, ipv4, pair, size, armed: None, closing: false, parting: false, dropped: 0 }
     }
 
     /// Packets of it are wanted here.
@@ -122,6 +124,17 @@ impl Sockets {
         self.armed -= usize::from(open.armed.is_some());
         self.free.push_front(id.place);
         Some(open)
+    }
+
+    /// The socket in a place.
+    pub fn at(&self, place: usize) -> Option<SocketId> {
+        let entry = self.places.get(place).filter(|entry| entry.open.is_some())?;
+        Some(SocketId { place: u32::try_from(place).ok()?, generation: entry.generation })
+    }
+
+    /// How many places there are.
+    pub const fn places(&self) -> usize {
+        self.places.len()
     }
 
     /// All sockets, closing ones included.

@@ -358,3 +358,38 @@ fn sockets_go_from_ring_to_ring_with_what_waits_in_them() {
         UdpSocket::bind((ip, pair.port)).unwrap();
     }
 }
+
+#[test]
+fn what_the_kernel_dropped_is_counted_once_wherever_the_socket_goes() {
+    let ip = ips()[0];
+    let mut rings = [ring(4), ring(4)];
+    let mut pair = rings[0].open(ip, PacketSize::Small, Instant::now()).unwrap();
+    let phone = UdpSocket::bind((ip, 0)).unwrap();
+    slot(&mut rings[0]);
+    rings[0].part(pair);
+    let mut loose = None;
+    assert!(slots_until(&mut rings[0], |ring| {
+        slot(ring);
+        loose = ring.take(pair);
+        loose.is_some()
+    }));
+    // Nobody receives: what is more than the buffer holds is dropped.
+    for _ in 0..400 {
+        phone.send_to(&[0; 172], (ip, pair.port)).unwrap();
+    }
+    pair = rings[1].adopt(loose.unwrap()).unwrap();
+    assert_eq!(rings[1].counters().overflowed, 0, "dropped before it came");
+    let mut got = 0;
+    assert!(slots_until(&mut rings[1], |ring| {
+        got += slot(ring).len();
+        got > 50
+    }));
+    assert!(got < 400, "{got}");
+    // Once it is armed the ring takes all that there are buffers for.
+    rings[1].close(pair);
+    assert!(slots_until(&mut rings[1], |ring| {
+        slot(ring);
+        ring.sockets() == 0
+    }));
+    assert_eq!(rings[1].counters().overflowed, 0);
+}

@@ -12,9 +12,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use control_http::server::{ListenPolicy, Token};
+use rtp::jitter::Bounds;
 
 use super::{Program, Settings, SettingsError};
 use crate::address::{self, ListenerAddress, PublicAddress};
+use crate::media::Interface;
 
 /// What guards the HTTP listeners, and what our requests carry.
 #[derive(Debug, Clone)]
@@ -47,10 +49,8 @@ pub struct SipConfig {
 /// project-rtp.
 #[derive(Debug, Clone)]
 pub struct RtpConfig {
-    /// Local address of the sockets.
-    pub bind: IpAddr,
-    /// Address told to far ends.
-    pub public: IpAddr,
+    /// Local addresses of the sockets, each with the one that far ends are told; at least one.
+    pub interfaces: Vec<Interface>,
     /// Ports, even for RTP, odd for RTCP.
     pub ports: RangeInclusive<u16>,
     /// HTTP listener.
@@ -61,6 +61,14 @@ pub struct RtpConfig {
     pub media: Option<PathBuf>,
     /// Bytes of decoded sounds.
     pub sounds_bytes: usize,
+    /// Bounds of jitter buffers.
+    pub jitter: Bounds,
+    /// Directions transcoded at most, over all shards.
+    pub transcodes_max: Option<u64>,
+    /// Type of service of RTP: the code point and two bits of nothing (RFC 2474 §3).
+    pub traffic_class: u8,
+    /// Receive buffer of an RTP socket, bytes.
+    pub receive_buffer: usize,
 }
 
 /// project-control.
@@ -150,22 +158,18 @@ impl RtpConfig {
     /// # Errors
     /// `Value`.
     pub fn read(settings: &Settings) -> Result<Self, SettingsError> {
-        let public: IpAddr = public_address(settings)?.v4.into();
-        let bind = match settings.get("rtp-address")? {
-            Some(ip) => ip,
-            None if address::is_local(public) => public,
-            // Behind NAT the public address is not ours: the one that the default route uses is.
-            None => PublicAddress::read(None).map_or(public, |found| found.facing(public)),
-        };
-        let public = if bind.is_ipv6() { public_address(settings)?.facing(bind) } else { public };
+        let max: u64 = settings.require("max-transcodes")?;
         Ok(Self {
-            bind,
-            public,
+            interfaces: interfaces(settings)?,
             ports: settings.get_with("rtp-ports", |text| range(text, &1024, "10000-20000"))?.unwrap_or(10000..=20000),
             http: http(settings, "rtp-http-port")?,
             timeout: Duration::from_secs(settings.require::<u32>("media-timeout")?.into()),
             media: settings.get("media")?,
             sounds_bytes: usize::from(settings.require::<u16>("media-memory")?) << 20,
+            jitter: Bounds::default().within(Some(settings.require("jitter-min")?), Some(settings.require("jitter-max")?)),
+            transcodes_max: (max > 0).then_some(max),
+            traffic_class: settings.get_with("dscp", code_point)?.unwrap_or(46) << 2,
+            receive_buffer: settings.get_with("rtp-buffer", kibibytes)?.unwrap_or(32) << 10,
         })
     }
 }
@@ -202,6 +206,46 @@ impl ControlConfig {
             users: settings.get_with("users", users)?.unwrap_or_default(),
         })
     }
+}
+
+/// Where RTP sockets are bound, and what is told of it: the public address for the first of each family if one was given,
+/// else the address itself.
+fn interfaces(settings: &Settings) -> Result<Vec<Interface>, SettingsError> {
+    let public = public_address(settings)?;
+    let named: Vec<IpAddr> =
+        settings.text("public-address").iter().flat_map(|text| text.split(',')).filter_map(|part| part.trim().parse().ok()).collect();
+    if let Some(list) = settings.get_with("rtp-address", addresses)? {
+        let mut told = [false; 2];
+        let interface = |bind: IpAddr| {
+            let [v4, v6] = &mut told;
+            let first = !std::mem::replace(if bind.is_ipv6() { v6 } else { v4 }, true);
+            let given = named.iter().any(|ip| ip.is_ipv6() == bind.is_ipv6());
+            Interface { bind, advertised: if given && first { public.facing(bind) } else { bind } }
+        };
+        return Ok(list.into_iter().map(interface).collect());
+    }
+    let advertised = IpAddr::from(public.v4);
+    // Behind NAT the public address is not ours: the one that the default route uses is.
+    let bind = if address::is_local(advertised) {
+        advertised
+    } else {
+        PublicAddress::read(None).map_or(advertised, |found| found.facing(advertised))
+    };
+    let mut all = vec![Interface { bind, advertised }];
+    // An IPv6 address that was given, or that the default route of IPv6 has.
+    let v6 = IpAddr::from(public.v6);
+    if (named.contains(&v6) || !v6.is_loopback()) && address::is_local(v6) {
+        all.push(Interface { bind: v6, advertised: v6 });
+    }
+    Ok(all)
+}
+
+fn code_point(text: &str) -> Result<u8, String> {
+    text.parse().ok().filter(|point| *point < 64).ok_or_else(|| "must be 0 to 63, such as 46 (EF)".to_owned())
+}
+
+fn kibibytes(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|kib| (4..=16_384).contains(kib)).ok_or_else(|| "must be 4 to 16384 KiB".to_owned())
 }
 
 fn public_address(settings: &Settings) -> Result<PublicAddress, SettingsError> {
@@ -324,8 +368,38 @@ mod tests {
         let sip = SipConfig::read(&settings(Program::Sip, &args)).unwrap();
         assert_eq!(sip.listeners[0], ("0.0.0.0:5060".parse().unwrap(), "203.0.113.9".parse().unwrap()));
         let rtp = RtpConfig::read(&settings(Program::Rtp, &args)).unwrap();
-        assert_eq!(rtp.public, "203.0.113.9".parse::<IpAddr>().unwrap());
-        assert!(address::is_local(rtp.bind));
+        assert_eq!(rtp.interfaces[0].advertised, "203.0.113.9".parse::<IpAddr>().unwrap());
+        assert!(address::is_local(rtp.interfaces[0].bind));
+    }
+
+    #[test]
+    fn media_are_bound_to_all_addresses_that_are_named() {
+        let read = |args: &[&str]| {
+            let interfaces = RtpConfig::read(&settings(Program::Rtp, args)).unwrap().interfaces;
+            interfaces.iter().map(|interface| (interface.bind.to_string(), interface.advertised.to_string())).collect::<Vec<_>>()
+        };
+        let pair = |bind: &str, advertised: &str| (bind.to_owned(), advertised.to_owned());
+        let list = ["--rtp-address", "127.0.0.2,[::1],127.0.0.3"];
+        assert_eq!(read(&list), [pair("127.0.0.2", "127.0.0.2"), pair("::1", "::1"), pair("127.0.0.3", "127.0.0.3")]);
+        let public = [&list[..], &["--pa", "203.0.113.9"]].concat();
+        assert_eq!(read(&public)[0], pair("127.0.0.2", "203.0.113.9"));
+        assert_eq!(read(&public)[1..], [pair("::1", "::1"), pair("127.0.0.3", "127.0.0.3")], "only the first of its family");
+        assert_eq!(read(&["--pa", "127.0.0.1,::1"]), [pair("127.0.0.1", "127.0.0.1"), pair("::1", "::1")]);
+        assert_eq!(read(&["--pa", "127.0.0.1"])[0], pair("127.0.0.1", "127.0.0.1"));
+    }
+
+    #[test]
+    fn what_media_need_is_set_and_bounded() {
+        let read = |args: &[&str]| RtpConfig::read(&settings(Program::Rtp, args));
+        let config =
+            read(&["--jitter-min", "30", "--jitter-max", "90", "--maxtranscodes", "8", "--dscp", "0", "--rtp-buffer", "64"]).unwrap();
+        assert_eq!((config.jitter, config.transcodes_max), (Bounds { min_ms: 30, max_ms: 90 }, Some(8)));
+        assert_eq!((config.traffic_class, config.receive_buffer), (0, 65_536));
+        let config = read(&[]).unwrap();
+        assert_eq!((config.jitter, config.transcodes_max, config.traffic_class), (Bounds::default(), None, 0xb8));
+        for wrong in [["--dscp", "64"], ["--rtp-buffer", "1"], ["--jitter-max", "x"], ["--rtp-address", "here"]] {
+            assert!(read(&wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

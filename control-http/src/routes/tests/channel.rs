@@ -1,8 +1,8 @@
 //! `/channel`.
 
 use rtp::api::{
-    ChannelCounts, ChannelId, ChannelView, CloseReason, Command, CommandError, ControlUrl, CoreLoad, Direction, Encoding, Event,
-    EventAction, InStats, Load, Open, Opened, Payload, RemoteStats, Reply, Stats, Target, TickStats,
+    AddressWish, ChannelCounts, ChannelId, ChannelView, CloseReason, Command, CommandError, ControlUrl, CoreLoad, Direction, Encoding,
+    Event, EventAction, GroupView, InStats, LevelChange, Levels, Load, Open, Opened, Payload, RemoteStats, Reply, Stats, Target, TickStats,
 };
 
 use super::*;
@@ -64,19 +64,33 @@ fn a_channel_is_opened_by_every_documented_path() {
     }
     let body = format!(r#"{{"control":{{"host":"127.0.0.1","port":9001}},"id":"c","near":"{}","codec":"pcma"}}"#, id(9));
     let control = Some(ControlUrl("http://127.0.0.1:9001".into()));
-    assert_eq!(asked(Method::Post, "/", &body), Command::Open(Open { control, id: Some("c".into()), near: Some(id(9)) }));
+    assert_eq!(
+        asked(Method::Post, "/", &body),
+        Command::Open(Open { control, id: Some("c".into()), near: Some(id(9)), ..Open::default() })
+    );
     assert_eq!(ask(&media(), Method::Post, "/channel", r#"{"near":"x"}"#).1["detail"], "near must be the uuid of a channel");
 }
 
 #[test]
 fn an_open_channel_has_the_documented_shape() {
-    let core = CoreLoad { core: 1, channels: 1, budget_us: 1000, mean_us: 5, p99_us: 9, max_us: 11, late: 0, missed: 0, headroom: 0.75 };
+    let core = CoreLoad {
+        core: 1,
+        channels: 1,
+        budget_us: 1000,
+        mean_us: 5,
+        p99_us: 9,
+        max_us: 11,
+        late_p99_us: 7,
+        late: 0,
+        missed: 0,
+        headroom: 0.75,
+    };
     let opened = Opened {
         channel: id(1),
         ip: "192.0.2.1".parse().unwrap(),
         port: 10_000,
         channels: ChannelCounts { active: 1, available: 4999 },
-        load: Load { cores: vec![core], headroom: 0.75, transcodes: 0, accepting: true },
+        load: Load { cores: vec![core], headroom: 0.75, transcodes: 0, transcodes_max: Some(9), accepting: true },
     };
     let uuid = id(1).to_string();
     assert_eq!(
@@ -85,8 +99,8 @@ fn an_open_channel_has_the_documented_shape() {
             200,
             value!({
                 "uuid": uuid, "channel": uuid, "ip": "192.0.2.1", "port": 10_000, "channels": {"active": 1, "available": 4999},
-                "load": {"cores": [{"core": 1, "channels": 1, "tick": {"budgetus": 1000, "meanus": 5, "p99us": 9, "maxus": 11, "late": 0, "missed": 0}, "headroom": 0.75}],
-                    "headroom": 0.75, "transcodes": 0, "accepting": true},
+                "load": {"cores": [{"core": 1, "channels": 1, "tick": {"budgetus": 1000, "meanus": 5, "p99us": 9, "maxus": 11, "latep99us": 7, "late": 0, "missed": 0}, "headroom": 0.75}],
+                    "headroom": 0.75, "transcodes": 0, "maxtranscodes": 9, "accepting": true},
             })
         )
     );
@@ -97,6 +111,42 @@ fn an_open_channel_has_the_documented_shape() {
     };
     assert_eq!((status, &body["error"]), (503, &value!("pool_empty")));
     assert!(response.headers.iter().any(|(name, _)| *name == "Retry-After"));
+}
+
+#[test]
+fn gain_and_mute_are_read_each_way() {
+    let uuid = id(1);
+    let change = |method, path: &str, body: &str| match asked(method, &format!("/channel/{uuid}/{path}"), body) {
+        Command::Level { channel, change } if channel == uuid => change,
+        other => panic!("{other:?}"),
+    };
+    let none = LevelChange::default();
+    let set = LevelChange { in_db: Some(-6.5), out_db: Some(3.0), group_db: Some(0.0), ..none };
+    assert_eq!(change(Method::Put, "gain", r#"{"in":-6.5,"out":3,"group":0}"#), set);
+    assert_eq!(change(Method::Put, "mute", ""), LevelChange { mute_in: Some(true), mute_out: Some(true), ..none });
+    assert_eq!(change(Method::Put, "mute", r#"{"in":true}"#), LevelChange { mute_in: Some(true), ..none });
+    assert_eq!(change(Method::Delete, "mute", ""), LevelChange { mute_in: Some(false), mute_out: Some(false), ..none });
+    for body in [r#"{"in":21}"#, r#"{"in":"loud"}"#, r#"{"in":-61}"#] {
+        let (status, answer) = answer(Method::Put, &format!("/channel/{uuid}/gain"), body, Ok(Reply::Done));
+        assert_eq!((status, &answer["detail"]), (400, &value!("in must be a number of dB from -60 to 20")), "{body}");
+    }
+}
+
+#[test]
+fn a_channel_may_ask_for_an_address_and_for_bounds_of_its_jitter_buffer() {
+    let open = Open { jitter_min_ms: Some(20), jitter_max_ms: Some(80), ..Open::default() };
+    assert_eq!(asked(Method::Post, "/channel", r#"{"jitter":{"min":20,"max":80}}"#), Command::Open(open));
+    for (text, wish) in [("ipv4", AddressWish::V4), ("ipv6", AddressWish::V6), ("[::1]", AddressWish::Is("::1".parse().unwrap()))] {
+        let open = Open { address: Some(wish), ..Open::default() };
+        assert_eq!(asked(Method::Post, "/channel", &format!(r#"{{"ip":"{text}"}}"#)), Command::Open(open));
+    }
+    for (body, detail) in [
+        (r#"{"ip":"here"}"#, "ip must be ipv4, ipv6 or an address"),
+        (r#"{"jitter":{"min":80,"max":60}}"#, "jitter.max must not be below min"),
+        (r#"{"jitter":{"max":501}}"#, "jitter.max must be a whole number from 20 to 500"),
+    ] {
+        assert_eq!(ask(&media(), Method::Post, "/channel", body).1["detail"], detail);
+    }
 }
 
 #[test]
@@ -326,6 +376,8 @@ fn statistics_have_the_documented_keys_and_null_for_what_is_not_known() {
         mix: Some(id(2)),
         echo: false,
         direction: Direction::default(),
+        levels: Levels { in_db: -0.1, mute_out: true, ..Levels::default() },
+        group: Some(GroupView { members: 3, gain_db: 6.0, speakers: vec![id(2)] }),
         codec: Some("PCMA"),
         play: Some(3),
         records: vec!["a.wav".into()],
@@ -333,7 +385,8 @@ fn statistics_have_the_documented_keys_and_null_for_what_is_not_known() {
     };
     let shown = with(value!({
         "uuid": uuid, "channel": uuid, "id": "c", "ip": "192.0.2.1", "port": 10_000, "mix": id(2).to_string(), "echo": false,
-        "direction": {"send": true, "recv": true}, "play": 3, "record": ["a.wav"],
+        "direction": {"send": true, "recv": true}, "play": 3, "gain": {"in": -0.1, "out": 0.0}, "mute": {"in": false, "out": true},
+        "group": {"members": 3, "gain": 6.0, "speakers": [id(2).to_string()]}, "record": ["a.wav"],
     }));
     assert_eq!(answer(Method::Get, &format!("/channel/{uuid}"), "", Ok(Reply::Channel(Box::new(view.clone())))), (200, shown.clone()));
     assert_eq!(answer(Method::Get, "/channel", "", Ok(Reply::Channels(vec![view]))), (200, value!({"count": 1, "channels": [shown]})));

@@ -123,6 +123,8 @@ pub struct Load {
     pub headroom: f64,
     /// Directions being transcoded.
     pub transcodes: u64,
+    /// Most of them; `None` is no limit.
+    pub transcodes_max: Option<u64>,
     /// New channels are taken.
     pub accepting: bool,
 }
@@ -142,6 +144,8 @@ pub struct CoreLoad {
     pub p99_us: u64,
     /// Longest, µs.
     pub max_us: u64,
+    /// 99th percentile of how late slots began, µs.
+    pub late_p99_us: u64,
     /// Slots that began late.
     pub late: u64,
     /// Slots that were left out.

@@ -16,9 +16,9 @@ use dsp::silence::{Comfort, Sid};
 use dsp::{Kernels, g722};
 use heapless::Vec;
 
-use super::Coders;
 use super::conceal::Conceal;
 use super::frame::{FRAME_MAX, Frame, Gain, RateState};
+use super::{Activity, Coders};
 use crate::clock::{Play, Rate, Record};
 use crate::format::Codec;
 use crate::jitter::{Bounds, JitterBuffer, Next};
@@ -61,6 +61,8 @@ pub struct Clocked {
     pub said: Frame,
     /// Whether `voice` is loud enough to be mixed.
     pub speaks: bool,
+    /// Whether it speaks, as people mean it.
+    pub activity: Activity,
     /// Of its voice in a mix.
     pub gain: Gain,
     /// Of what it hears: rises when it joins.
@@ -101,6 +103,10 @@ pub struct Clocked {
     before: Option<g722::Decoder>,
     comfort: Comfort,
     noisy: bool,
+    /// Something came.
+    came: bool,
+    /// Its voice rises: not before a frame that is whole, since what comes first may begin within one, at any height.
+    rises: bool,
 }
 
 /// A recorder and what it needs.
@@ -195,6 +201,7 @@ impl Clocked {
             voice: Frame::new(Rate::Narrow),
             said: Frame::new(Rate::Narrow),
             speaks: false,
+            activity: Activity::default(),
             gain: Gain::rising_to(1.0),
             hearing: Gain::rising_to(1.0),
             from_mix: RateState::Idle,
@@ -219,6 +226,8 @@ impl Clocked {
             before: None,
             comfort: Comfort::new(seed),
             noisy: false,
+            came: false,
+            rises: false,
         })
     }
 
@@ -318,9 +327,15 @@ impl Clocked {
     pub fn speak(&mut self, kernels: &Kernels, rate: Rate) {
         self.voice.set_rate(rate);
         self.to_mix.convert(kernels, self.heard.samples(), self.voice.samples_mut());
-        self.gain.apply(self.voice.samples_mut());
+        if self.rises {
+            self.gain.apply(self.voice.samples_mut());
+        } else {
+            self.voice.samples_mut().fill(0);
+            self.rises = self.came;
+        }
         let energy = kernels.meter.energy(self.voice.samples());
         self.speaks = energy.squares > SILENCE * energy.samples;
+        self.activity.take(energy.squares / energy.samples.max(1));
     }
 
     /// What its voice would go on with if it left now, faded out: for those who stay.
@@ -339,7 +354,7 @@ impl Clocked {
             (self.rate, self.filled) = (rate, 0);
             self.conceal.set_rate(rate);
         }
-        (self.noisy, self.codec) = (false, Some(codec));
+        (self.noisy, self.came, self.codec) = (false, true, Some(codec));
         let room = FIFO - self.filled;
         let samples = samples.get(..room.min(samples.len())).unwrap_or_default();
         let Some(to) = self.fifo.get_mut(self.filled..self.filled + samples.len()) else { return };

@@ -118,6 +118,11 @@ impl Gain {
         self.target = target;
     }
 
+    /// It is where it goes.
+    pub fn has_arrived(&self) -> bool {
+        self.now == self.target
+    }
+
     /// It is 1 and stays so.
     pub fn is_still(&self) -> bool {
         self.now == 1.0 && self.target == 1.0

@@ -9,6 +9,7 @@
 //! Units:  the driver's time.
 //! Errors: none; the machine (`media`) answers commands.
 
+mod activity;
 mod clocked;
 mod coders;
 mod conceal;
@@ -21,14 +22,16 @@ mod watch;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+pub use activity::Activity;
 pub use clocked::{Clocked, Recording, Waiting};
 pub use coders::{Coders, Turns};
 pub use frame::{FRAME_MAX, Frame, Gain, RateState};
 pub use rtcp_state::RtcpState;
 pub use watch::MediaWatch;
 
-use crate::api::{ChannelId, ControlUrl, Direction, Event, EventAction};
+use crate::api::{ChannelId, ControlUrl, Direction, Event, EventAction, Levels};
 use crate::format::{Codec, Formats};
+use crate::jitter::Bounds;
 use crate::source::SourceCheck;
 use crate::stream::{ReceiveStream, SendStream};
 use crate::telephone_event::{EventReceiver, EventSender};
@@ -93,6 +96,10 @@ pub struct Channel {
     pub direction: Direction,
     /// What joins in and out.
     pub link: Link,
+    /// How it takes part in a mix.
+    pub levels: Levels,
+    /// Bounds of its jitter buffer, when it has one.
+    pub jitter: Bounds,
     /// The stream that goes out.
     pub sent: SendStream,
     /// Rate converter on the way out.
@@ -146,6 +153,8 @@ impl Channel {
             formats: Formats::default(),
             direction: Direction::default(),
             link: Link::None,
+            levels: Levels::default(),
+            jitter: Bounds::default(),
             sent,
             rate: RateState::Idle,
             coders: Coders::default(),

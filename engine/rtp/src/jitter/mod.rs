@@ -39,6 +39,20 @@ impl Default for Bounds {
     }
 }
 
+/// Least of the most: below it every packet would be late.
+const MAX_MS_LEAST: u32 = 20;
+/// The buffer holds some 32 packets: of 20 ms, 640 ms.
+const MAX_MS_MOST: u32 = 500;
+
+impl Bounds {
+    /// These, but for what is said; brought to what can be: `min_ms` up to `max_ms`, that from 20 to 500.
+    #[must_use]
+    pub fn within(self, min_ms: Option<u32>, max_ms: Option<u32>) -> Self {
+        let max_ms = max_ms.unwrap_or(self.max_ms.max(min_ms.unwrap_or(0))).clamp(MAX_MS_LEAST, MAX_MS_MOST);
+        Self { min_ms: min_ms.unwrap_or(self.min_ms).min(max_ms), max_ms }
+    }
+}
+
 /// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {

@@ -22,7 +22,7 @@ impl Media {
     /// Puts a player into a channel, and gives back the one that was there.
     ///
     /// # Errors
-    /// `NotFound`; `Impossible` if the far end takes no codec that we can encode.
+    /// `NotFound`; `Impossible` if the far end takes no codec that we can encode; `Full` if no more may be transcoded.
     pub fn play(&mut self, channel: ChannelId, player: Box<dyn Play>, now: Instant) -> Result<Option<Box<dyn Play>>, CommandError> {
         let slot = self.clocked(channel, now)?;
         let clock = self.table.get_mut(slot).and_then(|c| c.clock.as_mut()).ok_or(CommandError::NotFound(channel))?;
@@ -75,6 +75,7 @@ impl Media {
     pub(super) fn clocked(&mut self, id: ChannelId, now: Instant) -> Result<u32, CommandError> {
         let slot = self.touch(id, now)?;
         self.can_be_clocked(id)?;
+        self.has_room_to_mix(std::iter::once(slot))?;
         self.start_clock(slot);
         Ok(slot)
     }
@@ -102,6 +103,9 @@ impl Media {
         // Who is in a mix stays there if the other is in none.
         let (joins, host) = if self.is_mixed(one) && !self.is_mixed(other) { (other, one) } else { (one, other) };
         if !self.is_mixed(host) {
+            if self.sounds_change(joins, host) {
+                self.has_room_to_mix([joins, host].into_iter())?;
+            }
             self.pair(joins, host);
             return Ok(());
         }
@@ -113,6 +117,7 @@ impl Media {
         if self.others(host).count() + 2 > MEMBERS_MAX {
             return Err(CommandError::Full { what: "members of the mix", max: MEMBERS_MAX });
         }
+        self.has_room_to_mix([joins, host].into_iter().chain(self.others(host)))?;
         if self.is_mixed(joins) {
             self.unlink(joins);
         }
@@ -122,9 +127,20 @@ impl Media {
         Ok(())
     }
 
+    /// Whether a pair has to go by the clock from its beginning.
+    fn pair_wants_clock(&self, one: u32, other: u32) -> bool {
+        [one, other].iter().any(|slot| self.needs_clock(*slot) || self.has_levels(*slot))
+    }
+
+    /// Whether packets of a pair will have to be made anew, as far as its far ends have said what they take.
+    fn sounds_change(&self, one: u32, other: u32) -> bool {
+        let kind = |slot| self.table.get(slot).and_then(|channel| channel.formats.preferred_of_ours()).map(|format| format.kind);
+        self.pair_wants_clock(one, other) || matches!((kind(one), kind(other)), (Some(one), Some(other)) if one != other)
+    }
+
     /// Joins two that are in no mix.
     fn pair(&mut self, one: u32, other: u32) {
-        let by_clock = self.needs_clock(one) || self.needs_clock(other);
+        let by_clock = self.pair_wants_clock(one, other);
         for (slot, peer) in [(one, other), (other, one)] {
             if let Some(channel) = self.table.get_mut(slot) {
                 // What did not fit the frames of the last partner may fit those of this one, and is found out anew if not.
@@ -206,7 +222,7 @@ impl Media {
         let Some(group) = self.groups.get(index) else { return };
         match group.members[..] {
             [_] if !self.needs_clock(slot) => self.free_clock(slot),
-            [one, other] if !self.needs_clock(one) && !self.needs_clock(other) && !self.is_odd(one) && !self.is_odd(other) => {
+            [one, other] if group.gain_db == 0.0 && ![one, other].iter().any(|slot| self.wants_mixing(*slot)) => {
                 for (slot, peer) in [(one, other), (other, one)] {
                     self.free_clock(slot);
                     self.set_link(slot, Link::Peer(peer));
@@ -217,7 +233,7 @@ impl Media {
     }
 
     /// Gives a channel a clock: alone, or with its peer, which may have one already.
-    fn start_clock(&mut self, slot: u32) {
+    pub(super) fn start_clock(&mut self, slot: u32) {
         let Some(channel) = self.table.get(slot) else { return };
         let link = channel.link;
         let group = match self.group_of(slot) {
@@ -245,10 +261,9 @@ impl Media {
 
     fn make_clock(&mut self, slot: u32, group: u32) {
         let seed = self.rng.next_u32();
-        let bounds = self.config.jitter;
         if let Some(channel) = self.table.get_mut(slot) {
             channel.sent.release();
-            channel.clock = Some(Clocked::new(group, bounds, seed));
+            channel.clock = Some(Clocked::new(group, channel.jitter, seed));
         }
     }
 
@@ -328,6 +343,7 @@ impl Media {
             }
         }
         group.rate = rate;
+        self.set_factors(index);
     }
 
     /// Whether something of the channel itself needs a clock.
@@ -336,6 +352,11 @@ impl Media {
             .get(slot)
             .and_then(|c| c.clock.as_ref())
             .is_some_and(|clock| clock.player.is_some() || !clock.recorders.is_empty() || clock.listener.is_some())
+    }
+
+    /// Whether its part in a mix of two has to go by the clock.
+    fn wants_mixing(&self, slot: u32) -> bool {
+        self.needs_clock(slot) || self.is_odd(slot) || self.has_levels(slot)
     }
 
     /// Whether the frames of its codec are of a length that packets of others do not have.

@@ -22,8 +22,10 @@ impl Media {
     /// Opens a channel on sockets that the driver has.
     ///
     /// # Errors
-    /// `Full` when the table is.
+    /// `Full` when the table is, or no more may be transcoded.
     pub fn open(&mut self, open: Open, local: Local, now: Instant) -> Result<ChannelKey, CommandError> {
+        self.has_room_for_transcodes(1)?;
+        let jitter = self.config.jitter.within(open.jitter_min_ms, open.jitter_max_ms);
         let bits = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
         let sent = SendStream::new(Ssrc(self.rng.next_u32()), self.rng.next_u64());
         // The first report is spread over one interval; the others follow from it.
@@ -39,7 +41,8 @@ impl Media {
             touched: now,
         };
         let full = CommandError::Full { what: "channels", max: self.table.max() };
-        let channel = Channel::new(identity, sent, RtcpState::new(first_report), now);
+        let mut channel = Channel::new(identity, sent, RtcpState::new(first_report), now);
+        channel.jitter = jitter;
         let key = self.table.insert(channel).map_err(|_| full)?;
         self.counters.opened += 1;
         Ok(key)
@@ -76,6 +79,7 @@ impl Media {
                     channel.direction = direction;
                 }
             }
+            Command::Level { channel, change } => self.change_levels(channel, &change, now)?,
             Command::Play { channel, soup } => return self.play_soup(channel, soup, now),
             Command::StopPlay { channel } => self.end_play(channel, PlayReason::Interrupted, now)?,
             Command::Record { channel, mut record } => self.record_file(channel, &mut record, now)?,
@@ -92,7 +96,8 @@ impl Media {
             Command::Get { channel } => {
                 let slot = self.table.slot(channel).ok_or(CommandError::NotFound(channel))?;
                 let channel = self.table.get(slot).ok_or(CommandError::NotFound(channel))?;
-                return Ok(Reply::Channel(Box::new(self.view(slot, channel))));
+                let view = ChannelView { group: self.group_view(slot), ..self.view(slot, channel) };
+                return Ok(Reply::Channel(Box::new(view)));
             }
             Command::Status => return Ok(Reply::Status(self.status())),
         }
@@ -113,6 +118,14 @@ impl Media {
     pub fn counts(&self) -> ChannelCounts {
         let active = self.table.len();
         ChannelCounts { active: active as u64, available: (self.table.max() - active) as u64 }
+    }
+
+    /// A far end was set, whatever became of it since.
+    pub fn is_targeted(&self, channel: ChannelId) -> bool {
+        self.table
+            .slot(channel)
+            .and_then(|slot| self.table.get(slot))
+            .is_some_and(|channel| channel.source.signalled().is_some() || channel.formats.preferred_of_ours().is_some())
     }
 
     /// Directions being transcoded now.
@@ -183,6 +196,8 @@ impl Media {
             mix: self.others(slot).next().and_then(|other| self.table.get(other)).map(|other| other.identity.id),
             echo: channel.link == Link::Echo,
             direction: channel.direction,
+            levels: channel.levels,
+            group: None,
             codec: channel.formats.preferred_of_ours().and_then(|format| match format.kind {
                 FormatKind::Audio(codec) => Some(codec.name()),
                 FormatKind::Event | FormatKind::ComfortNoise => None,

@@ -90,6 +90,9 @@ impl Media {
             }
             Heard::End { .. } => {}
         }
+        if self.table.get(key.slot).is_some_and(|channel| channel.levels.mute_in) {
+            return;
+        }
         if source == DigitSource::Inband {
             // The others hear the tone itself.
             return;
@@ -114,7 +117,9 @@ impl Media {
     /// Makes a digit of one channel anew for another.
     fn pass_on(&mut self, slot: u32, heard: Heard) {
         let now_ms = self.slot_number();
-        let takes = |channel: &&mut Channel| channel.formats.event().is_some() || channel.formats.preferred_of_ours().is_some();
+        let takes = |channel: &&mut Channel| {
+            !channel.levels.mute_out && (channel.formats.event().is_some() || channel.formats.preferred_of_ours().is_some())
+        };
         let Some(channel) = self.table.get_mut(slot).filter(takes) else { return };
         match heard {
             Heard::Start(event) => channel.events_out.press(event, now_ms),

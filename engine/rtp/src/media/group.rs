@@ -26,6 +26,10 @@ pub(super) struct Group {
     pub last: u64,
     /// Ticks missed before this one.
     pub missed: u32,
+    /// Of all voices.
+    pub gain_db: f32,
+    /// Levels were changed; once all have glided there, it is looked at whether the clock is still needed.
+    pub settles: bool,
     /// The last frames of those who left, fading out.
     pub farewell: Option<Box<[i32; FRAME_MAX]>>,
     phase: usize,
@@ -64,7 +68,8 @@ impl Groups {
 
     /// A new group of one, that goes on in a rhythm.
     pub fn create_in(&mut self, member: u32, Rhythm { phase, last }: Rhythm) -> u32 {
-        let group = Group { members: vec![member], rate: Rate::Narrow, last, missed: 0, farewell: None, phase };
+        let group =
+            Group { members: vec![member], rate: Rate::Narrow, last, missed: 0, gain_db: 0.0, settles: false, farewell: None, phase };
         let index = self.free.pop().unwrap_or_else(|| {
             self.groups.push(None);
             (self.groups.len() - 1) as u32

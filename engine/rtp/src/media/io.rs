@@ -35,6 +35,8 @@ pub struct Config {
     pub kernels: dsp::Kernels,
     /// Bounds of the jitter buffer of clocked channels.
     pub jitter: crate::jitter::Bounds,
+    /// Most directions that are transcoded at a time; `None` is no limit.
+    pub transcodes_max: Option<u64>,
     /// CNAME in our RTCP (RFC 3550 §6.5.1), at most 255 bytes.
     pub cname: String,
 }
@@ -48,6 +50,7 @@ impl Default for Config {
             rtcp_interval: Duration::from_secs(5),
             kernels: dsp::Kernels::best(),
             jitter: crate::jitter::Bounds::default(),
+            transcodes_max: None,
             cname: "mediaswitch".into(),
         }
     }

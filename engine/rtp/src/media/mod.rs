@@ -24,6 +24,7 @@ mod forward;
 mod goodbye;
 mod group;
 mod io;
+mod levels;
 mod moves;
 mod sounds;
 mod sweep;
@@ -111,6 +112,8 @@ enum Pending {
     },
     /// The packets of a channel need a clock.
     Clock(ChannelKey),
+    /// Whether the channel still needs its clock is to be looked at.
+    Settled(ChannelKey),
 }
 
 impl Media {
@@ -138,8 +141,9 @@ impl Media {
             scratch: vec![0; SCRATCH_LEN].into(),
             counters: Counters::default(),
             transcodes: 0,
-            // Each channel may start, time out, have news, a digit and need a clock within one slot, and each command has up to four.
-            outputs: VecDeque::with_capacity(5 * channels_max + 64),
+            // Each channel may start, time out, have news, a digit, need a clock and settle within one slot, and each command has up to
+            // four.
+            outputs: VecDeque::with_capacity(6 * channels_max + 64),
             cursor: 0,
             swept: start.now,
             start,
@@ -211,6 +215,7 @@ impl Media {
                     }
                 }
                 Pending::Clock(key) => self.wants_clock(key),
+                Pending::Settled(key) => self.settled(key),
             }
         }
     }

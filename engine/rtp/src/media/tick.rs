@@ -96,7 +96,24 @@ impl Media {
         for index in 0..self.due.len() {
             let Some((index, _)) = self.due.get(index).copied() else { break };
             self.run_group(index);
+            self.settle(index);
             self.tell_listened(index);
+        }
+    }
+
+    /// Looks whether a group whose levels were changed has arrived; told outside the packet path, since its clocks may go.
+    fn settle(&mut self, index: u32) {
+        let Some(group) = self.groups.get_mut(index).filter(|group| group.settles) else { return };
+        let arrived = |member: &u32| {
+            let clock = self.table.get(*member).and_then(|channel| channel.clock.as_ref());
+            clock.is_none_or(|clock| clock.gain.has_arrived() && clock.hearing.has_arrived())
+        };
+        if group.members.iter().all(arrived)
+            && self.outputs.len() < self.outputs.capacity()
+            && let Some(key) = group.members.first().and_then(|member| self.table.key(*member))
+        {
+            group.settles = false;
+            self.outputs.push_back(Pending::Settled(key));
         }
     }
 

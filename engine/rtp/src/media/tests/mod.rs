@@ -3,6 +3,7 @@
 mod bridge;
 mod codecs;
 mod digits;
+mod levels;
 mod life;
 mod peers;
 mod reports;
@@ -104,7 +105,7 @@ impl Bed {
     fn try_open(&mut self) -> Result<(ChannelKey, ChannelId), CommandError> {
         self.ports += 2;
         let local = Local { rtp: SocketAddr::new([127, 0, 0, 1].into(), 10_000 + self.ports), advertised: [127, 0, 0, 1].into() };
-        let open = Open { control: Some(ControlUrl("http://c".into())), id: Some("mine".into()), near: None };
+        let open = Open { control: Some(ControlUrl("http://c".into())), id: Some("mine".into()), near: None, ..Open::default() };
         let key = self.media.open(open, local, self.now)?;
         Ok((key, self.media.id(key).unwrap()))
     }

@@ -1,0 +1,60 @@
+//! Gain and mute of a channel in its mix.
+//!
+//! ```text
+//!   PUT gain {"in","out","group"} ──► LevelChange      PUT mute {"in","out"} ──► LevelChange      Levels, GroupView ──► JSON
+//! ```
+//! Shape:  `in` is what comes from the far end, `out` what it hears. What is not named stays; `PUT mute` that names nothing mutes
+//!         both.
+//! Units:  dB, -60 to 20.
+//! Errors: [`JsonError::BadField`].
+//! Source: `docs/openapi.yaml`, `/channel/{uuid}/gain` and `/mute`.
+
+use rtp::api::{GAIN_DB_MAX, GAIN_DB_MIN, GroupView, LevelChange, Levels};
+use serde_json::{Map, Value, json};
+
+use super::{JsonError, Object};
+
+/// Reads `PUT /channel/{uuid}/gain`.
+///
+/// # Errors
+/// [`JsonError::BadField`].
+pub fn gain(body: &Object<'_>) -> Result<LevelChange, JsonError> {
+    Ok(LevelChange { in_db: db(body, "in")?, out_db: db(body, "out")?, group_db: db(body, "group")?, ..LevelChange::default() })
+}
+
+/// Reads `PUT /channel/{uuid}/mute`.
+///
+/// # Errors
+/// [`JsonError::BadField`].
+pub fn mute(body: &Object<'_>) -> Result<LevelChange, JsonError> {
+    let (mute_in, mute_out) = (body.boolean("in")?, body.boolean("out")?);
+    let both = mute_in.is_none() && mute_out.is_none();
+    Ok(LevelChange { mute_in: mute_in.or(both.then_some(true)), mute_out: mute_out.or(both.then_some(true)), ..LevelChange::default() })
+}
+
+/// What `DELETE /channel/{uuid}/mute` asks.
+pub const fn unmute() -> LevelChange {
+    LevelChange { in_db: None, out_db: None, group_db: None, mute_in: Some(false), mute_out: Some(false) }
+}
+
+/// Shows the levels of a channel, and its mix.
+pub(super) fn append(out: &mut Map<String, Value>, levels: &Levels, group: Option<&GroupView>) {
+    out.insert("gain".into(), json!({"in": number(levels.in_db), "out": number(levels.out_db)}));
+    out.insert("mute".into(), json!({"in": levels.mute_in, "out": levels.mute_out}));
+    let group = group.map(|group| {
+        let speakers: Vec<String> = group.speakers.iter().map(ToString::to_string).collect();
+        json!({"members": group.members, "gain": number(group.gain_db), "speakers": speakers})
+    });
+    out.insert("group".into(), group.into());
+}
+
+fn db(body: &Object<'_>, key: &str) -> Result<Option<f32>, JsonError> {
+    let Some(value) = body.get(key) else { return Ok(None) };
+    let db = value.as_f64().map(|db| db as f32).filter(|db| (GAIN_DB_MIN..=GAIN_DB_MAX).contains(db));
+    db.map(Some).ok_or_else(|| body.error(key, format_args!("must be a number of dB from {GAIN_DB_MIN} to {GAIN_DB_MAX}")))
+}
+
+/// A gain as it was written: 0.1 as `f32` is not 0.1 as `f64`.
+fn number(db: f32) -> f64 {
+    (f64::from(db) * 1000.0).round() / 1000.0
+}

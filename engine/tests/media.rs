@@ -1,0 +1,123 @@
+//! project-rtp as it was told to be: addresses of both families, limits, gain and mute, drain. The real binary over HTTP and UDP.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test says what is wrong by ending")]
+
+mod support;
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use perf::process::{Process, http};
+use serde_json::{Value, json};
+use support::{Ports, start_rtp};
+
+struct Server {
+    _process: Process,
+    port: u16,
+}
+
+impl Server {
+    fn start(args: &[&str]) -> Self {
+        let ports = Ports::free();
+        Self { _process: start_rtp(&ports, args), port: ports.rtp_http }
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let answer = http(self.port, method, path, &if body.is_null() { String::new() } else { body.to_string() }).unwrap();
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        (answer.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
+    }
+
+    fn ok(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.ask(method, path, body);
+        assert_eq!(status, 200, "{method} {path} {body}: {answer}");
+        answer
+    }
+
+    /// A channel to a phone on `ip`: its path, the phone, where the phone sends.
+    fn call(&self, ip: &str, number: u8) -> (String, UdpSocket, SocketAddr) {
+        let phone = UdpSocket::bind((ip, 0)).unwrap();
+        phone.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let family = if ip.contains(':') { "ipv6" } else { "ipv4" };
+        let opened = self.ok("POST", "/channel", &json!({"ip": family, "jitter": {"max": 60}}));
+        assert_eq!(opened["ip"], ip);
+        let path = format!("/channel/{}", opened["uuid"].as_str().unwrap());
+        self.ok("PUT", &path, &json!({"ip": ip, "port": phone.local_addr().unwrap().port(), "audio": {"payloads": [number]}}));
+        let there = SocketAddr::new(ip.parse().unwrap(), u16::try_from(opened["port"].as_u64().unwrap()).unwrap());
+        (path, phone, there)
+    }
+}
+
+fn packet(number: u16) -> Vec<u8> {
+    let mut packet = vec![0x55; 172];
+    packet[..12].fill(0);
+    packet[0] = 0x80;
+    packet[2..4].copy_from_slice(&number.to_be_bytes());
+    packet[4..8].copy_from_slice(&(u32::from(number) * 160).to_be_bytes());
+    packet[11] = 1;
+    packet
+}
+
+#[test]
+fn phones_of_both_families_are_served_at_once_and_speak_to_each_other() {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        println!("skipped: this host has no IPv6");
+        return;
+    }
+    let server = Server::start(&["--rtp-address", "127.0.0.1,::1", "--dscp", "0", "--rtp-buffer", "64", "--jitter-min", "20"]);
+    let (one, phone_4, there_4) = server.call("127.0.0.1", 0);
+    let (other, phone_6, there_6) = server.call("::1", 0);
+    server.ok("PUT", &format!("{one}/mix/{}", &other["/channel/".len()..]), &json!({}));
+    let mut bytes = [0; 500];
+    for number in 0..20 {
+        phone_4.send_to(&packet(number), there_4).unwrap();
+        let (len, from) = phone_6.recv_from(&mut bytes).unwrap();
+        assert_eq!((len, from), (172, there_6));
+        phone_6.send_to(&packet(number), there_6).unwrap();
+        let (len, from) = phone_4.recv_from(&mut bytes).unwrap();
+        assert_eq!((len, from), (172, there_4));
+    }
+    let (status, refused) = server.ask("POST", "/channel", &json!({"ip": "192.0.2.1"}));
+    assert_eq!((status, &refused["error"]), (422, &json!("impossible")));
+}
+
+#[test]
+fn limits_are_told_and_kept_and_a_drain_lets_calls_go_on() {
+    let server = Server::start(&["--max-transcodes", "4", "--cores", "1"]);
+    let calls: Vec<_> = [0, 0, 8].map(|number| server.call("127.0.0.1", number)).into();
+    let join = |a: usize, b: usize| format!("{}/mix/{}", calls[a].0, &calls[b].0["/channel/".len()..]);
+    server.ok("PUT", &join(1, 0), &json!({}));
+    server.ok("PUT", &format!("{}/gain", calls[0].0), &json!({"in": -3.5, "group": 2}));
+    server.ok("PUT", &join(2, 0), &json!({}));
+    server.ok("PUT", &format!("{}/mute", calls[1].0), &json!({"in": true}));
+    let view = server.ok("GET", &calls[0].0, &Value::Null);
+    assert_eq!((&view["gain"], &view["mute"]), (&json!({"in": -3.5, "out": 0.0}), &json!({"in": false, "out": false})));
+    assert_eq!(view["group"], json!({"members": 3, "gain": 2.0, "speakers": []}));
+    let load = server.ok("POST", "/channel", &json!({}))["load"].clone();
+    assert_eq!((&load["transcodes"], &load["maxtranscodes"]), (&json!(3), &json!(4)));
+    let fourth = server.ok("GET", "/channel", &Value::Null)["channels"].as_array().unwrap().clone();
+    let fourth =
+        fourth.iter().map(|view| format!("/channel/{}", view["uuid"].as_str().unwrap())).find(|path| calls.iter().all(|c| c.0 != *path));
+    let to = calls[0].1.local_addr().unwrap();
+    server.ok("PUT", fourth.as_ref().unwrap(), &json!({"ip": "127.0.0.1", "port": to.port() ^ 1, "audio": {"payloads": [9]}}));
+    server.ok("PUT", &format!("{}/mix/{}", fourth.unwrap(), &calls[0].0["/channel/".len()..]), &json!({}));
+    let (status, full) = server.ask("POST", "/channel", &json!({}));
+    assert_eq!((status, &full["error"], &full["detail"]), (503, &json!("pool_empty"), &json!("transcoded directions: all 4 are in use")));
+    server.ok("DELETE", &calls[2].0, &Value::Null);
+
+    // Drain: no new ones, those that are there go on, with everything that they need.
+    assert_eq!(server.ask("GET", "/ready", &Value::Null).0, 200);
+    server.ok("POST", "/drain", &Value::Null);
+    assert_eq!(server.ask("GET", "/ready", &Value::Null).0, 503);
+    let (status, refused) = server.ask("POST", "/channel", &json!({}));
+    assert_eq!((status, &refused["error"], &refused["detail"]), (503, &json!("unavailable"), &json!("draining: no new channels")));
+    let (path, phone, there) = &calls[0];
+    server.ok("PUT", &format!("{path}/echo"), &json!({}));
+    phone.send_to(&packet(1), there).unwrap();
+    let mut bytes = [0; 500];
+    assert!(phone.recv(&mut bytes).unwrap() > 0);
+    let status = server.ok("GET", "/status", &Value::Null);
+    assert_eq!((&status["draining"], &status["load"]["accepting"]), (&json!(true), &json!(false)), "{status}");
+    assert!(status["load"]["cores"][0]["tick"]["latep99us"].is_number() && status["rtp"]["ring_overflowed"].is_number());
+    server.ok("DELETE", path, &Value::Null);
+}
