@@ -23,7 +23,7 @@ mod traffic;
 
 use self::traffic::Traffic;
 use engine::{
-    media::{Answer, MediaShard, Request, Served, Setup},
+    media::{Answer, Interface, MediaShard, Request, Served, Setup},
     mesh::{Caller, pair},
     node::rtp::News,
     os::{datagrams::set_receive_buffer, limits, sched},
@@ -378,9 +378,9 @@ fn shard(job: Job, other: Other) {
         let setup = Setup {
             cpu: job.on,
             alone: true,
-            bind: own_loopback(),
-            advertised: own_loopback(),
+            interfaces: vec![Interface { bind: own_loopback(), advertised: own_loopback() }],
             ring: RingConfig::for_channels(count as u32),
+            transcodes_max: None,
         };
         let start = Start { now: Instant::now(), unix_epoch_ms: 0 };
         let machine = Media::new(Config { channels_max: count, ..Config::default() }, start, [7; 32]);
@@ -423,8 +423,8 @@ async fn open(front: &Caller<Request, Answer, News>, phones: &[SocketAddr], othe
                 let payload = if n % 2 == 0 { OTHERS[0].payload() } else { other.payload() };
                 let (front, phone) = (front.clone(), **phone);
                 rt::spawn_local(async move {
-                    let open = Request::Command(Command::Open(Open::default()));
-                    let Ok(Ok(Served::Reply(Reply::Opened(opened)))) = front.ask(open).await else { panic!("no channel") };
+                    let opened = front.ask(Request::Command(Command::Open(Open::default()))).await;
+                    let Ok(Ok(Served::Reply(Reply::Opened(opened)))) = opened else { panic!("no channel") };
                     let target = Target {
                         ip: phone.ip(),
                         port: phone.port(),
