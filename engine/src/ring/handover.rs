@@ -26,6 +26,8 @@ pub struct Loose {
     ip: IpAddr,
     port: u16,
     size: PacketSize,
+    /// Packets dropped by each that are counted already: what is dropped on the way is counted where it arrives.
+    dropped: [u32; 2],
 }
 
 impl MediaRing {
@@ -59,7 +61,7 @@ impl MediaRing {
             *uses = 0;
         }
         self.ports.give_away();
-        Some(Loose { rtp: rtp.fd, rtcp: rtcp.fd, ip: pair.ip, port: pair.port, size: rtp.size })
+        Some(Loose { dropped: [rtp.dropped, rtcp.dropped], rtp: rtp.fd, rtcp: rtcp.fd, ip: pair.ip, port: pair.port, size: rtp.size })
     }
 
     /// Takes the sockets of a channel that another ring had, and arms them.
@@ -67,28 +69,24 @@ impl MediaRing {
     /// # Errors
     /// `NoPlace`, or what the kernel says; the sockets are given back with it.
     pub fn adopt(&mut self, loose: Loose) -> Result<Pair, (OpenError, Box<Loose>)> {
-        let Loose { rtp, rtcp, ip, port, size } = loose;
-        let rtp = match self.take_in(Open::new(rtp, ip.is_ipv4(), port, size), ip) {
+        let Loose { rtp, rtcp, ip, port, size, dropped } = loose;
+        let open = |fd, size, dropped| Open { dropped, ..Open::new(fd, ip.is_ipv4(), port, size) };
+        let rtp = match self.take_in(open(rtp, size, dropped[0]), ip) {
             Ok(id) => id,
-            Err((error, open)) => return Err((error, Box::new(Loose { rtp: open.fd, rtcp, ip, port, size }))),
+            Err((error, open)) => return Err((error, Box::new(Loose { rtp: open.fd, rtcp, ip, port, size, dropped }))),
         };
-        match self.take_in(Open::new(rtcp, ip.is_ipv4(), port, PacketSize::Small), ip) {
+        match self.take_in(open(rtcp, PacketSize::Small, dropped[1]), ip) {
             Ok(rtcp) => {
                 if let Some(uses) = self.pair_uses.get_mut(usize::from(port / 2)) {
                     *uses = 2;
                 }
                 self.ports.take_over();
-                for id in [rtp, rtcp] {
-                    // What was dropped so far, the other ring has counted.
-                    let counted = self.counters.overflowed;
-                    self.count_overflow(id);
-                    self.counters.overflowed = counted;
-                    self.arm(id);
-                }
+                self.arm(rtp);
+                self.arm(rtcp);
                 Ok(Pair { rtp, rtcp, ip, port })
             }
             Err((error, open)) => match self.let_go(rtp) {
-                Some(rtp) => Err((error, Box::new(Loose { rtp: rtp.fd, rtcp: open.fd, ip, port, size }))),
+                Some(rtp) => Err((error, Box::new(Loose { rtp: rtp.fd, rtcp: open.fd, ip, port, size, dropped }))),
                 None => unreachable!("inserted above"),
             },
         }
