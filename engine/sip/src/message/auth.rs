@@ -55,7 +55,7 @@ impl<'a> AuthParams<'a> {
             }
             first = false;
             let param = read_pair(cursor).ok_or(Problem::Syntax)?;
-            if names.iter().any(|name| name.eq_ignore_ascii_case(param.name)) {
+            if names.iter().any(|name| param.is(name)) {
                 return Err(Problem::Syntax);
             }
             names.push(param.name).map_err(|_| Problem::Range)?;
@@ -89,6 +89,7 @@ impl<'a> AuthParams<'a> {
 }
 
 /// Reads `name = value` and white space around it.
+#[inline(always)]
 fn read_pair<'a>(cursor: &mut Cursor<'a>) -> Option<Param<'a>> {
     cursor.skip_lws();
     let name = cursor.token()?;
@@ -175,8 +176,8 @@ impl<'a> Credentials<'a> {
     pub fn digest(&self) -> Option<DigestCredentials<'a>> {
         self.is_digest().then(|| {
             let mut digest = DigestCredentials::default();
-            for Param { name, value } in self.params.iter() {
-                digest.take(name, value);
+            for param in self.params.iter() {
+                digest.take(param);
             }
             digest
         })
@@ -209,8 +210,9 @@ pub struct DigestCredentials<'a> {
 }
 
 impl<'a> DigestCredentials<'a> {
-    fn take(&mut self, name: &str, value: ParamValue<'a>) {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
+    #[inline(always)]
+    fn take(&mut self, param: Param<'a>) {
+        let is = |known: &str| param.is(known);
         let field = if is("username") {
             &mut self.username
         } else if is("realm") {
@@ -234,7 +236,7 @@ impl<'a> DigestCredentials<'a> {
         } else {
             return;
         };
-        *field = Some(value.text());
+        *field = Some(param.value.text());
     }
 
     /// `nc` as a number; `None` unless it is eight hex digits (RFC 7616 §3.4).

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use super::class::Class;
 use super::cursor::Cursor;
+use super::words::{find, find_control};
 
 /// Whether `text` is a token: not empty, token characters only.
 pub(super) fn is_token(text: &str) -> bool {
@@ -50,7 +51,7 @@ pub(super) fn number(text: &str) -> Option<u32> {
 
 /// Text with every fold (CRLF and the white space after it) read as one space (RFC 3261 §7.3.1).
 pub(super) fn unfold(text: &str) -> Cow<'_, str> {
-    if memchr::memchr2(b'\r', b'\n', text.as_bytes()).is_none() {
+    if find_control(text.as_bytes()).is_none() || memchr::memchr2(b'\r', b'\n', text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
@@ -67,7 +68,8 @@ pub(super) fn unfold(text: &str) -> Cow<'_, str> {
 
 /// The inside of a quoted string without its backslashes, folds as one space (RFC 3261 §25.1).
 pub(super) fn unquote(inside: &str) -> Cow<'_, str> {
-    if memchr::memchr3(b'\\', b'\r', b'\n', inside.as_bytes()).is_none() {
+    let bytes = inside.as_bytes();
+    if (find(bytes, b'\\').is_none() && find_control(bytes).is_none()) || memchr::memchr3(b'\\', b'\r', b'\n', bytes).is_none() {
         return Cow::Borrowed(inside);
     }
     let mut out = String::with_capacity(inside.len());

@@ -38,6 +38,9 @@ macro_rules! names {
         /// Every spelling.
         static SPELLINGS: &[Spelling] =
             &[$(Spelling::new($text, HeaderName::$variant), $(Spelling::new($compact, HeaderName::$variant),)?)*];
+
+        #[cfg(test)]
+        const TEXTS: &[(&str, HeaderName)] = &[$(($text, HeaderName::$variant), $(($compact, HeaderName::$variant),)?)*];
     };
 }
 
@@ -128,8 +131,11 @@ impl HeaderName {
 
     /// The same for text not yet known to be UTF-8.
     pub(super) fn parse_bytes(text: &[u8]) -> Self {
+        let tail = text.get(WORD_BYTES..).unwrap_or_default();
         match Spelling::find(key(text)) {
-            Some(found) if text.get(WORD_BYTES..).unwrap_or_default().eq_ignore_ascii_case(found.tail()) => found.name,
+            Some(found) if text.len() == usize::from(found.length) && (tail.is_empty() || tail.eq_ignore_ascii_case(found.tail())) => {
+                found.name
+            }
             _ => Self::Other,
         }
     }
@@ -137,11 +143,10 @@ impl HeaderName {
     /// Reads a name that we know and its colon at the start of a line; gives the length of the name too. `None` does not
     /// mean that the line has none: it may be close to the end of the text, or have white space before the colon.
     #[inline(always)]
-    pub(super) fn at_line_start(line: &[u8]) -> Option<(Self, usize)> {
+    pub(super) fn at_line_start(line: &[u8]) -> Option<(Self, u8)> {
         let (word, rest) = line.split_first_chunk()?;
         let found = Spelling::find(words::lower(words::up_to(Word::from_le_bytes(*word), b':')))?;
-        let length = found.text.len();
-        (length < WORD_BYTES || found.is_tail_of(rest)).then_some((found.name, length))
+        (usize::from(found.length) < WORD_BYTES || found.is_tail_of(rest)).then_some((found.name, found.length))
     }
 
     /// Position in a table of [`HeaderName::COUNT`] entries.
@@ -183,16 +188,17 @@ impl fmt::Display for HeaderName {
     }
 }
 
-/// One way to write a name.
+/// One way to write a name: 32 bytes, so that its place is a shift.
 struct Spelling {
     key: Word,
-    text: &'static str,
+    length: u8,
     name: HeaderName,
 }
 
 impl Spelling {
     const fn new(text: &'static str, name: HeaderName) -> Self {
-        Self { key: key(text.as_bytes()), text, name }
+        assert!(text.len() <= u8::MAX as usize);
+        Self { key: key(text.as_bytes()), length: text.len() as u8, name }
     }
 
     /// The spelling of a key; what a word cannot hold of it is for the caller to compare.
@@ -202,9 +208,9 @@ impl Spelling {
         SPELLINGS.get(usize::from(*at)).filter(|found| found.key == key)
     }
 
-    /// What a word cannot hold.
-    fn tail(&self) -> &[u8] {
-        self.text.as_bytes().get(WORD_BYTES..).unwrap_or_default()
+    /// What a word cannot hold; only long forms have it.
+    fn tail(&self) -> &'static [u8] {
+        self.name.as_str().as_bytes().get(WORD_BYTES..).unwrap_or_default()
     }
 
     /// Whether `rest` begins with what a word cannot hold, and a colon.
@@ -262,11 +268,12 @@ mod tests {
 
     #[test]
     fn every_spelling_is_found_in_any_case() {
-        for Spelling { text, name, .. } in SPELLINGS {
+        for (text, name) in TEXTS {
             for text in [(*text).to_owned(), text.to_ascii_uppercase(), text.to_ascii_lowercase()] {
                 assert_eq!(HeaderName::parse(&text), *name);
                 let line = format!("{text}: and enough behind it");
-                assert_eq!(HeaderName::at_line_start(line.as_bytes()), Some((*name, text.len())));
+                let length = u8::try_from(text.len()).unwrap();
+                assert_eq!(HeaderName::at_line_start(line.as_bytes()), Some((*name, length)));
             }
         }
     }

@@ -34,25 +34,28 @@ pub(super) struct Scan {
 }
 
 /// Scans at most [`MESSAGE_BYTES_MAX`] bytes, which the caller has checked, and appends the header lines to `table`.
-#[inline(always)]
+#[inline(never)]
 pub(super) fn scan(bytes: &[u8], table: &mut Table) -> Scan {
     let skipped = leading_line_ends(bytes);
     let mut scan = Scan { start_line: skipped..skipped, body_start: bytes.len(), fault: None };
-    let Some((end, mut start)) = scan.line(bytes, skipped) else {
+    let mut rest = bytes.get(skipped..).unwrap_or_default();
+    let Some((length, next)) = scan.line(rest) else {
         scan.note(Fault::Unfinished);
         return scan;
     };
-    scan.start_line = skipped..end;
-    while let Some((end, next)) = scan.line(bytes, start) {
-        match bytes.get(start) {
-            _ if start == end => {
-                scan.body_start = next;
+    scan.start_line = skipped..skipped + length;
+    rest = next;
+    while let Some((length, next)) = scan.line(rest) {
+        let start = bytes.len() - rest.len();
+        match rest.first() {
+            _ if length == 0 => {
+                scan.body_start = bytes.len() - next.len();
                 return scan;
             }
-            Some(b' ' | b'\t') => scan.fold(bytes, start, end, table),
-            _ => scan.header_line(bytes, start, end, table),
+            Some(b' ' | b'\t') => scan.fold(rest, length, start, table),
+            _ => scan.header_line(rest, length, start, table),
         }
-        start = next;
+        rest = next;
     }
     scan.note(Fault::Unfinished);
     scan
@@ -65,9 +68,9 @@ pub(super) fn leading_line_ends(bytes: &[u8]) -> usize {
 
 /// `start..end` without SP and HT at both ends. CR or LF stands at `end`, so that the first loop ends there.
 #[inline(always)]
-fn trimmed(bytes: &[u8], mut start: usize, mut end: usize) -> Range<usize> {
+fn trimmed(line: &[u8], mut start: usize, mut end: usize) -> Range<usize> {
     // One look for most bytes: they are above SP.
-    let is_blank = |at: usize| bytes.get(at).is_some_and(|&byte| byte <= b' ' && (byte == b' ' || byte == b'\t'));
+    let is_blank = |at: usize| line.get(at).is_some_and(|&byte| byte <= b' ' && (byte == b' ' || byte == b'\t'));
     while is_blank(start) {
         start += 1;
     }
@@ -82,51 +85,51 @@ impl Scan {
         self.fault.get_or_insert(fault);
     }
 
-    /// Where the line that begins at `start` ends, and where the next one begins. `None` if it does not end.
+    /// Length of the first line, and what is behind its end. `None` if it does not end.
     #[inline(always)]
-    fn line(&mut self, bytes: &[u8], start: usize) -> Option<(usize, usize)> {
-        let end = start + find_control(bytes.get(start..)?)?;
-        match bytes.get(end..) {
-            Some([b'\r', b'\n', ..]) => Some((end, end + 2)),
-            _ => self.odd_line(bytes, start, end),
+    fn line<'b>(&mut self, rest: &'b [u8]) -> Option<(usize, &'b [u8])> {
+        let length = find_control(rest)?;
+        match rest.split_at_checked(length) {
+            Some((_, [b'\r', b'\n', next @ ..])) => Some((length, next)),
+            _ => self.odd_line(rest, length),
         }
     }
 
     /// The same for a line that ends otherwise, or holds a control character at `at`.
     #[cold]
-    fn odd_line(&mut self, bytes: &[u8], start: usize, mut at: usize) -> Option<(usize, usize)> {
+    fn odd_line<'b>(&mut self, rest: &'b [u8], mut at: usize) -> Option<(usize, &'b [u8])> {
         loop {
-            match bytes.get(at..)? {
-                [b'\r', b'\n', ..] => return Some((at, at + 2)),
-                [b'\n', ..] => return Some((at, at + 1)),
+            match rest.get(at..)? {
+                [b'\r', b'\n', next @ ..] | [b'\n', next @ ..] => return Some((at, next)),
                 [] => return None,
                 // A NUL may stand in a quoted string behind a backslash (`quoted-pair` of RFC 3261 §25.1, RFC 4475 §3.1.1.2).
-                [0, ..] if at > start && bytes.get(at - 1) == Some(&b'\\') => {}
+                [0, ..] if at > 0 && rest.get(at - 1) == Some(&b'\\') => {}
                 [b'\r' | 0, ..] => self.note(Fault::HeaderLine),
                 // A tab, or a control character that some text holds.
                 _ => {}
             }
             at += 1;
-            at += find_control(bytes.get(at..)?)?;
+            at += find_control(rest.get(at..)?)?;
         }
     }
 
-    /// Takes in a header line.
+    /// Takes in a header line of `length` bytes that stands first in `rest`, at `start` of the message.
     #[inline(always)]
-    fn header_line(&mut self, bytes: &[u8], start: usize, end: usize, table: &mut Table) {
-        let known = HeaderName::at_line_start(bytes.get(start..).unwrap_or_default());
-        let Some((name, length, value)) =
-            known.map(|(name, length)| (name, length, start + length + 1)).or_else(|| odd_name(bytes, start, end))
-        else {
-            return self.note(Fault::HeaderLine);
+    fn header_line(&mut self, rest: &[u8], length: usize, start: usize, table: &mut Table) {
+        let (name, name_length, value) = match HeaderName::at_line_start(rest) {
+            Some((name, length)) => (name, length, usize::from(length) + 1),
+            None => match rest.get(..length).and_then(odd_name) {
+                Some(found) => found,
+                None => return self.note(Fault::HeaderLine),
+            },
         };
-        let value = trimmed(bytes, value, end);
+        let value = trimmed(rest, value, length);
         let pushed = table.push(Line {
             name,
-            name_length: length as u8,
+            name_length,
             name_start: start as u16,
-            value_start: value.start as u16,
-            value_end: value.end as u16,
+            value_start: (start + value.start) as u16,
+            value_end: (start + value.end) as u16,
         });
         if !pushed {
             self.note(Fault::TooManyHeaders);
@@ -135,24 +138,23 @@ impl Scan {
 
     /// Makes the value before reach to the end of this line.
     #[cold]
-    fn fold(&mut self, bytes: &[u8], start: usize, end: usize, table: &mut Table) {
+    fn fold(&mut self, rest: &[u8], length: usize, start: usize, table: &mut Table) {
         let Some(header) = table.last_mut() else { return self.note(Fault::HeaderLine) };
-        let text = trimmed(bytes, start, end);
+        let text = trimmed(rest, 0, length);
         if text.is_empty() {
             return;
         }
         if header.value_start == header.value_end {
-            header.value_start = text.start as u16;
+            header.value_start = (start + text.start) as u16;
         }
-        header.value_end = text.end as u16;
+        header.value_end = (start + text.end) as u16;
     }
 }
 
 /// Meaning and length of a name that we do not know, or that is written with white space before its colon; and what is
 /// behind the colon. `None` if the line has no name.
 #[inline(never)]
-fn odd_name(bytes: &[u8], start: usize, end: usize) -> Option<(HeaderName, usize, usize)> {
-    let line = bytes.get(start..end)?;
+fn odd_name(line: &[u8]) -> Option<(HeaderName, u8, usize)> {
     let colon = find(line, b':')?;
     let mut name = line.get(..colon)?;
     // White space is allowed before the colon (RFC 3261 §25.1, `HCOLON`).
@@ -161,5 +163,6 @@ fn odd_name(bytes: &[u8], start: usize, end: usize) -> Option<(HeaderName, usize
     }
     let meaning = HeaderName::parse_bytes(name);
     let is_name = meaning != HeaderName::Other || (!name.is_empty() && name.iter().all(|&byte| Class::TOKEN.holds(byte)));
-    (is_name && name.len() <= usize::from(u8::MAX)).then_some((meaning, name.len(), start + colon + 1))
+    let length = u8::try_from(name.len()).ok().filter(|_| is_name)?;
+    Some((meaning, length, colon + 1))
 }

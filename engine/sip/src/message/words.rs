@@ -36,19 +36,20 @@ pub(super) fn find_either(bytes: &[u8], this: u8, that: u8) -> Option<usize> {
 /// Position of the first control character (below SP).
 #[inline(always)]
 pub(super) fn find_control(bytes: &[u8]) -> Option<usize> {
-    let (words, tail) = bytes.as_chunks::<WORD_BYTES>();
-    for (at, word) in words.iter().enumerate() {
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk::<WORD_BYTES>() {
         let word = Word::from_le_bytes(*word);
         let (low, high) = (word as u64, (word >> 64) as u64);
         // Two subtractions for sixteen bytes; what they find above 0x80 too, the exact mask then leaves out.
         if (low.wrapping_sub(SPACES as u64) | high.wrapping_sub(SPACES as u64)) & HIGHS as u64 != 0 {
             let hits = word.wrapping_sub(SPACES) & !word & HIGHS;
             if hits != 0 {
-                return Some(at * WORD_BYTES + hits.trailing_zeros() as usize / 8);
+                return Some(bytes.len() - rest.len() + hits.trailing_zeros() as usize / 8);
             }
         }
+        rest = after;
     }
-    tail.iter().position(|&byte| byte < SPACE).map(|at| words.len() * WORD_BYTES + at)
+    rest.iter().position(|&byte| byte < SPACE).map(|at| bytes.len() - rest.len() + at)
 }
 
 /// 0x80 in the first byte that is the needle; perhaps in others behind it.
@@ -61,9 +62,16 @@ const fn equal(word: Word, needle: u8) -> Word {
 
 /// The bytes up to and with the first `needle`, zeros behind it; all of them if there is none.
 #[inline(always)]
-pub(super) const fn up_to(word: Word, needle: u8) -> Word {
-    let hits = equal(word, needle);
-    word & (hits ^ hits.wrapping_sub(1))
+pub(super) fn up_to(word: Word, needle: u8) -> Word {
+    // Most names end within eight bytes, and half a word is half the work.
+    let low = u64::from_le(word as u64);
+    match equal(Word::from(low), needle) as u64 {
+        0 => {
+            let hits = equal(word, needle);
+            word & (hits ^ hits.wrapping_sub(1))
+        }
+        hits => Word::from(low & (hits ^ hits.wrapping_sub(1))),
+    }
 }
 
 /// Letters in lower case. Of other bytes only those from 0x40 on change, and none of them becomes a letter of ASCII.
