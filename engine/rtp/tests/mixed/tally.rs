@@ -39,6 +39,12 @@ impl Tally {
         self.own.push(level);
     }
 
+    /// Memory of what was kept here, which is the test's own.
+    pub fn bytes(&self) -> i64 {
+        let heard: usize = self.heard.values().map(|heard| heard.capacity() * size_of::<(f64, f64)>()).sum();
+        (heard + self.own.capacity() * size_of::<f64>()) as i64
+    }
+
     /// What must hold.
     pub fn judge(&self) {
         for (&(way, grade), heard) in &self.heard {
