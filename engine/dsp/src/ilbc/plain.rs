@@ -17,7 +17,7 @@ macro_rules! level {
             pub(in crate::ilbc) fn excite(decoder: &mut Decoder, octets: &[u8], lane: usize, voices: &mut Voices) {
                 decoder.excite($token, octets, lane, voices);
             }
-            pub(in crate::ilbc) fn speak(voices: &mut Voices, mode: Mode, live: usize, samples: &mut [i16]) {
+            pub(in crate::ilbc) fn speak(voices: &mut Voices, mode: Mode, live: u16, samples: &mut [i16]) {
                 voices.speak($token, mode, live, samples);
             }
         }

@@ -24,7 +24,7 @@ macro_rules! shells {
                 decoder.excite(unsafe { $token::new() }, octets, lane, voices);
             }
             #[target_feature(enable = $features)]
-            pub(in crate::ilbc) fn speak(voices: &mut Voices, mode: Mode, live: usize, samples: &mut [i16]) {
+            pub(in crate::ilbc) fn speak(voices: &mut Voices, mode: Mode, live: u16, samples: &mut [i16]) {
                 // SAFETY: as above.
                 voices.speak(unsafe { $token::new() }, mode, live, samples);
             }

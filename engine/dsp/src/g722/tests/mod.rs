@@ -13,7 +13,14 @@ const MODES: [(Mode, &str, &str); 3] =
     [(Mode::Kbit64, "dec64", "outsp1"), (Mode::Kbit56, "dec56", "outsp2"), (Mode::Kbit48, "dec48", "outsp3")];
 
 fn levels() -> impl Iterator<Item = (&'static str, G722)> {
-    Level::available().map(|level| (level.name(), G722::new(level)))
+    let levels = Level::available().map(|level| (level.name(), G722::new(level)));
+    #[cfg(target_arch = "x86_64")]
+    let levels = {
+        use plain::arrays;
+        let arrays = G722 { encode: arrays::encode, decode: arrays::decode, insert: arrays::insert, extract: arrays::extract };
+        levels.chain(crate::testing::wants("arrays").then_some(("arrays", arrays)))
+    };
+    levels
 }
 
 /// Encodes one stream in frames of `frame` octets.

@@ -42,7 +42,7 @@ fn encode_one(ilbc: &Ilbc, encoder: &mut Encoder, pcm: &[i16]) -> Vec<u8> {
 fn every_fill_of_a_lot_gives_every_channel_its_own() {
     let mut random = Random(91);
     for (name, ilbc) in levels() {
-        let channels: Vec<_> = (0..2 * LOT + 1).map(|n| Channel::new(&ilbc, Mode::Ms20, 30 + 11 * n, 3, &mut random)).collect();
+        let channels: Vec<_> = (0..2 * LANES + 1).map(|n| Channel::new(&ilbc, Mode::Ms20, 30 + 11 * n, 3, &mut random)).collect();
         for fill in 0..=channels.len() {
             let mut batch = Batch::new(64, 64 * 38);
             let mut decoders = vec![Decoder::new(Mode::Ms20); fill];
@@ -99,6 +99,56 @@ fn channels_that_come_go_and_move_at_random_sound_as_if_they_were_alone() {
                 *at += 1;
             }
         }
+    }
+}
+
+#[test]
+fn members_of_a_group_join_tick_move_and_leave_without_touching_each_other() {
+    let mut random = Random(95);
+    let mode = Mode::Ms20;
+    for (name, ilbc) in levels() {
+        let channels: Vec<_> = (0..LANES).map(|n| Channel::new(&ilbc, mode, 20 + 13 * n, 8, &mut random)).collect();
+        let (mut decoders, mut encoders) = (Group::<Decoder>::new(mode), Group::<Encoder>::new(mode));
+        assert_eq!(decoders.join(&Decoder::new(Mode::Ms30)), None);
+        // Lanes by channel, and what each has had so far.
+        let mut lanes: Vec<_> = (0..LANES).map(|n| (decoders.join(&Decoder::new(mode)), encoders.join(&Encoder::new(mode)), n)).collect();
+        assert_eq!((decoders.join(&Decoder::new(mode)), decoders.joined()), (None, u16::MAX));
+        let mut at = [0; LANES];
+        let mut alone = [Encoder::new(mode); LANES];
+        for _ in 0..10 {
+            let out = random.next() as usize % LANES;
+            let (decoder, encoder) = (decoders.leave(lanes[out].0.unwrap()).unwrap(), encoders.leave(lanes[out].1.unwrap()).unwrap());
+            let other = random.next() as usize % LANES;
+            if other != out {
+                let moved = (decoders.leave(lanes[other].0.unwrap()).unwrap(), encoders.leave(lanes[other].1.unwrap()).unwrap());
+                (lanes[other].0, lanes[other].1) = (decoders.join(&moved.0), encoders.join(&moved.1));
+            }
+            let ticking = random.next() as u16;
+            let (mut frames, mut pcm): ([&[u8]; LANES], [&[i16]; LANES]) = ([&[]; LANES], [&[]; LANES]);
+            let ticks = |lane: Option<usize>, n: usize| lane.filter(|lane| n != out && ticking >> lane & 1 != 0 && at[n] < 8);
+            let mut live = 0;
+            for (lane, _, n) in &lanes {
+                if let Some(lane) = ticks(*lane, *n) {
+                    (frames[lane], pcm[lane]) = (&channels[*n].frames[at[*n]], &channels[*n].samples[at[*n]]);
+                    live |= 1 << lane;
+                }
+            }
+            let (mut samples, mut octets) = (vec![77; LANES * mode.samples()], vec![77; LANES * mode.octets()]);
+            ilbc.decode_group(&mut decoders, live, &frames, &mut samples);
+            ilbc.encode_group(&mut encoders, live, &pcm, &mut octets);
+            for (lane, (samples, octets)) in samples.chunks(mode.samples()).zip(octets.chunks(mode.octets())).enumerate() {
+                match lanes.iter().find(|(of, _, n)| *of == Some(lane) && *n != out).filter(|_| live >> lane & 1 != 0) {
+                    Some((.., n)) => {
+                        assert_eq!(samples, channels[*n].samples[at[*n]], "{name}");
+                        assert_eq!(octets, encode_one(&ilbc, &mut alone[*n], &channels[*n].samples[at[*n]]), "{name}");
+                        at[*n] += 1;
+                    }
+                    None => assert!(samples.iter().all(|x| *x == 77) && octets.iter().all(|x| *x == 77), "{name}: lane {lane} was silent"),
+                }
+            }
+            (lanes[out].0, lanes[out].1) = (decoders.join(&decoder), encoders.join(&encoder));
+        }
+        assert!(at.iter().all(|at| *at > 0), "{name}: {at:?}");
     }
 }
 
