@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use engine::shard::allowed_cpus;
 use perf::phone::{Account, Phone, Talk};
-use perf::process::http_get;
+use perf::process::{free_port_range, http_get};
 use perf::rtp_peer::Codec;
 use serde_json::Value;
 use support::{PATIENCE, Ports, Switch, program, start_sip};
@@ -32,7 +32,9 @@ fn cores() -> String {
 /// A switch with two shards, and registered phones 1000, 1001 and so on.
 fn switch() -> (Switch, Vec<Phone>) {
     let users: Vec<String> = (0..PHONES).map(|n| format!("{}:secret{n}", 1000 + n)).collect();
-    let switch = Switch::start(&Ports::free(), &["--cores", &cores(), "--domain", DOMAIN, "--users", &users.join(",")]);
+    // Ports rest for two seconds after a call; two rounds of calls do not wait for that.
+    let ports = Ports { rtp: free_port_range(4 * PHONES as u16 + 4).unwrap(), ..Ports::free() };
+    let switch = Switch::start(&ports, &["--cores", &cores(), "--domain", DOMAIN, "--users", &users.join(",")]);
     let last = format!("/dir/{DOMAIN}/{}", 1000 + PHONES - 1);
     let end = Instant::now() + PATIENCE;
     while !http_get(switch.sip_http, &last).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {

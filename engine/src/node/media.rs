@@ -50,7 +50,8 @@ impl MediaPlan {
     pub fn start(self, plan: &ShardPlan) -> Result<MediaShard<Media>, NodeError> {
         let Self { config, number, shards, start, server, commands } = self;
         let all = pairs(&config.ports);
-        let ports = PortPool::new(config.ports, number, shards, PORT_REST);
+        let [a, b, c, d, e, f, g, h, ..] = super::seed()?;
+        let ports = PortPool::new(config.ports, number, shards, PORT_REST).starting_at(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
         let share = u32::try_from(ports.pairs()).unwrap_or(u32::MAX);
         // Its share of what the process may; the last one is not short of the rest.
         let transcodes_max = config.transcodes_max.map(|max| max.div_ceil(shards.max(1) as u64));

@@ -46,6 +46,15 @@ impl PortPool {
         Self { pairs: free.len(), free, hold }
     }
 
+    /// The same with another pair first: a random `start` keeps what still arrives for the program that had the ports before
+    /// away from the first channels.
+    #[must_use]
+    pub fn starting_at(mut self, start: u64) -> Self {
+        let pairs = self.free.len();
+        self.free.rotate_left((start % pairs.max(1) as u64) as usize);
+        self
+    }
+
     /// How many pairs there are, used or free.
     pub fn pairs(&self) -> usize {
         self.pairs
@@ -113,6 +122,15 @@ mod tests {
         let mut ports: Vec<_> = (0..3).flat_map(|index| all(&mut PortPool::new(10_000..=10_019, index, 3, HOLD), now)).collect();
         ports.sort_unstable();
         assert_eq!(ports, (10_000..10_020).step_by(2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn any_pair_can_be_the_first_and_none_is_missed() {
+        let now = Instant::now();
+        for (start, ports) in [(0, [10_000, 10_002, 10_004]), (u64::MAX, [10_000, 10_002, 10_004]), (5, [10_004, 10_000, 10_002])] {
+            assert_eq!(all(&mut PortPool::new(10_000..=10_005, 0, 1, HOLD).starting_at(start), now), ports, "{start}");
+        }
+        assert_eq!(PortPool::new(10_000..=10_000, 0, 1, HOLD).starting_at(7).take(now), Err(PortError::AllUsed { pairs: 0 }));
     }
 
     #[test]

@@ -264,30 +264,34 @@ fn read_token(path: &str) -> Result<Token, String> {
     Token::parse(&text).map_err(|error| error.to_string())
 }
 
+/// Every value between commas, once: a list is a set, however often one of it is given.
+fn list<T: PartialEq>(text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let mut all = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        let value = read(part)?;
+        if !all.contains(&value) {
+            all.push(value);
+        }
+    }
+    Ok(all)
+}
+
 fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
-    text.split(',').map(|part| part.trim().trim_matches(['[', ']']).parse().map_err(|_| format!("{part} is no IP address"))).collect()
+    list(text, |part| part.trim_matches(['[', ']']).parse().map_err(|_| format!("{part} is no IP address")))
 }
 
 /// At most 32 listeners, each of them UDP and TCP: 64 sockets, and an index of two digits in the endpoint's lists.
 const LISTENERS_MAX: usize = 32;
 
 fn ports(text: &str) -> Result<Vec<u16>, String> {
-    let mut ports: Vec<u16> = Vec::new();
-    for part in text.split(',').map(str::trim) {
-        let port = part.parse().map_err(|_| format!("{part} is no port"))?;
-        if !ports.contains(&port) {
-            ports.push(port);
-        }
-    }
-    Ok(ports)
+    list(text, |part| part.parse().map_err(|_| format!("{part} is no port")))
 }
 
 fn servers(text: &str) -> Result<Vec<SocketAddr>, String> {
-    let server = |part: &str| {
+    list(text, |part| {
         let ip = || part.trim_matches(['[', ']']).parse().map(|ip: IpAddr| SocketAddr::new(ip, 53));
         part.parse().or_else(|_| ip()).map_err(|_| format!("{part} is no address of a name server, such as 192.0.2.1 or 127.0.0.1:5353"))
-    };
-    text.split(',').map(str::trim).map(server).collect()
+    })
 }
 
 fn range<T: FromStr + PartialOrd + Display>(text: &str, least: &T, example: &str) -> Result<RangeInclusive<T>, String> {
@@ -306,7 +310,7 @@ fn host_port(text: &str) -> Result<(String, u16), String> {
 }
 
 fn host_ports(text: &str) -> Result<Vec<(String, u16)>, String> {
-    text.split(',').map(host_port).collect()
+    list(text, host_port)
 }
 
 fn users(text: &str) -> Result<Vec<(String, String)>, String> {
@@ -328,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_given_listener_advertises_itself() {
-        let config = SipConfig::read(&settings(Program::Sip, &["--sip-address", "127.0.0.2,[::1]", "--sp", "5080"])).unwrap();
+        let config = SipConfig::read(&settings(Program::Sip, &["--sip-address", "127.0.0.2,[::1],127.0.0.2", "--sp", "5080"])).unwrap();
         let pair = |ip: &str| (SocketAddr::new(ip.parse().unwrap(), 5080), ip.parse::<IpAddr>().unwrap());
         assert_eq!(config.listeners, [pair("127.0.0.2"), pair("::1")]);
     }
