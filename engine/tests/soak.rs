@@ -1,0 +1,177 @@
+//! Calls without end over real UDP: SIPp on both sides, project-sip between them, a control server of a few lines.
+//!
+//! ```text
+//!   SIPp caller ── INVITE … BYE ──▶ project-sip ── INVITE … BYE ──▶ SIPp callee        control here: new ─▶ originate, answered ─▶ answer
+//! ```
+//! The long one: `cargo test --release -p engine --test soak -- --ignored --nocapture`, 100 000 calls, or `SOAK_CALLS=10000` of
+//! them at `SOAK_RATE=100` a second; it prints the memory of project-sip as it goes.
+//! Where SIPp is not installed the tests say so and prove nothing; `./check` installs it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test says what is wrong by ending")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use perf::process::{Process, free_port, http, http_get};
+use serde_json::{Value, json};
+use support::{PATIENCE, Ports, start_sip, testfile};
+
+/// Each leg's other one.
+type Pairs = Arc<Mutex<HashMap<String, String>>>;
+
+/// A control server that connects every call to `callee`.
+fn control(sip_http: u16, callee: u16) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let pairs = Pairs::default();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let pairs = Arc::clone(&pairs);
+            std::thread::spawn(move || serve(&stream, sip_http, callee, &pairs));
+        }
+    });
+    url
+}
+
+/// The events of one connection, each answered before it is acted on.
+fn serve(stream: &TcpStream, sip_http: u16, callee: u16, pairs: &Pairs) {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            match line.trim().split_once(':') {
+                None if line.trim().is_empty() => break,
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.trim().parse().unwrap(),
+                None | Some(_) => {}
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        let mut writer = stream;
+        writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        connect(&serde_json::from_slice(&body).unwrap_or_default(), sip_http, callee, pairs);
+    }
+}
+
+fn connect(shot: &Value, sip_http: u16, callee: u16, pairs: &Pairs) {
+    let callid = shot["callid"].as_str().unwrap_or_default();
+    let act = |action: &str, body: &Value| http(sip_http, "PUT", &format!("/dialog/{action}"), &body.to_string()).unwrap();
+    match (shot["event"].as_str().unwrap_or_default(), shot["originator"] == true) {
+        ("new", false) => {
+            let body =
+                json!({"from": "1000", "to": format!("callee@127.0.0.1:{callee}"), "domain": "flows.test", "sdp": shot["sdp"]["them"]});
+            // The pair is known before the answer of the other leg can be told.
+            let mut pairs = pairs.lock().unwrap();
+            let answer = http(sip_http, "POST", "/dialog/invite", &body.to_string()).unwrap();
+            let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+            let other = body["callid"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+            pairs.insert(callid.to_owned(), other.clone());
+            pairs.insert(other, callid.to_owned());
+        }
+        ("answered", true) => {
+            let other = pairs.lock().unwrap().get(callid).cloned();
+            if let Some(other) = other {
+                act("answer", &json!({"callid": other, "sdp": shot["sdp"]["them"]}));
+            }
+        }
+        ("hangup", _) => {
+            let other = pairs.lock().unwrap().remove(callid);
+            if let Some(other) = other {
+                pairs.lock().unwrap().remove(&other);
+                act("hangup", &json!({"callid": other}));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn load(scenario: &str, calls: u32, more: &[&str]) -> Option<Process> {
+    let mut command = Command::new("sipp");
+    command.arg("-sf").arg(testfile(scenario)).args(["-i", "127.0.0.1", "-nostdin", "-m", &calls.to_string()]).args(more);
+    match Process::start(command) {
+        Ok(process) => Some(process),
+        Err(error) => {
+            println!("skipped: sipp cannot be started ({error}); `./check tools` installs it");
+            None
+        }
+    }
+}
+
+/// Resident memory of a process, KiB.
+fn memory_kib(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// So many calls at this rate, each of half a second; none may fail, and nothing may be left.
+fn calls(count: u32, per_second: u32) {
+    let ports = Ports::free();
+    let server = start_sip(&ports, &["--pa", "127.0.0.1"]);
+    let callee = free_port().unwrap();
+    let body =
+        json!({"control": control(ports.sip_http, callee), "authentication": "none", "users": [{"username": "1000", "secret": "1"}]});
+    assert!(http(ports.sip_http, "PUT", "/dir/flows.test", &body.to_string()).unwrap().starts_with("HTTP/1.1 201"));
+    let Some(mut called) = load("uas-plain.xml", count, &["-p", &callee.to_string()]) else { return };
+    let (port, rate) = (free_port().unwrap().to_string(), per_second.to_string());
+    let to = format!("127.0.0.1:{}", ports.sip);
+    let mut calling = load("uac-plain.xml", count, &["-p", &port, "-s", "any", "-d", "500", "-r", &rate, "-l", "2000", &to]).unwrap();
+
+    let made = || {
+        let answer = http_get(ports.sip_http, "/dialog").unwrap();
+        let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        (body["count"].as_u64().unwrap(), body["counter"].as_u64().unwrap())
+    };
+    // Ten times as long as it should take: a busy machine is slow, not wrong.
+    let end = Instant::now() + PATIENCE + Duration::from_secs(u64::from(count / per_second) * 10);
+    let (mut step, mut first) = (1, None);
+    let status = loop {
+        if let Ok(status) = calling.wait(Duration::from_millis(100)) {
+            break status;
+        }
+        assert!(Instant::now() < end, "the calls do not end\n{}", calling.output());
+        let legs = made().1;
+        if legs * 10 >= u64::from(count) * 2 * step {
+            let memory = memory_kib(server.id());
+            println!("{legs:>8} legs: {memory} KiB");
+            // Tables have grown to their size by then.
+            first = first.or(Some(memory).filter(|_| step >= 2));
+            step = legs * 10 / (u64::from(count) * 2) + 1;
+        }
+    };
+    assert!(status.success(), "{status}\n{}", calling.output());
+    let status = called.wait(PATIENCE).unwrap();
+    assert!(status.success(), "{status}\n{}", called.output());
+    while made().0 > 0 {
+        assert!(Instant::now() < end, "calls are left");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(made().1, u64::from(count) * 2);
+    let last = memory_kib(server.id());
+    println!("in the end {last} KiB");
+    // The allocator keeps what it had at the peak; what is lost with each call would show.
+    let first = first.unwrap_or(last);
+    assert!(last < first + first / 4 + 4096, "memory grew from {first} to {last} KiB");
+}
+
+#[test]
+fn calls_by_the_hundred_over_udp_leave_nothing_behind() {
+    calls(200, 50);
+}
+
+#[test]
+#[ignore = "ten minutes; see the head of the file"]
+fn calls_by_the_hundred_thousand_over_udp_leave_nothing_behind() {
+    let number = |name: &str, default: u32| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    calls(number("SOAK_CALLS", 100_000), number("SOAK_RATE", 200));
+}
