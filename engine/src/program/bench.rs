@@ -17,7 +17,14 @@ use super::{Failure, say};
 /// Wrong options, or nothing to measure.
 pub fn run(words: &[OsString]) -> Result<ExitCode, Failure> {
     match perf::bench::run(words) {
-        Ok(text) => say(&text),
+        Ok(said) => {
+            let code = say(&said.text)?;
+            if said.missing.is_empty() {
+                Ok(code)
+            } else {
+                Err(Failure { code: 1, message: format!("not measured: {}", said.missing.join("; ")) })
+            }
+        }
         Err(BenchError::Usage(message)) => Err(Failure::usage(message)),
         Err(BenchError::Failed(message)) => Err(Failure { code: 1, message }),
     }

@@ -17,11 +17,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::media::round;
+use super::media::{attempts, round, unmeasured_json};
+use super::noise::Stolen;
 use super::options::Options;
-use super::search::{self, End, Found, Range, Verdict};
+use super::search::{self, Found, Range};
 use super::server::{Switch, channels_max, own_loopback};
 use super::usage::{self, Usage, resident};
+use super::verdict::{Signs, Verdict};
 use super::{pinned, progress};
 use crate::api::Api;
 use crate::load::calls::answerer::Answerer;
@@ -54,6 +56,7 @@ struct Level {
     usage: Usage,
     threads: BTreeMap<String, Usage>,
     resident: u64,
+    stolen: Stolen,
     verdict: Verdict,
 }
 
@@ -64,16 +67,11 @@ impl Level {
 
     fn json(&self) -> Value {
         let Self { outcome, .. } = self;
-        let (verdict, why) = match &self.verdict {
-            Verdict::Held => ("held", None),
-            Verdict::Failed(why) => ("failed", Some(why)),
-            Verdict::Limited(why) => ("generator", Some(why)),
-        };
         let seconds = outcome.seconds.max(1e-9);
         json!({
             "per_second": self.rate,
-            "verdict": verdict,
-            "why": why,
+            "verdict": self.verdict.word(),
+            "why": self.verdict.why(),
             "seconds": round(outcome.seconds, 3),
             "calls": { "asked": outcome.asked, "answered": outcome.answered, "completed": outcome.completed, "repeats": outcome.repeats },
             "failures": outcome.failures,
@@ -92,6 +90,7 @@ impl Level {
                 "heard_hz": audio.heard.map(|heard| round(heard.tone_hz, 1)), "level_dbov": audio.heard.map(|heard| round(heard.level_dbov, 2)),
                 "snr_db": audio.heard.map(|heard| round(heard.snr_db, 1)) })).collect::<Vec<_>>(),
             "resident_bytes": self.resident,
+            "stolen": self.stolen.json(),
             "generator": { "core": round(outcome.core(), 3), "lag_p99_us": outcome.lag.quantile(0.99), "lag_max_us": outcome.lag.max() },
         })
     }
@@ -124,33 +123,36 @@ pub fn times(histogram: &Histogram) -> Value {
 /// # Errors
 /// The switch does not start, or refuses the users.
 pub fn measure(kind: Kind, options: &Options) -> Result<Value, String> {
-    let mut levels = Vec::new();
+    let (mut levels, mut verdicts, mut unmeasured) = (Vec::new(), Vec::new(), Vec::new());
     let what = match kind {
         Kind::Whole if options.rtp => "calls with media",
         Kind::Whole => "calls",
         Kind::SipAlone => "calls, SIP alone",
     };
     let mut play = |rate: usize| {
-        let level = level(kind, rate, options)?;
+        let level = level(kind, rate, options).inspect_err(|why| {
+            progress(&format!("{what}: {rate} a second could not be measured: {why}"));
+            unmeasured.push((rate, why.clone()));
+        })?;
         progress(&format!(
-            "{what}: {rate} a second, {:.0} us of CPU each, reached in {:.1} ms (p99), load {:.1} %: {:?}",
+            "{what}: {rate} a second, {:.0} us of CPU each, reached in {:.1} ms (p99), load {:.1} %: {}",
             level.each(level.usage),
             level.outcome.times.reached.quantile(0.99) as f64 / 1e3,
             level.outcome.core() * 100.0,
             level.verdict
         ));
         levels.push(level.json());
-        Ok::<_, String>(level.verdict)
+        verdicts.push(level.verdict.clone());
+        Ok(level.verdict)
     };
     let fixed = options.rate.or(options.quick.then_some(QUICK_RATE));
     let found = match fixed {
-        Some(rate) => {
-            let verdict = play(rate)?;
-            let held = if verdict == Verdict::Held { rate } else { 0 };
-            Found { held, end: End::of(rate, verdict) }
-        }
-        None => search::highest(RATES, play)?,
+        Some(rate) => Found::of_given(std::iter::once((rate, play(rate)))),
+        None => search::highest(RATES, play),
     };
+    if let (true, Some((_, why))) = (levels.is_empty(), unmeasured.first()) {
+        return Err(why.clone());
+    }
     let capacity = if fixed.is_some() { None } else { found.capacity().filter(|held| *held > 0) };
     Ok(json!({
         "what": what,
@@ -161,6 +163,8 @@ pub fn measure(kind: Kind, options: &Options) -> Result<Value, String> {
         "calls_per_second": capacity,
         "held_per_second": found.held,
         "ended": found.end.text("a second", fixed.is_some()),
+        "attempts": attempts(verdicts.iter()),
+        "unmeasured": unmeasured_json(&unmeasured),
         "levels": levels,
     }))
 }
@@ -202,22 +206,28 @@ fn level(kind: Kind, rate: usize, options: &Options) -> Result<Level, String> {
         rtp: options.rtp && kind == Kind::Whole,
     };
     let pids = [switch.id()];
-    let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
+    let look = || (usage::by_thread(&pids), Stolen::now(options.front_cpu, options.front_load_cpu()));
+    let (mut before, mut after) = ((BTreeMap::new(), Stolen::default()), (BTreeMap::new(), Stolen::default()));
     let outcome = pinned(options.front_load_cpu(), || {
         let mut load = Load::bind(plan, answerer).map_err(|error| error.to_string())?;
         if kind == Kind::Whole {
             load.register()?;
         }
-        Ok::<_, String>(load.run(|| before = usage::by_thread(&pids), || after = usage::by_thread(&pids)))
+        Ok::<_, String>(load.run(|| before = look(), || after = look()))
     })?;
-    let threads = threads_since(after, &before);
+    let (threads, stolen) = (threads_since(after.0, &before.0), after.1.since(before.1));
     let usage = threads.values().fold(Usage::default(), |sum, usage| sum.and(*usage));
-    let verdict = match (outcome.generator_limit(), outcome.fault()) {
-        (Some(why), _) => Verdict::Limited(why),
-        (None, Some(why)) => Verdict::Failed(why),
-        (None, None) => Verdict::Held,
+    let signs = Signs {
+        busy: outcome.generator_busy(),
+        late: outcome.generator_late(),
+        load_core: outcome.core(),
+        load_stolen: stolen.load,
+        fault: outcome.fault(),
+        is_of_time: outcome.is_fault_of_time(),
+        switch_core: usage.run.as_secs_f64() / outcome.seconds.max(1e-9),
+        switch_stolen: stolen.switch,
     };
-    Ok(Level { rate, outcome, usage, threads, resident: resident(switch.id()).unwrap_or(0), verdict })
+    Ok(Level { rate, outcome, usage, threads, resident: resident(switch.id()).unwrap_or(0), stolen, verdict: signs.verdict() })
 }
 
 /// The script tells the switch of its users a moment after the switch serves.

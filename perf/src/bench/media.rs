@@ -8,22 +8,20 @@
 //! Units:  microseconds of CPU of the whole process, kernel included, per packet that came back.
 //! Errors: text; a server that refuses its set-up ends the measurement.
 //! Limits: see [`fault`].
-//! Not here: how a figure is shown (`report`).
+//! Not here: how a figure is shown (`report`), what is measured beside it (`beside`).
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::noise::Noise;
+use super::noise::{Noise, Stolen};
 use super::options::Options;
-use super::peers::rtpengine::RtpEngine;
-use super::peers::{Missing, Rounds, missing};
-use super::search::{self, End, Found, Verdict};
-use super::server::{Channel, Look, Switch, channels_max, own_loopback};
+use super::search::{self, Found};
+use super::server::{Channel, Look, Switch, channels_max, phones_loopback};
 use super::usage::Usage;
-use super::{codecs, pinned, progress};
-use crate::load::forwarder::{Forwarder, Spoil};
+use super::verdict::{Signs, Verdict};
+use super::{beside, pinned, progress};
 use crate::load::{Codec, Generator, Leg, Outcome, What};
 
 /// What the channels do.
@@ -44,7 +42,8 @@ impl Job {
         }
     }
 
-    fn codec(self, channel: usize) -> Codec {
+    /// What the phone of a channel speaks.
+    pub fn codec(self, channel: usize) -> Codec {
         match self {
             Self::Bridge(even, odd) => {
                 if channel.is_multiple_of(2) {
@@ -89,6 +88,8 @@ pub struct Level {
     pub bytes_per_channel: f64,
     /// Late slots that it may have on this host.
     pub late_allowed: u64,
+    /// What the hypervisor took meanwhile.
+    pub stolen: Stolen,
     /// How it went.
     pub verdict: Verdict,
 }
@@ -110,15 +111,10 @@ impl Level {
     fn json(&self) -> Value {
         let Self { outcome, look, .. } = self;
         let (counts, delay) = (outcome.counts, &outcome.delay_us);
-        let (held, why) = match &self.verdict {
-            Verdict::Held => ("held", None),
-            Verdict::Failed(why) => ("failed", Some(why)),
-            Verdict::Limited(why) => ("generator", Some(why)),
-        };
         json!({
             "channels": self.channels,
-            "verdict": held,
-            "why": why,
+            "verdict": self.verdict.word(),
+            "why": self.verdict.why(),
             "seconds": round(outcome.seconds, 3),
             "packets": { "told": counts.told, "due": counts.due, "heard": counts.heard, "lost": counts.lost, "duplicates": counts.duplicates,
                 "reordered": counts.reordered + counts.late, "changed": counts.corrupt, "foreign": counts.foreign, "mute_streams": counts.mute },
@@ -128,7 +124,8 @@ impl Level {
             "core": round(self.core(), 4),
             "waited_for_cpu": round(look.usage.wait.as_secs_f64() / outcome.seconds.max(1e-9), 5),
             "disturbed": self.disturbed(),
-            "slots": { "count": look.slots, "late": look.late, "late_allowed": self.late_allowed, "missed": look.missed, "work_p99_us": look.work_p99_us },
+            "stolen": self.stolen.json(),
+            "slots": { "count": look.slots, "late": look.late, "late_allowed": self.late_allowed, "late_p99_us": look.late_p99_us, "missed": look.missed, "work_p99_us": look.work_p99_us },
             "delay_us": (delay.count() > 0).then(|| json!({ "p50": delay.quantile(0.5), "p99": delay.quantile(0.99), "p999": delay.quantile(0.999), "max": delay.max() })),
             "delay_histogram": delay.places().collect::<Vec<_>>(),
             "jitter_us": { "mean": round(outcome.jitter_us.0, 0), "worst": round(outcome.jitter_us.1, 0) },
@@ -136,7 +133,8 @@ impl Level {
             "unsent_by_server": look.unsent,
             "resident_bytes": look.resident,
             "bytes_per_channel": round(self.bytes_per_channel, 0),
-            "generator": { "core": round(outcome.core(), 3), "lag_p99_us": outcome.lag_us.quantile(0.99), "lag_max_us": outcome.lag_us.max() },
+            "generator": { "core": round(outcome.core(), 3), "lag_p99_us": outcome.lag_us.quantile(0.99), "lag_max_us": outcome.lag_us.max(),
+                "lag_histogram": outcome.lag_us.places().collect::<Vec<_>>() },
             "audio": outcome.audio.iter().map(|audio| json!({ "stream": audio.stream, "told_hz": audio.told_hz,
                 "heard_hz": audio.heard.map(|heard| round(heard.tone_hz, 1)), "level_dbov": audio.heard.map(|heard| round(heard.level_dbov, 2)),
                 "snr_db": audio.heard.map(|heard| round(heard.snr_db, 1)) })).collect::<Vec<_>>(),
@@ -150,17 +148,18 @@ pub fn round(value: f64, places: i32) -> f64 {
     (value * scale).round() / scale
 }
 
-fn per_packet(usage: Usage, outcome: &Outcome) -> f64 {
+/// Microseconds of CPU per packet that came back.
+pub fn per_packet(usage: Usage, outcome: &Outcome) -> f64 {
     usage.run.as_secs_f64() * 1e6 / outcome.counts.heard.max(1) as f64
 }
 
 /// The first limit that did not hold.
 pub fn fault(outcome: &Outcome, look: &Look, noise: &Noise) -> Option<String> {
-    if look.missed > noise.missed_allowed(look.slots) {
-        return Some(format!("{} slots missed", look.missed));
-    }
     if let Some(fault) = outcome.fault() {
         return Some(if look.dropped > 0 { format!("{fault} ({} dropped at the server's sockets)", look.dropped) } else { fault });
+    }
+    if look.missed > noise.missed_allowed(look.slots) {
+        return Some(format!("{} slots missed", look.missed));
     }
     let allowed = noise.late_allowed(look.slots);
     if look.late > allowed {
@@ -177,23 +176,38 @@ pub fn fault(outcome: &Outcome, look: &Look, noise: &Noise) -> Option<String> {
 pub fn level(job: Job, channels: usize, options: &Options, noise: &mut Noise) -> Result<Level, String> {
     noise.again(options);
     let mut switch = Switch::start(&options.cores, channels)?;
-    let mut load = Generator::bind(own_loopback(), options.ptime_ms).map_err(|error| error.to_string())?;
+    let mut load = Generator::bind(phones_loopback(), options.ptime_ms).map_err(|error| error.to_string())?;
     let before = switch.look()?.resident;
     open_all(job, channels, options, &mut switch, &mut load)?;
-    let mut looks = [Ok(Look::default()), Ok(Look::default())];
+    let nothing = || Ok((Look::default(), Stolen::default()));
+    let mut looks = [nothing(), nothing()];
     let [start, end] = &mut looks;
     let switch = std::sync::Mutex::new(switch);
-    let look = || switch.lock().map_err(|_| "the load panicked".to_owned()).and_then(|mut switch| switch.look());
+    let look = || {
+        let mut switch = switch.lock().map_err(|_| "the load panicked".to_owned())?;
+        switch.look().map(|look| (look, Stolen::now(options.media_cpu, options.load_cpu)))
+    };
     let outcome = pinned(options.load_cpu, || load.run(WARM_UP, options.time, || *start = look(), || *end = look()));
     let [start, end] = looks;
-    let look = end?.since(start?);
-    let verdict = match (fault(&outcome, &look, noise), outcome.generator_limit()) {
-        (_, Some(why)) => Verdict::Limited(why),
-        (Some(why), None) => Verdict::Failed(why),
-        (None, None) => Verdict::Held,
-    };
+    let ((before_it, before_stolen), (after_it, after_stolen)) = (start?, end?);
+    let (look, stolen) = (after_it.since(before_it), after_stolen.since(before_stolen));
+    let verdict = signs(&outcome, &look, noise, stolen).verdict();
     let bytes_per_channel = look.resident.saturating_sub(before) as f64 / channels.max(1) as f64;
-    Ok(Level { channels, outcome, look, bytes_per_channel, late_allowed: noise.late_allowed(look.slots), verdict })
+    Ok(Level { channels, outcome, look, bytes_per_channel, late_allowed: noise.late_allowed(look.slots), stolen, verdict })
+}
+
+/// What the verdict is made of.
+fn signs(outcome: &Outcome, look: &Look, noise: &Noise, stolen: Stolen) -> Signs {
+    Signs {
+        busy: outcome.generator_busy(),
+        late: outcome.generator_late(),
+        load_core: outcome.core(),
+        load_stolen: stolen.load,
+        fault: fault(outcome, look, noise),
+        is_of_time: outcome.fault().is_none(),
+        switch_core: look.usage.run.as_secs_f64() / outcome.seconds.max(1e-9),
+        switch_stolen: stolen.switch,
+    }
 }
 
 /// Opens the channels, and gives the load a phone for each.
@@ -219,7 +233,7 @@ pub fn open_all(job: Job, channels: usize, options: &Options, switch: &mut Switc
 }
 
 /// What phone `n` does. In a listened conference the first speaks and the others hear it; in a listened bridge each hears the other.
-fn leg(job: Job, n: usize, to: SocketAddr) -> Leg {
+pub fn leg(job: Job, n: usize, to: SocketAddr) -> Leg {
     let (group, place) = (n / job.group(), n % job.group());
     let listened = group < LISTENED_GROUPS;
     let tone = |n: usize| 500.0 + 100.0 * (n % 8) as f64;
@@ -244,36 +258,19 @@ fn leg(job: Job, n: usize, to: SocketAddr) -> Leg {
     }
 }
 
-/// The least that forwarding costs at this load: microseconds per packet.
-fn bare(channels: usize, options: &Options) -> Result<f64, String> {
-    let ip = own_loopback();
-    let mut load = Generator::bind(ip, options.ptime_ms).map_err(|error| error.to_string())?;
-    let phones = (0..channels).filter_map(|n| load.address(n)).collect();
-    let forwarder = Forwarder::start(ip, phones, Some(options.media_cpu), usize::from(options.ptime_ms), Spoil::default());
-    let forwarder = forwarder.map_err(|error| format!("bare forwarder: {error}"))?;
-    for (n, to) in forwarder.addresses().iter().enumerate() {
-        let leg = Leg { to: *to, sends: Codec::Pcmu, hears: Codec::Pcmu, says: What::Speech, partner: Some(n ^ 1), listens: None };
-        load.add(leg);
-    }
-    let look = || Usage::of_task(forwarder.task()).unwrap_or_default();
-    let (mut start, mut end) = (Usage::default(), Usage::default());
-    let outcome = pinned(options.load_cpu, || load.run(WARM_UP, options.time, || start = look(), || end = look()));
-    if outcome.counts.heard == 0 {
-        return Err("nothing came through the bare forwarder".to_owned());
-    }
-    Ok(per_packet(end.since(start), &outcome))
-}
-
 /// The whole measurement, as the report has it.
 ///
 /// # Errors
 /// As [`level`].
 pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
     let step = job.group() * 2;
-    let mut levels: Vec<Level> = Vec::new();
+    let (mut levels, mut unmeasured): (Vec<Level>, Vec<(usize, String)>) = (Vec::new(), Vec::new());
     let mut noise = Noise::first(options);
     let mut play = |channels: usize| {
-        let level = level(job, channels, options, &mut noise)?;
+        let level = level(job, channels, options, &mut noise).inspect_err(|why| {
+            progress(&format!("{}: {channels} channels could not be measured: {why}", job.name()));
+            unmeasured.push((channels, why.clone()));
+        })?;
         tell(&job, &level);
         let verdict = level.verdict.clone();
         levels.push(level);
@@ -283,19 +280,18 @@ pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
     let fixed: Vec<usize> = options.channels.iter().chain(&quick).map(|channels| channels.div_ceil(step) * step).collect();
     let most = channels_max();
     let found = if fixed.is_empty() {
-        search::highest(search::Range { start: START_CHANNELS, most: most - most % step, step }, play)?
+        search::highest(search::Range { start: START_CHANNELS, most: most - most % step, step }, play)
     } else {
-        let mut found = Found { held: 0, end: End::Most };
-        for channels in fixed.iter().copied() {
-            match play(channels)? {
-                Verdict::Held => found.held = found.held.max(channels),
-                failed => found.end = End::of(channels, failed),
-            }
-        }
-        found
+        Found::of_given(fixed.iter().map(|channels| (*channels, play(*channels))))
     };
-    let compared = fixed.first().copied().unwrap_or((found.held / 2 / step).max(1) * step);
-    let reference = compare(job, compared, options, &mut noise)?;
+    if levels.is_empty() {
+        return Err(unmeasured.into_iter().next().map_or_else(|| "no load was given".to_owned(), |(_, why)| why));
+    }
+    let compared = fixed.first().copied().unwrap_or_else(|| compared(&levels, found.held, step));
+    let reference = beside::compare(job, compared, options, &mut noise).unwrap_or_else(|why| {
+        unmeasured.push((compared, why));
+        Value::Null
+    });
     let capacity = if fixed.is_empty() { found.capacity().filter(|held| *held > 0) } else { None };
     Ok(json!({
         "what": job.name(),
@@ -306,110 +302,44 @@ pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
         "held_channels": found.held,
         "ended": found.end.text("channels", !fixed.is_empty()),
         "disturbed": levels.iter().any(Level::disturbed),
+        "attempts": attempts(levels.iter().map(|level| &level.verdict)),
+        "unmeasured": unmeasured_json(&unmeasured),
         "levels": levels.iter().map(Level::json).collect::<Vec<_>>(),
         "host_lateness": noise.json(),
         "reference": reference,
     }))
 }
 
+/// Half of what held; where nothing did, of the highest load that did not fail.
+fn compared(levels: &[Level], held: usize, step: usize) -> usize {
+    let undecided = levels.iter().filter(|level| !matches!(level.verdict, Verdict::Failed(_))).map(|level| level.channels).max();
+    let half = if held > 0 { held } else { undecided.unwrap_or(0) } / 2;
+    (half / step).max(1) * step
+}
+
+/// How many loads were played, and how many of them had no verdict.
+pub fn attempts<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Value {
+    let (mut all, mut by_load, mut by_host) = (0, 0, 0);
+    for verdict in verdicts {
+        all += 1;
+        match verdict {
+            Verdict::Held | Verdict::Failed(_) => {}
+            Verdict::Limited(_) => by_load += 1,
+            Verdict::Disturbed(_) => by_host += 1,
+        }
+    }
+    json!({ "all": all, "generator_was_limit": by_load, "stalled_by_host": by_host })
+}
+
+/// Loads that could not be measured, and why.
+pub fn unmeasured_json(unmeasured: &[(usize, String)]) -> Vec<Value> {
+    unmeasured.iter().map(|(load, why)| json!({ "load": load, "why": why })).collect()
+}
+
 /// First load of a search.
 const START_CHANNELS: usize = 120;
 /// Load of `--quick`.
 const QUICK_CHANNELS: usize = 24;
-
-/// Ours and the bare forwarder at one load, by turns.
-fn compare(job: Job, channels: usize, options: &Options, noise: &mut Noise) -> Result<Value, String> {
-    let mut rounds = Vec::new();
-    let mut peer = Peered::new(job, options);
-    for _ in 0..options.rounds {
-        let ours = level(job, channels, options, noise)?;
-        let bare = bare(channels, options)?;
-        tell(&job, &ours);
-        rounds.push((ours.cpu_us(), bare));
-        peer.round(job, channels, ours.cpu_us(), options);
-    }
-    let peers = peer.json();
-    let ours = spread(rounds.iter().map(|(ours, _)| *ours));
-    let bare = spread(rounds.iter().map(|(_, bare)| *bare));
-    // Round by round: what disturbs one disturbs both its turns.
-    let ratio = spread(rounds.iter().map(|(ours, bare)| ours / bare));
-    let codec = match job {
-        Job::Bridge(from, to) if from != to => Some(codecs::per_packet(from, to, options)),
-        Job::Bridge(..) | Job::Mix(..) => None,
-    };
-    Ok(json!({
-        "channels": channels,
-        "rounds": options.rounds,
-        "ours_us": ours,
-        "bare_us": bare,
-        "ratio": ratio,
-        "codec_us": codec.map(|codec| round(codec, 3)),
-        "ratio_with_codec": codec.map(|codec| spread(rounds.iter().map(|(ours, bare)| ours / (bare + codec)))),
-        "peers": peers,
-    }))
-}
-
-/// rtpengine beside us, round by round.
-struct Peered {
-    rounds: Rounds,
-    note: String,
-    missing: Option<Missing>,
-    is_wanted: bool,
-}
-
-impl Peered {
-    const NAME: &'static str = "rtpengine, user space";
-
-    fn new(job: Job, options: &Options) -> Self {
-        let is_wanted = options.peers && matches!(job, Job::Bridge(..));
-        Self { rounds: Rounds::default(), note: String::new(), missing: None, is_wanted }
-    }
-
-    fn round(&mut self, job: Job, channels: usize, ours: f64, options: &Options) {
-        if !self.is_wanted || self.missing.is_some() {
-            return;
-        }
-        match theirs(job, channels, options) {
-            Ok((cpu_us, fault)) => {
-                progress(&format!("{}: {} at rtpengine: {cpu_us:.2} us a packet: {fault:?}", job.name(), channels));
-                self.rounds.push(ours, cpu_us);
-                self.note = fault.map_or(std::mem::take(&mut self.note), |fault| format!("rtpengine at this load: {fault}."));
-            }
-            Err(missing) => self.missing = Some(missing),
-        }
-    }
-
-    fn json(&self) -> Vec<Value> {
-        match &self.missing {
-            _ if !self.is_wanted => Vec::new(),
-            Some(why) => vec![missing(Self::NAME, why)],
-            None => vec![self.rounds.json(Self::NAME, &self.note)],
-        }
-    }
-}
-
-/// Microseconds of rtpengine's CPU per packet, and what of it did not hold.
-fn theirs(job: Job, channels: usize, options: &Options) -> Result<(f64, Option<String>), Missing> {
-    let broken = |error: String| Missing::Broken(error);
-    let ip = own_loopback();
-    let mut engine = RtpEngine::start(ip, options.media_cpu)?;
-    let mut load = Generator::bind(ip, options.ptime_ms).map_err(|error| broken(error.to_string()))?;
-    for n in (0..channels).step_by(2) {
-        let phone = |n: usize| load.address(n).map(|at| (at, job.codec(n))).ok_or_else(|| broken("no phone".to_owned()));
-        let ports = engine.bridge(n / 2, phone(n)?, phone(n + 1)?, options.ptime_ms).map_err(broken)?;
-        for (side, at) in ports.into_iter().enumerate() {
-            load.add(leg(job, n + side, at));
-        }
-    }
-    let pids = [engine.id()];
-    let (mut start, mut end) = (Usage::default(), Usage::default());
-    let usage = || Usage::of_processes(&pids);
-    let outcome = pinned(options.load_cpu, || load.run(WARM_UP, options.time, || start = usage(), || end = usage()));
-    if outcome.counts.heard == 0 {
-        return Err(broken("nothing came through".to_owned()));
-    }
-    Ok((per_packet(end.since(start), &outcome), outcome.generator_limit().or_else(|| outcome.fault())))
-}
 
 /// Median, least and most.
 pub fn spread(values: impl Iterator<Item = f64>) -> Value {
@@ -420,12 +350,8 @@ pub fn spread(values: impl Iterator<Item = f64>) -> Value {
 }
 
 /// A line of progress.
-fn tell(job: &Job, level: &Level) {
-    let verdict = match &level.verdict {
-        Verdict::Held => "held".to_owned(),
-        Verdict::Failed(why) => format!("FAILED: {why}"),
-        Verdict::Limited(why) => format!("no verdict, the load generator was the limit: {why}"),
-    };
+pub fn tell(job: &Job, level: &Level) {
+    let verdict = &level.verdict;
     let disturbed = if level.disturbed() { ", disturbed by other processes" } else { "" };
     progress(&format!(
         "{}: {} channels, {:.2} us a packet, core {:.1} %, load {:.1} %{disturbed}: {verdict}",

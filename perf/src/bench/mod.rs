@@ -9,6 +9,7 @@
 //! Errors: text for the user; 2 for wrong options, 1 for what could not be measured.
 //! Rule:   no figure is told that the load generator, and not the switch, may have set.
 
+pub mod beside;
 pub mod calls;
 pub mod channels;
 pub mod codecs;
@@ -25,6 +26,7 @@ pub mod scaling;
 pub mod search;
 pub mod server;
 pub mod usage;
+pub mod verdict;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -46,24 +48,38 @@ pub enum BenchError {
     Failed(String),
 }
 
-/// The whole of `mediaswitch bench`, with the words after it; the text for standard output.
+/// What a run says.
+#[derive(Debug)]
+pub struct Said {
+    /// For standard output.
+    pub text: String,
+    /// What of the measurements is missing, a line each: the text has the others.
+    pub missing: Vec<String>,
+}
+
+/// The whole of `mediaswitch bench`, with the words after it.
 ///
 /// # Errors
-/// [`BenchError`].
-pub fn run(words: &[OsString]) -> Result<String, BenchError> {
+/// [`BenchError`], where nothing was measured.
+pub fn run(words: &[OsString]) -> Result<Said, BenchError> {
     let cpus: Vec<usize> = core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
-    let Some(options) = options::read(words.iter().cloned(), &cpus).map_err(BenchError::Usage)? else { return Ok(HELP.to_owned()) };
+    let Some(options) = options::read(words.iter().cloned(), &cpus).map_err(BenchError::Usage)? else {
+        return Ok(Said { text: HELP.to_owned(), missing: Vec::new() });
+    };
     let results = measure(&options, &cpus).map_err(BenchError::Failed)?;
     let command = words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
     let report = report::json(&command, &options, &results);
     if let Some(directory) = &options.report {
         report::write(directory, &report).map_err(|error| BenchError::Failed(format!("{}: {error}", directory.display())))?;
+        progress(&format!("the report and its plots: {}", directory.join("report.md").display()));
     }
     let nonsense = if options.quick { report::nonsense(&report) } else { Vec::new() };
     if !nonsense.is_empty() {
         return Err(BenchError::Failed(nonsense.join("; ")));
     }
-    Ok(if options.json { format!("{report:#}\n") } else { report::markdown::page(&report) })
+    let text = if options.json { format!("{report:#}\n") } else { report::markdown::page(&report) };
+    let missing = report::missing(&report).into_iter().chain(report::malformed(&report));
+    Ok(Said { text, missing: missing.collect() })
 }
 
 fn measure(options: &Options, cpus: &[usize]) -> Result<Vec<Value>, String> {

@@ -36,7 +36,7 @@ relay, transcode and mix start this program as a switch on loopback, load it wit
 the gap to 5 %. Limits: no packet lost, doubled, out of order or changed; the tones of four streams heard clean; no slot missed; 999
 of 1000 slots begin less than 1 ms late, or as many as those of an idle thread of this host in the same run. register, calls and
 sip-calls do the same with rates: everyone served, before a phone would ask again. If the load generator was the limit, no capacity
-is told.
+is told; a load that the host stalled is tried again, up to three times, and never counts as held. Exit code 1: something was not measured.
 
 Options:
   --from CODEC      of one side: pcmu pcma g722 ilbc l16 [pcmu]

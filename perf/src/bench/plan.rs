@@ -147,8 +147,13 @@ impl Costs {
     fn take(&mut self, result: &Value) {
         let what = result["what"].as_str().unwrap_or_default();
         let levels = result["levels"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let last =
-            |key: &str| levels.iter().filter(|level| level["verdict"] != "generator").filter_map(|level| level[key].as_f64()).next_back();
+        let last = |key: &str| {
+            levels
+                .iter()
+                .filter(|level| level["verdict"] != "generator" && level["verdict"] != "host")
+                .filter_map(|level| level[key].as_f64())
+                .next_back()
+        };
         let pair = match what.split(' ').collect::<Vec<_>>().as_slice() {
             ["relay", codec] => Codec::named(codec).map(|codec| (codec, codec)),
             ["transcode", from, "to", to] => Codec::named(from).zip(Codec::named(to)),

@@ -15,13 +15,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use serde_json::{Value, json};
 
 use super::calls::{threads, threads_since, times};
-use super::media::round;
+use super::media::{attempts, round, unmeasured_json};
+use super::noise::Stolen;
 use super::options::Options;
 use super::peers::kamailio::Kamailio;
 use super::peers::{Missing, Rounds, missing};
-use super::search::{self, End, Found, Range, Verdict};
+use super::search::{self, Found, Range};
 use super::server::{Switch, own_loopback};
 use super::usage::{self, Usage, resident};
+use super::verdict::{Signs, Verdict};
 use super::{pinned, progress};
 use crate::api::Api;
 use crate::load::calls::answerer::Answerer;
@@ -43,31 +45,37 @@ struct Level {
     outcome: Outcome,
     threads: BTreeMap<String, Usage>,
     bytes_each: f64,
+    stolen: Stolen,
 }
 
 impl Level {
     fn verdict(&self) -> Verdict {
-        let Outcome { asked, registered, refused, delay, lag, core, lost_here, .. } = &self.outcome;
+        let Outcome { asked, registered, refused, delay, lag, core, lost_here, seconds, .. } = &self.outcome;
         let lag = lag.quantile(0.99);
-        if *core > LOAD_CORE_MOST {
-            return Verdict::Limited(format!("it used {:.0} % of its core", core * 100.0));
-        }
-        if lag > LOAD_LAG_P99_US {
-            return Verdict::Limited(format!("its slots began {:.1} ms late for 1 in 100", lag as f64 / 1e3));
-        }
-        if *lost_here > 0 {
-            return Verdict::Limited(format!("{lost_here} messages were refused or dropped at its own socket"));
-        }
-        if refused.0 > 0 {
-            return Verdict::Failed(format!("{} refused, the first with {}", refused.0, refused.1));
-        }
-        if registered < asked {
-            return Verdict::Failed(format!("{} of {asked} got no answer", asked - registered));
-        }
-        if delay.max() > T1_US {
-            return Verdict::Failed(format!("the slowest took {:.0} ms: its phone would have asked again", delay.max() as f64 / 1e3));
-        }
-        Verdict::Held
+        let busy = if *core > LOAD_CORE_MOST {
+            Some(format!("it used {:.0} % of its core", core * 100.0))
+        } else {
+            (*lost_here > 0).then(|| format!("{lost_here} messages were refused or dropped at its own socket"))
+        };
+        let is_slow = delay.max() > T1_US;
+        let fault = if refused.0 > 0 {
+            Some(format!("{} refused, the first with {}", refused.0, refused.1))
+        } else if registered < asked {
+            Some(format!("{} of {asked} got no answer", asked - registered))
+        } else {
+            is_slow.then(|| format!("the slowest took {:.0} ms: its phone would have asked again", delay.max() as f64 / 1e3))
+        };
+        let signs = Signs {
+            busy,
+            late: (lag > LOAD_LAG_P99_US).then(|| format!("slots began {:.1} ms late for 1 in 100", lag as f64 / 1e3)),
+            load_core: *core,
+            load_stolen: self.stolen.load,
+            fault,
+            is_of_time: refused.0 == 0 && registered >= asked,
+            switch_core: self.usage().run.as_secs_f64() / seconds.max(1e-9),
+            switch_stolen: self.stolen.switch,
+        };
+        signs.verdict()
     }
 
     fn usage(&self) -> Usage {
@@ -84,15 +92,11 @@ impl Level {
 
     fn json(&self) -> Value {
         let Outcome { asked, registered, delay, lag, core, seconds, events, .. } = &self.outcome;
-        let (verdict, why) = match self.verdict() {
-            Verdict::Held => ("held", None),
-            Verdict::Failed(why) => ("failed", Some(why)),
-            Verdict::Limited(why) => ("generator", Some(why)),
-        };
+        let verdict = self.verdict();
         json!({
             "per_second": self.rate,
-            "verdict": verdict,
-            "why": why,
+            "verdict": verdict.word(),
+            "why": verdict.why(),
             "asked": asked,
             "registered": registered,
             "events": events,
@@ -101,6 +105,7 @@ impl Level {
             "core": round(self.usage().run.as_secs_f64() / seconds.max(1e-9), 4),
             "threads": threads(&self.threads, |usage| self.each(usage)),
             "bytes_each": round(self.bytes_each, 0),
+            "stolen": self.stolen.json(),
             "delay_us": times(delay),
             "generator": { "core": round(*core, 3), "lag_p99_us": lag.quantile(0.99) },
         })
@@ -108,7 +113,7 @@ impl Level {
 
     fn tell(&self, who: &str) {
         progress(&format!(
-            "register{who}: {} a second, {:.1} us of CPU each, slowest {:.1} ms, load {:.1} %: {:?}",
+            "register{who}: {} a second, {:.1} us of CPU each, slowest {:.1} ms, load {:.1} %: {}",
             self.rate,
             self.cpu_us(),
             self.outcome.delay.max() as f64 / 1e3,
@@ -123,29 +128,39 @@ impl Level {
 /// # Errors
 /// The switch does not start, or refuses the users.
 pub fn measure(options: &Options) -> Result<Value, String> {
-    let mut levels = Vec::new();
+    let (mut levels, mut verdicts, mut unmeasured) = (Vec::new(), Vec::new(), Vec::new());
     let mut play = |rate: usize| {
-        let level = ours(rate, options)?;
+        let level = ours(rate, options).inspect_err(|why| {
+            progress(&format!("register: {rate} a second could not be measured: {why}"));
+            unmeasured.push((rate, why.clone()));
+        })?;
         level.tell("");
         levels.push(level.json());
-        Ok::<_, String>(level.verdict())
+        verdicts.push(level.verdict());
+        Ok(level.verdict())
     };
     let fixed = options.rate.or(options.quick.then_some(QUICK_RATE));
     let found = match fixed {
-        Some(rate) => {
-            let verdict = play(rate)?;
-            Found { held: if verdict == Verdict::Held { rate } else { 0 }, end: End::of(rate, verdict) }
-        }
-        None => search::highest(RATES, play)?,
+        Some(rate) => Found::of_given(std::iter::once((rate, play(rate)))),
+        None => search::highest(RATES, play),
     };
+    if let (true, Some((_, why))) = (levels.is_empty(), unmeasured.first()) {
+        return Err(why.clone());
+    }
     let compared = fixed.unwrap_or_else(|| (found.held / 2).max(COMPARED_LEAST));
-    let peers = if options.peers { vec![beside_kamailio(compared, options)?] } else { Vec::new() };
+    let peers = if options.peers {
+        beside_kamailio(compared, options).map_or_else(|why| vec![missing("kamailio", &Missing::Broken(why))], |peer| vec![peer])
+    } else {
+        Vec::new()
+    };
     Ok(json!({
         "what": "register with digest",
         "cores": options.cores,
         "capacity_per_second": found.capacity().filter(|held| *held > 0 && fixed.is_none()),
         "held_per_second": found.held,
         "ended": found.end.text("a second", fixed.is_some()),
+        "attempts": attempts(verdicts.iter()),
+        "unmeasured": unmeasured_json(&unmeasured),
         "levels": levels,
         "compared_per_second": compared,
         "peers": peers,
@@ -186,12 +201,13 @@ fn ours(rate: usize, options: &Options) -> Result<Level, String> {
 fn level(plan: Plan, answerer: Option<Answerer>, pids: &[u32], options: &Options) -> Result<Level, String> {
     let rate = plan.rate;
     let memory = || pids.iter().filter_map(|pid| resident(*pid)).sum::<u64>();
-    let (memory_before, before) = (memory(), usage::by_thread(pids));
+    let stolen = || Stolen::now(options.front_cpu, options.front_load_cpu());
+    let (memory_before, before, stolen_before) = (memory(), usage::by_thread(pids), stolen());
     let outcome = pinned(options.front_load_cpu(), || {
         Registrations::bind(plan, answerer).map(|mut phones| phones.run()).map_err(|error| error.to_string())
     })?;
     let threads = threads_since(usage::by_thread(pids), &before);
-    Ok(Level { rate, outcome, threads, bytes_each: memory().saturating_sub(memory_before) as f64 })
+    Ok(Level { rate, outcome, threads, bytes_each: memory().saturating_sub(memory_before) as f64, stolen: stolen().since(stolen_before) })
 }
 
 /// Ours and Kamailio by turns.
@@ -209,7 +225,7 @@ fn beside_kamailio(rate: usize, options: &Options) -> Result<Value, String> {
         let ours = ours(rate, options)?;
         ours.tell("");
         if theirs.verdict() != Verdict::Held {
-            note = format!("kamailio did not serve all: {:?}", theirs.verdict());
+            note = format!("kamailio at this rate: {}.", theirs.verdict());
         }
         rounds.push(ours.cpu_us(), theirs.cpu_us());
     }
@@ -223,7 +239,7 @@ mod tests {
     fn good() -> Level {
         let mut outcome = Outcome { asked: 50, registered: 50, core: 0.5, seconds: 0.5, ..Outcome::default() };
         outcome.delay.record(900);
-        Level { rate: 100, outcome, threads: BTreeMap::new(), bytes_each: 0.0 }
+        Level { rate: 100, outcome, threads: BTreeMap::new(), bytes_each: 0.0, stolen: Stolen::default() }
     }
 
     fn verdict(change: impl FnOnce(&mut Outcome)) -> Verdict {
@@ -239,6 +255,13 @@ mod tests {
         assert!(matches!(verdict(|outcome| outcome.refused = (1, "503".into())), Verdict::Failed(why) if why.contains("503")));
         assert!(matches!(verdict(|outcome| (outcome.core, outcome.registered) = (0.95, 49)), Verdict::Limited(_)));
         assert!(matches!(verdict(|outcome| outcome.lost_here = 1), Verdict::Limited(_)));
+        let late = |core: f64| {
+            verdict(|outcome| {
+                (0..10).for_each(|_| outcome.lag.record(9000));
+                outcome.core = core;
+            })
+        };
+        assert!(matches!((late(0.6), late(0.1)), (Verdict::Limited(_), Verdict::Disturbed(_))));
         assert!(matches!(verdict(|outcome| outcome.delay.record(600_000)), Verdict::Failed(why) if why.contains("600 ms")));
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::media::{Job, open_all, round, spread};
 use super::options::Options;
 use super::progress;
-use super::server::{Switch, own_loopback};
+use super::server::{Switch, phones_loopback};
 use super::usage::Usage;
 use crate::load::{Generator, Outcome, kernel};
 
@@ -88,7 +88,7 @@ fn turn(parts: &[Part], channels: usize, options: &Options) -> Result<Turn, Stri
     for part in parts {
         let mut switch = Switch::start(&part.cores, channels * part.loads.len())?;
         for cpu in &part.loads {
-            let mut load = Generator::bind(own_loopback(), options.ptime_ms).map_err(|error| error.to_string())?;
+            let mut load = Generator::bind(phones_loopback(), options.ptime_ms).map_err(|error| error.to_string())?;
             open_all(job, channels, options, &mut switch, &mut load)?;
             loads.push((*cpu, load));
         }

@@ -2,23 +2,16 @@
 //!
 //! ```text
 //!   start ─▶ ×2 ─▶ ×2 … first that fails ─▶ halve the gap until it is 5 % ─▶ capacity = highest that held
-//!                          └ the generator was the limit ─▶ no capacity, "at least" the highest that held
+//!             │            └ the generator was the limit, or the host ─▶ no capacity, "at least" the highest that held
+//!             └ the host stalled it, four times ─▶ ×2 all the same: a stall at a low load says nothing of a higher one
 //! ```
-//! Shape:  loads are whole numbers of `step`; a load that fails is tried once more, so that one disturbance does not decide.
+//! Shape:  loads are whole numbers of `step`. A load fails when it did twice; one that the host stalled is tried three times more, as long
+//!         as the search has repeats left, and three such loads in a row end the doubling.
 //! Units:  whatever the trial counts in: channels, requests a second.
-//! Errors: those of the trial end the search.
-//! Bound:  at most 2 × (log2(most / start) + 1 + log2(1 / 5 %) + 1) trials.
+//! Errors: those of the trial end the search, which keeps what it found until then.
+//! Bound:  at most 2 × (log2(most / start) + 1 + log2(1 / 5 %) + 1) trials, and 12 repeats after stalls.
 
-/// How a load went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// All limits held.
-    Held,
-    /// A limit did not hold: which.
-    Failed(String),
-    /// The generator was the limit: why.
-    Limited(String),
-}
+pub use super::verdict::Verdict;
 
 /// Why a search ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +20,10 @@ pub enum End {
     Failed(usize, String),
     /// The generator could not load more: at which load, and why. The capacity is unknown.
     Limited(usize, String),
+    /// The host stalled this load each time: the capacity is unknown.
+    Disturbed(usize, String),
+    /// The load could not be set up or measured. The capacity is unknown.
+    Unmeasured(usize, String),
     /// The highest load allowed held.
     Most,
 }
@@ -47,6 +44,7 @@ impl End {
             Verdict::Held => Self::Most,
             Verdict::Failed(why) => Self::Failed(load, why),
             Verdict::Limited(why) => Self::Limited(load, why),
+            Verdict::Disturbed(why) => Self::Disturbed(load, why),
         }
     }
 
@@ -55,6 +53,8 @@ impl End {
         match self {
             Self::Failed(at, why) => format!("{at} {unit}: {why}"),
             Self::Limited(at, why) => format!("{at} {unit}: the load generator was the limit: {why}"),
+            Self::Disturbed(at, why) => format!("{at} {unit}: the host stalled it at each try: {why}"),
+            Self::Unmeasured(at, why) => format!("{at} {unit}: could not be measured: {why}"),
             Self::Most if was_given => "the load was given".to_owned(),
             Self::Most => "the highest load of this program held".to_owned(),
         }
@@ -62,11 +62,24 @@ impl End {
 }
 
 impl Found {
+    /// What loads that were given came to, in their order.
+    pub fn of_given(loads: impl Iterator<Item = (usize, Result<Verdict, String>)>) -> Self {
+        let mut found = Self { held: 0, end: End::Most };
+        for (load, played) in loads {
+            match played {
+                Ok(Verdict::Held) => found.held = found.held.max(load),
+                Ok(verdict) => found.end = End::of(load, verdict),
+                Err(why) => found.end = End::Unmeasured(load, why),
+            }
+        }
+        found
+    }
+
     /// The capacity, if the search may say one.
     pub const fn capacity(&self) -> Option<usize> {
         match self.end {
             End::Failed(..) => Some(self.held),
-            End::Limited(..) | End::Most => None,
+            End::Limited(..) | End::Disturbed(..) | End::Unmeasured(..) | End::Most => None,
         }
     }
 }
@@ -84,59 +97,108 @@ pub struct Range {
 
 /// Part of the capacity by which it may be told too low.
 const TOLERANCE: f64 = 0.05;
+/// Repeats of one load that the host stalled, and of all loads of a search.
+const REPEATS: usize = 3;
+const REPEATS_OF_ALL: usize = 12;
+/// Loads in a row that the host stalled, after which the doubling ends.
+const STALLED_IN_A_ROW: usize = 3;
 
 /// Searches.
-///
-/// # Errors
-/// The trial's.
-pub fn highest<E>(range: Range, mut trial: impl FnMut(usize) -> Result<Verdict, E>) -> Result<Found, E> {
+pub fn highest(range: Range, trial: impl FnMut(usize) -> Result<Verdict, String>) -> Found {
     let Range { start, most, step } = range;
     let whole = |load: usize| (load / step.max(1)).max(1) * step.max(1);
-    let mut twice = |load: usize| match trial(load)? {
-        Verdict::Held => Ok(Verdict::Held),
-        Verdict::Failed(_) | Verdict::Limited(_) => trial(load),
-    };
+    let mut tries = Tries { trial, repeats: REPEATS_OF_ALL };
     let (mut held, mut load) = (0, whole(start.min(most)));
+    // Loads above the highest that held, which the host stalled.
+    let mut stalled: Vec<(usize, String)> = Vec::new();
     let mut end = loop {
-        match twice(load)? {
-            Verdict::Held if load >= whole(most) => return Ok(Found { held: load, end: End::Most }),
-            Verdict::Held => {
+        match tries.load(load) {
+            Ok(Verdict::Held) => {
                 held = load;
-                load = whole((load * 2).min(most));
+                stalled.clear();
             }
-            Verdict::Failed(why) => break End::Failed(load, why),
-            Verdict::Limited(why) => break End::Limited(load, why),
+            Ok(Verdict::Disturbed(why)) => stalled.push((load, why)),
+            Ok(verdict) => break End::of(load, verdict),
+            Err(why) => break End::Unmeasured(load, why),
         }
+        if load >= whole(most) || stalled.len() == STALLED_IN_A_ROW {
+            match stalled.into_iter().next() {
+                None => return Found { held, end: End::Most },
+                // Lower ones would be stalled too.
+                Some((at, why)) if held == 0 => return Found { held, end: End::Disturbed(at, why) },
+                Some((at, why)) => break End::Disturbed(at, why),
+            }
+        }
+        load = whole((load * 2).min(most));
     };
-    while let End::Failed(above, _) | End::Limited(above, _) = &end {
+    while let End::Failed(above, _) | End::Limited(above, _) | End::Disturbed(above, _) = &end {
         let middle = whole(held.midpoint(*above));
         if middle <= held || middle >= *above || (*above - held) as f64 <= *above as f64 * TOLERANCE {
             break;
         }
-        match twice(middle)? {
-            Verdict::Held => held = middle,
-            Verdict::Failed(why) => end = End::Failed(middle, why),
-            Verdict::Limited(why) => end = End::Limited(middle, why),
+        match tries.load(middle) {
+            Ok(Verdict::Held) => held = middle,
+            Ok(verdict) => end = End::of(middle, verdict),
+            Err(why) => end = End::Unmeasured(middle, why),
         }
     }
-    Ok(Found { held, end })
+    Found { held, end }
+}
+
+/// Trials of a load until it is decided.
+struct Tries<F> {
+    trial: F,
+    repeats: usize,
+}
+
+impl<F: FnMut(usize) -> Result<Verdict, String>> Tries<F> {
+    fn load(&mut self, load: usize) -> Result<Verdict, String> {
+        let (mut firm, mut stalls) = (0, 0);
+        loop {
+            let verdict = (self.trial)(load)?;
+            match verdict {
+                Verdict::Held => return Ok(verdict),
+                Verdict::Failed(_) | Verdict::Limited(_) => {
+                    firm += 1;
+                    if firm == 2 {
+                        return Ok(verdict);
+                    }
+                }
+                Verdict::Disturbed(_) if stalls == REPEATS || self.repeats == 0 => return Ok(verdict),
+                Verdict::Disturbed(_) => {
+                    stalls += 1;
+                    self.repeats -= 1;
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::convert::Infallible;
 
     const RANGE: Range = Range { start: 40, most: 20_000, step: 20 };
 
-    fn search(range: Range, mut trial: impl FnMut(usize) -> Verdict) -> Found {
-        let mut trials = 0;
+    /// The trials, too: load and word.
+    fn all_of(range: Range, mut trial: impl FnMut(usize) -> Verdict) -> (Found, Vec<(usize, &'static str)>) {
+        let mut trials = Vec::new();
         let found = highest(range, |load| {
-            trials += 1;
-            assert!(load % range.step == 0 && trials < 40, "{load}");
-            Ok::<_, Infallible>(trial(load))
+            assert!(load % range.step == 0 && trials.len() < 50, "{load}");
+            let verdict = trial(load);
+            trials.push((load, verdict.word()));
+            Ok(verdict)
         });
-        found.unwrap()
+        assert!(found.held == 0 || trials.contains(&(found.held, "held")), "{found:?}");
+        (found, trials)
+    }
+
+    fn search(range: Range, trial: impl FnMut(usize) -> Verdict) -> Found {
+        all_of(range, trial).0
+    }
+
+    fn stalled() -> Verdict {
+        Verdict::Disturbed("stalled".into())
     }
 
     #[test]
@@ -173,5 +235,55 @@ mod tests {
             if load == 160 && !std::mem::replace(&mut disturbed, true) { Verdict::Failed("noise".into()) } else { Verdict::Held }
         });
         assert!(found.held > 460, "{found:?}");
+    }
+
+    #[test]
+    fn a_stalled_load_is_tried_four_times_and_then_passed_by() {
+        let (found, trials) = all_of(RANGE, |load| match load {
+            40 | 80 => stalled(),
+            41..=960 => Verdict::Held,
+            _ => Verdict::Failed("loss".into()),
+        });
+        let tries = |load: usize| trials.iter().filter(|(at, _)| *at == load).count();
+        assert_eq!((tries(40), tries(80), tries(160)), (4, 4, 1));
+        assert!(matches!(found.capacity(), Some(920..=960)), "{found:?}");
+    }
+
+    #[test]
+    fn a_load_that_was_stalled_and_then_held_has_held() {
+        let mut tries = 0;
+        let found = search(RANGE, |load| {
+            tries += usize::from(load == 80);
+            if load == 80 && tries < 4 { stalled() } else { Verdict::Held }
+        });
+        assert_eq!((found.held, tries), (20_000, 4));
+    }
+
+    #[test]
+    fn a_host_that_stalls_everything_ends_the_search_with_nothing_held() {
+        let (found, trials) = all_of(RANGE, |_| stalled());
+        assert_eq!((found.held, found.capacity()), (0, None));
+        assert!(matches!(&found.end, End::Disturbed(40, _)) && trials.len() <= 15, "{found:?} after {}", trials.len());
+        assert!(found.end.text("channels", false).contains("40 channels: the host stalled it"));
+    }
+
+    #[test]
+    fn a_host_that_stalls_above_a_load_gives_at_least_that_load() {
+        let (found, trials) = all_of(RANGE, |load| if load <= 640 { Verdict::Held } else { stalled() });
+        assert_eq!((found.held, found.capacity()), (640, None));
+        assert!(trials.iter().filter(|(_, word)| *word == "host").count() <= 12 + 9, "{}", trials.len());
+    }
+
+    #[test]
+    fn a_load_that_could_not_be_measured_loses_none_before_it() {
+        let mut last = 0;
+        let found = highest(RANGE, |load| {
+            last = load;
+            if load > 640 { Err("503".to_owned()) } else { Ok(Verdict::Held) }
+        });
+        assert_eq!((found.held, last, found.capacity()), (640, 1280, None));
+        assert_eq!(found.end.text("channels", false), "1280 channels: could not be measured: 503");
+        let given = Found::of_given([(500, Ok(Verdict::Held)), (1000, Ok(stalled())), (4000, Err("503".to_owned()))].into_iter());
+        assert_eq!(given, Found { held: 500, end: End::Unmeasured(4000, "503".into()) });
     }
 }

@@ -22,9 +22,11 @@ use crate::api::Api;
 use crate::load::{Codec, kernel};
 use crate::process::{Process, free_port, sibling};
 
-/// RTP ports: 25 000 channels.
+/// RTP ports: 25 000 channels and the spare pairs.
 const FIRST_PORT: u16 = 10_000;
-const LAST_PORT: u16 = 59_999;
+const LAST_PORT: u16 = 60_127;
+/// Pairs more than channels: the switch's own listeners, and whatever else Linux lets lie in the range, take a few.
+const SPARE_PAIRS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A loopback address of this process alone.
@@ -32,6 +34,14 @@ pub fn own_loopback() -> IpAddr {
     let [_, a, b, c] = std::process::id().to_be_bytes();
     // 127.0.0.0/16 is for others; the last octet is neither network nor broadcast.
     IpAddr::from([127, a + 1, b, c.clamp(1, 254)])
+}
+
+/// Another one, of the phones of the media: no port of theirs can be one of the switch's.
+pub fn phones_loopback() -> IpAddr {
+    match own_loopback() {
+        IpAddr::V4(ip) => IpAddr::V4((u32::from(ip) | 0x0080_0000).into()),
+        IpAddr::V6(ip) => IpAddr::V6(ip),
+    }
 }
 
 /// A running switch.
@@ -47,6 +57,7 @@ pub struct Switch {
     /// Where it takes SIP over UDP.
     pub sip: SocketAddr,
     ip: IpAddr,
+    ports: (u16, u16),
 }
 
 /// An open channel.
@@ -68,6 +79,8 @@ pub struct Look {
     pub late: u64,
     /// Slots that were left out.
     pub missed: u64,
+    /// How late a slot began, the 99th percentile of the last seconds.
+    pub late_p99_us: u64,
     /// Work of a slot, the 99th percentile of the last seconds.
     pub work_p99_us: u64,
     /// Packets dropped at its sockets.
@@ -121,7 +134,7 @@ impl Switch {
         let mut process = Process::start(command).map_err(|error| error.to_string())?;
         process.wait_ready(rtp_http, PATIENCE)?;
         process.wait_ready(sip_http, PATIENCE)?;
-        Ok(Self { process, rtp: Api::connect(rtp_http)?, rtp_http, sip_http, sip: SocketAddr::new(ip, sip), ip })
+        Ok(Self { process, rtp: Api::connect(rtp_http)?, rtp_http, sip_http, sip: SocketAddr::new(ip, sip), ip, ports: (first, last) })
     }
 
     /// Process id.
@@ -163,9 +176,19 @@ impl Switch {
     /// # Errors
     /// It does not answer, or is gone.
     pub fn look(&mut self) -> Result<Look, String> {
-        let status = self.rtp.tell("GET", "/status", "")?;
-        let usage = Usage::of_process(self.id()).ok_or_else(|| format!("the switch is gone:\n{}", self.process.output()))?;
-        let ip = self.ip;
+        let gone = |process: &Process| format!("the switch is gone; it said:\n{}", process.output());
+        // A connection that was idle longer than the switch allows is made anew.
+        let status = match self.rtp.tell("GET", "/status", "") {
+            Ok(status) => status,
+            Err(_) => Api::connect(self.rtp_http)
+                .and_then(|api| {
+                    self.rtp = api;
+                    self.rtp.tell("GET", "/status", "")
+                })
+                .map_err(|error| format!("{error}; {}", gone(&self.process)))?,
+        };
+        let usage = Usage::of_process(self.id()).ok_or_else(|| gone(&self.process))?;
+        let (ip, (first, last)) = (self.ip, self.ports);
         let count = |name: &str| status["rtp"][name].as_u64().unwrap_or(0);
         let cores = status["load"]["cores"].as_array().map(Vec::as_slice).unwrap_or_default();
         Ok(Look {
@@ -173,8 +196,9 @@ impl Switch {
             slots: count("slots"),
             late: count("slots_late"),
             missed: count("slots_skipped"),
+            late_p99_us: cores.iter().filter_map(|core| core["tick"]["latep99us"].as_u64()).max().unwrap_or(0),
             work_p99_us: cores.iter().filter_map(work_p99).max().unwrap_or(0),
-            dropped: kernel::udp_drops(|at| IpAddr::V4(*at.ip()) == ip && (FIRST_PORT..=LAST_PORT).contains(&at.port())),
+            dropped: kernel::udp_drops(|at| IpAddr::V4(*at.ip()) == ip && (first..=last).contains(&at.port())),
             unsent: count("ring_tx_dropped") + count("ring_tx_refused") + count("ring_no_buffers"),
             resident: resident(self.id()).unwrap_or(0),
         })
@@ -204,7 +228,7 @@ const DESCRIPTORS_ELSE: usize = 1500;
 /// ended only a while after it.
 fn ports(channels: usize) -> Option<(u16, u16)> {
     static NEXT: AtomicU16 = AtomicU16::new(FIRST_PORT);
-    let more = u16::try_from(2 * channels.max(1)).ok()? - 1;
+    let more = u16::try_from(2 * (channels.max(1) + SPARE_PAIRS)).ok()? - 1;
     let next = NEXT.load(Ordering::Relaxed);
     let fits = |first: u16| first.checked_add(more).filter(|last| *last <= LAST_PORT).map(|last| (first, last));
     let (first, last) = fits(next).or_else(|| fits(FIRST_PORT))?;
@@ -236,11 +260,12 @@ mod tests {
     #[test]
     fn ports_are_others_each_time_while_there_are_some() {
         let (a, b) = (ports(12).unwrap(), ports(12).unwrap());
-        assert_eq!((a.1 - a.0, b.1 - b.0), (23, 23));
+        // Twelve channels, and the spare pairs.
+        assert_eq!((a.1 - a.0, b.1 - b.0), (151, 151));
         assert!(b.0 > a.1 || b.0 == FIRST_PORT);
         assert_eq!(ports(25_000), Some((FIRST_PORT, LAST_PORT)));
         assert_eq!(ports(25_001), None);
-        assert_eq!(ports(12), Some((FIRST_PORT, FIRST_PORT + 23)));
+        assert_eq!(ports(12), Some((FIRST_PORT, FIRST_PORT + 151)));
     }
 
     #[test]
@@ -252,5 +277,6 @@ mod tests {
     #[test]
     fn our_loopback_address_is_one() {
         assert!(own_loopback().is_loopback() && own_loopback() != IpAddr::from([127, 0, 0, 1]));
+        assert!(phones_loopback().is_loopback() && phones_loopback() != own_loopback());
     }
 }

@@ -136,7 +136,11 @@ mod tests {
     #[test]
     fn threads_are_told_by_name_and_children_are_found() {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let thread = std::thread::Builder::new().name("usage-test".into()).spawn(move || stopped.recv()).unwrap();
+        let (start, started) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new().name("usage-test".into());
+        // It has its name once it runs.
+        let thread = thread.spawn(move || start.send(()).map(|()| stopped.recv())).unwrap();
+        started.recv().unwrap();
         let mut child = std::process::Command::new("sleep").arg("10").spawn().unwrap();
         let here = std::process::id();
         assert!(by_thread(&[here]).contains_key("usage-test"));
@@ -144,7 +148,7 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         drop(stop);
-        assert!(thread.join().unwrap().is_err());
+        assert!(thread.join().unwrap().is_ok_and(|stop| stop.is_err()));
     }
 
     #[test]

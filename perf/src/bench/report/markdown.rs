@@ -199,6 +199,7 @@ fn threads(level: &Value) -> String {
 
 fn calls(out: &mut String, result: &Value, what: &str) {
     line(out, &capacity(what, &result["calls_per_second"], &result["held_per_second"], "calls a second", &result["ended"]));
+    attempts(out, result);
     line(out, &format!("\nRing {} ms, hold {} ms; INVITE with digest.", text(&result["ring_ms"]), text(&result["hold_ms"])));
     line(
         out,
@@ -233,9 +234,47 @@ fn calls(out: &mut String, result: &Value, what: &str) {
     }
 }
 
+/// How many loads were played without a verdict, and which could not be played.
+fn attempts(out: &mut String, result: &Value) {
+    let of = &result["attempts"];
+    line(
+        out,
+        &format!(
+            "\n{} loads played; no verdict: {} where the generator was the limit, {} that the host stalled.",
+            text(&of["all"]),
+            text(&of["generator_was_limit"]),
+            text(&of["stalled_by_host"])
+        ),
+    );
+    for load in result["unmeasured"].as_array().into_iter().flatten() {
+        line(out, &format!("\nAt {}: could not be measured: {}", text(&load["load"]), text(&load["why"])));
+    }
+}
+
 fn media(out: &mut String, result: &Value, what: &str) {
     line(out, &capacity(what, &result["capacity_channels"], &result["held_channels"], "channels", &result["ended"]));
-    let reference = &result["reference"];
+    attempts(out, result);
+    if result["reference"].is_object() {
+        beside(out, &result["reference"]);
+    }
+    let host = &result["host_lateness"];
+    line(
+        out,
+        &format!(
+            "\nAn idle thread on that CPU ({}) was woken 1 ms late or more in {} of {} slots, p99.9 {} µs, at most {} µs; {} missed. A load may be as late, or late in 1 of 1000.",
+            if host["sched_fifo"] == true { "SCHED_FIFO" } else { "ordinary priority: SCHED_FIFO is refused here" },
+            text(&host["late"]),
+            text(&host["slots"]),
+            text(&host["p999_us"]),
+            text(&host["max_us"]),
+            text(&host["missed"])
+        ),
+    );
+    levels(out, result);
+}
+
+/// Ours and the bare loops.
+fn beside(out: &mut String, reference: &Value) {
     line(
         out,
         &format!(
@@ -257,24 +296,15 @@ fn media(out: &mut String, result: &Value, what: &str) {
             ),
         );
     }
-    let host = &result["host_lateness"];
+}
+
+/// The table of the loads.
+fn levels(out: &mut String, result: &Value) {
     line(
         out,
-        &format!(
-            "\nAn idle thread on that CPU ({}) was woken 1 ms late or more in {} of {} slots, p99.9 {} µs, at most {} µs; {} missed. A load may be as late, or late in 1 of 1000.",
-            if host["sched_fifo"] == true { "SCHED_FIFO" } else { "ordinary priority: SCHED_FIFO is refused here" },
-            text(&host["late"]),
-            text(&host["slots"]),
-            text(&host["p999_us"]),
-            text(&host["max_us"]),
-            text(&host["missed"])
-        ),
+        "\n| channels | packets/s | µs/packet | kernel | core | slots late (allowed), missed of | delay p50, p99, p99.9 ms | KiB/channel | MiB | load's core | taken by the hypervisor: switch, load ms | verdict |",
     );
-    line(
-        out,
-        "\n| channels | packets/s | µs/packet | kernel | core | slots late (allowed), missed of | delay p50, p99, p99.9 ms | KiB/channel | load's core | verdict |",
-    );
-    line(out, "|---|---|---|---|---|---|---|---|---|---|");
+    line(out, "|---|---|---|---|---|---|---|---|---|---|---|---|");
     for level in result["levels"].as_array().into_iter().flatten() {
         let slots = &level["slots"];
         let ms = |key: &str| level["delay_us"][key].as_f64().map_or_else(|| "-".to_owned(), |us| format!("{:.2}", us / 1e3));
@@ -282,7 +312,7 @@ fn media(out: &mut String, result: &Value, what: &str) {
         line(
             out,
             &format!(
-                "| {} | {} | {:.2} | {} | {} | {} ({}), {} of {} | {}, {}, {} | {:.1} | {} | {}{} |",
+                "| {} | {} | {:.2} | {} | {} | {} ({}), {} of {} | {}, {}, {} | {:.1} | {:.1} | {} | {}, {} | {}{} |",
                 text(&level["channels"]),
                 text(&level["packets_per_second"]),
                 level["cpu_us_per_packet"].as_f64().unwrap_or(0.0),
@@ -296,7 +326,10 @@ fn media(out: &mut String, result: &Value, what: &str) {
                 ms("p99"),
                 ms("p999"),
                 level["bytes_per_channel"].as_f64().unwrap_or(0.0) / 1024.0,
+                level["resident_bytes"].as_f64().unwrap_or(0.0) / f64::from(1 << 20),
                 percent(&level["generator"]["core"]),
+                text(&level["stolen"]["switch_ms"]),
+                text(&level["stolen"]["load_ms"]),
                 verdict.trim(),
                 if level["disturbed"] == true { " (disturbed)" } else { "" }
             ),
@@ -306,6 +339,7 @@ fn media(out: &mut String, result: &Value, what: &str) {
 
 fn registrations(out: &mut String, result: &Value, what: &str) {
     line(out, &capacity(what, &result["capacity_per_second"], &result["held_per_second"], "a second", &result["ended"]));
+    attempts(out, result);
     line(
         out,
         "\n| a second | asked | registered | µs of CPU each | by thread | core | answered p50, p99, max ms | load's core | verdict |\n|---|---|---|---|---|---|---|---|---|",

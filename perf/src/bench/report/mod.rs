@@ -10,7 +10,6 @@
 
 pub mod markdown;
 pub mod plots;
-#[cfg(test)]
 mod schema;
 
 use std::fs;
@@ -57,6 +56,17 @@ fn disturbed(result: &Value) -> bool {
     result["disturbed"] == true
 }
 
+/// What of it is not of the form of the schema: a bug of ours, a line each.
+pub fn malformed(report: &Value) -> Vec<String> {
+    match serde_json::from_str(SCHEMA) {
+        Ok(schema) => schema::faults(&schema, report),
+        Err(error) => vec![format!("perf/report.schema.json: {error}")],
+    }
+}
+
+/// The form, as JSON Schema.
+const SCHEMA: &str = include_str!("../../../report.schema.json");
+
 /// What a report of `--quick` must not say: something was not measured, nothing was heard, a tone was wrong. Not a word on speed.
 pub fn nonsense(report: &Value) -> Vec<String> {
     let mut found = Vec::new();
@@ -67,6 +77,7 @@ pub fn nonsense(report: &Value) -> Vec<String> {
         let is_zero = |value: &Value| value.as_f64() == Some(0.0);
         let wrong = [
             (result["error"].is_string(), "could not be measured"),
+            (result["unmeasured"].as_array().is_some_and(|loads| !loads.is_empty()), "a load could not be measured"),
             (levels.iter().any(|level| level["packets"].is_object() && packets(level, "heard") == 0), "nothing was heard"),
             (levels.iter().any(|level| packets(level, "changed") + packets(level, "foreign") > 0), "packets were changed"),
             (
@@ -85,6 +96,19 @@ pub fn nonsense(report: &Value) -> Vec<String> {
     }
     if report["results"].as_array().is_none_or(Vec::is_empty) {
         found.push("nothing was measured".to_owned());
+    }
+    found
+}
+
+/// What could not be measured, a line each.
+pub fn missing(report: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for result in report["results"].as_array().into_iter().flatten() {
+        let what = result["what"].as_str().unwrap_or_default();
+        found.extend(result["error"].as_str().map(|why| format!("{what}: {why}")));
+        for load in result["unmeasured"].as_array().into_iter().flatten() {
+            found.push(format!("{what} at {}: {}", load["load"], load["why"].as_str().unwrap_or_default()));
+        }
     }
     found
 }
@@ -119,10 +143,11 @@ mod tests {
             "channels": 1200, "verdict": "held", "why": null, "seconds": 4.0,
             "packets": { "told": 240_000, "due": 240_000, "heard": 240_000, "lost": 0, "duplicates": 0, "reordered": 0, "changed": 0, "foreign": 0, "mute_streams": 0 },
             "packets_per_second": 60_000.0, "cpu_us_per_packet": 5.25, "kernel_part": 0.9, "core": 0.315, "waited_for_cpu": 0.0, "disturbed": false,
-            "slots": { "count": 4000, "late": 1, "late_allowed": 4, "missed": 0, "work_p99_us": 400 },
+            "stolen": { "switch_ms": 0, "load_ms": 10 },
+            "slots": { "count": 4000, "late": 1, "late_allowed": 4, "late_p99_us": 80, "missed": 0, "work_p99_us": 400 },
             "delay_us": { "p50": 700, "p99": 1500, "p999": 2000, "max": 2500 }, "delay_histogram": [[700, 200_000], [1500, 40_000]],
             "jitter_us": { "mean": 300.0, "worst": 900.0 }, "dropped_at_server": 0, "unsent_by_server": 0, "resident_bytes": 50_000_000,
-            "bytes_per_channel": 8000.0, "generator": { "core": 0.3, "lag_p99_us": 100, "lag_max_us": 900 },
+            "bytes_per_channel": 8000.0, "generator": { "core": 0.3, "lag_p99_us": 100, "lag_max_us": 900, "lag_histogram": [[60, 3900], [900, 100]] },
             "audio": [{ "stream": 0, "told_hz": 600.0, "heard_hz": 600.0, "level_dbov": -15.0, "snr_db": 38.0 }],
         });
         let mut failed = level.clone();
@@ -136,7 +161,9 @@ mod tests {
         let results = vec![
             json!({ "what": "relay pcmu", "ptime_ms": 20, "group": 2, "cores": "0,1", "capacity_channels": 1200, "held_channels": 1200,
                 "ended": "2400 channels: 3 packets lost of 480000", "disturbed": false, "levels": [level, failed],
-                "host_lateness": { "slots": 8000, "sched_fifo": true, "late": 3, "late_part": 0.00038, "missed": 0, "p50_us": 60, "p99_us": 150, "p999_us": 900, "max_us": 1500 },
+                "attempts": { "all": 5, "generator_was_limit": 1, "stalled_by_host": 2 }, "unmeasured": [{ "load": 4800, "why": "503 pool_empty" }],
+                "host_lateness": { "slots": 8000, "sched_fifo": true, "late": 3, "late_part": 0.00038, "missed": 0, "p50_us": 60, "p99_us": 150, "p999_us": 900, "max_us": 1500,
+                    "histogram": [[60, 7900], [1500, 100]] },
                 "reference": { "channels": 600, "rounds": 3, "ours_us": spread, "bare_us": spread, "ratio": spread, "codec_us": 1.25, "ratio_with_codec": spread,
                     "peers": [{ "name": "rtpengine", "absent": "rtpengine is not installed" }] } }),
             json!({ "what": "codecs", "channels_at_a_time": 32, "frame_ms": 20,
@@ -145,9 +172,9 @@ mod tests {
                 "generator_was_limit": true, "cpu_us_per_request": 60.0, "kernel_part": null,
                 "delay_us": { "p50": 1500, "p99": 2000, "p999": 3000, "max": 4000 }, "generator": { "core": 0.95 } }),
             calls_example(),
-            json!({ "what": "register with digest", "cores": "0,1", "capacity_per_second": 9000, "held_per_second": 9000, "ended": "no",
+            json!({ "what": "register with digest", "cores": "0,1", "capacity_per_second": 9000, "held_per_second": 9000, "ended": "no", "attempts": { "all": 1, "generator_was_limit": 0, "stalled_by_host": 0 }, "unmeasured": [],
                 "compared_per_second": 4500, "levels": [{ "per_second": 9000, "verdict": "held", "why": null, "asked": 36_000, "registered": 36_000,
-                    "events": 36_000, "cpu_us_each": 80.5, "kernel_part": 0.5, "core": 0.7, "bytes_each": 900.0, "delay_us": times,
+                    "events": 36_000, "stolen": { "switch_ms": 0, "load_ms": 10 }, "cpu_us_each": 80.5, "kernel_part": 0.5, "core": 0.7, "bytes_each": 900.0, "delay_us": times,
                     "threads": [{ "name": "sip-00", "cpu_us_each": 80.5, "kernel_part": 0.5 }], "generator": { "core": 0.4, "lag_p99_us": 90 } }],
                 "peers": [
                     { "name": "kamailio", "rounds": 3, "ours_us": spread, "theirs_us": spread, "ratio": spread, "note": "" },
@@ -174,28 +201,30 @@ mod tests {
             "to_100_us": times, "reached_us": times, "answered_us": times, "events": 0,
             "packets": { "told": 10, "heard": 10, "foreign": 0, "ends": 2, "mute_ends": 0 },
             "audio": [{ "stream": 0, "told_hz": 600.0, "heard_hz": 600.0, "level_dbov": -15.0, "snr_db": 38.0 }], "resident_bytes": 50_000_000,
-            "generator": { "core": 0.1, "lag_p99_us": 90, "lag_max_us": 200 },
+            "stolen": { "switch_ms": 0, "load_ms": 0 }, "generator": { "core": 0.1, "lag_p99_us": 90, "lag_max_us": 200 },
         });
         json!({ "what": "calls with media", "cores": "0,1", "hold_ms": 1000, "ring_ms": 50, "rtp": true, "calls_per_second": 400,
-            "held_per_second": 400, "ended": "800 a second: 3 of 3200 calls failed, most with: INVITE answered 503", "levels": [level] })
+            "held_per_second": 400, "ended": "800 a second: 3 of 3200 calls failed, most with: INVITE answered 503",
+            "attempts": { "all": 1, "generator_was_limit": 0, "stalled_by_host": 0 }, "unmeasured": [], "levels": [level] })
     }
 
     #[test]
     fn a_report_has_the_form_of_the_schema() {
-        let schema: Value = serde_json::from_str(include_str!("../../../report.schema.json")).unwrap();
-        assert_eq!(schema::faults(&schema, &example()), Vec::<String>::new());
+        assert_eq!(malformed(&example()), Vec::<String>::new());
         let mut wrong = example();
         wrong["results"][0]["levels"][0]["verdict"] = json!("fine");
         wrong["results"][0]["levels"][0]["seconds"] = json!("4");
         wrong["host"] = Value::Null;
-        let faults = schema::faults(&schema, &wrong).join("\n");
+        let faults = malformed(&wrong).join("\n");
         assert!(faults.contains("report.host") && faults.contains("report.results[0]"), "{faults}");
     }
 
     #[test]
     fn nonsense_is_what_was_not_measured_or_not_heard() {
         let mut report = example();
-        assert_eq!(nonsense(&report), ["mix of 3, pcmu: could not be measured 422"]);
+        assert_eq!(missing(&report), ["relay pcmu at 4800: 503 pool_empty", "mix of 3, pcmu: 422"]);
+        assert_eq!(nonsense(&report), ["relay pcmu: a load could not be measured ", "mix of 3, pcmu: could not be measured 422"]);
+        report["results"][0]["unmeasured"] = json!([]);
         report["results"].as_array_mut().unwrap().pop();
         assert!(nonsense(&report).is_empty());
         report["results"][0]["levels"][0]["audio"][0]["heard_hz"] = json!(440.0);
@@ -219,6 +248,8 @@ mod tests {
             "sip-00 850.5 (40 % kernel), rtp-00 50 (- kernel)",
             "theirs over ours **1.1 (1 to 1.2)**",
             "woken 1 ms late or more in 3 of 8000 slots",
+            "5 loads played; no verdict: 1 where the generator was the limit, 2 that the host stalled.",
+            "At 4800: could not be measured: 503 pool_empty",
             "bare codec loop takes 1.25",
             "rtpengine: not measured",
             "**3000 a second** on 16 connections",

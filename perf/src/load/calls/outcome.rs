@@ -74,7 +74,11 @@ impl Outcome {
 
     /// Why the load, and not what it loaded, was the limit.
     pub fn generator_limit(&self) -> Option<String> {
-        let lag = self.lag.quantile(0.99);
+        self.generator_busy().or_else(|| self.generator_late().map(|why| format!("its {why}")))
+    }
+
+    /// Why the load could not be higher.
+    pub fn generator_busy(&self) -> Option<String> {
         if self.refused > 0 {
             return Some(format!("its kernel refused {} of its messages", self.refused));
         }
@@ -84,7 +88,20 @@ impl Outcome {
         if self.core() > LOAD_CORE_MOST {
             return Some(format!("it used {:.0} % of its core", self.core() * 100.0));
         }
-        (lag > LOAD_LAG_P99_US).then(|| format!("its slots began {:.1} ms late for 1 in 100", lag as f64 / 1e3))
+        None
+    }
+
+    /// How late the load was, if so late that it was not the one asked for.
+    pub fn generator_late(&self) -> Option<String> {
+        let lag = self.lag.quantile(0.99);
+        (lag > LOAD_LAG_P99_US).then(|| format!("slots began {:.1} ms late for 1 in 100", lag as f64 / 1e3))
+    }
+
+    /// Whether the limit that did not hold is one of time alone, which a stall of the host breaks too.
+    pub fn is_fault_of_time(&self) -> bool {
+        self.failures.is_empty()
+            && self.refusals == 0
+            && (self.times.to_100.max() > T1_US || self.times.reached.quantile(0.99) > REACHED_P99_US)
     }
 
     /// The first limit that did not hold.
