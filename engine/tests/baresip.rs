@@ -5,7 +5,8 @@
 //!        └─ transfers 1001 to baresip 1002 (700 Hz)
 //! ```
 //! What each hears is what its decoder wrote to a file. Where baresip is not installed the tests say so and prove nothing;
-//! `./check` installs it. An attended transfer is not among its commands in the version of Debian 12; see `transfers.rs`.
+//! `./check` installs it. An attended transfer is not among its commands in the version of Debian 12, but it refers to whatever
+//! URI it is told, so the test tells it one with Replaces. Transfers by phones of our own: `scripts.rs`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test says what is wrong by ending")]
 
@@ -58,12 +59,15 @@ fn call(caller: &mut Baresip, callee: &mut Baresip, to: &str) -> (String, String
 
 /// Puts the far end on hold and takes it back. Its own ear is of no use from then on: baresip writes nothing more to the file.
 fn hold_and_resume(switch: &Switch, phone: &mut Baresip, leg: &str) {
-    for (command, held) in [("hold", true), ("resume", false)] {
-        phone.forget();
-        phone.command(command, "");
-        assert_eq!(phone.event("CALL_REMOTE_SDP")["param"], "answer");
-        until(command, || body(switch.sip_http, &format!("/dialog/{leg}"))["hold"] == held);
-    }
+    hold(switch, phone, leg, true);
+    hold(switch, phone, leg, false);
+}
+
+fn hold(switch: &Switch, phone: &mut Baresip, leg: &str, held: bool) {
+    phone.forget();
+    phone.command(if held { "hold" } else { "resume" }, "");
+    assert_eq!(phone.event("CALL_REMOTE_SDP")["param"], "answer");
+    until("told of hold", || body(switch.sip_http, &format!("/dialog/{leg}"))["hold"] == held);
 }
 
 fn nothing_is_left(switch: &Switch) {
@@ -109,6 +113,33 @@ fn softphones_register_call_hold_and_transfer() {
     if let Some(capture) = capture {
         capture.check(&["sip.Method == \"INVITE\"", "sip.Method == \"REFER\"", "sip.Method == \"NOTIFY\"", "sdp", "rtp", "rtcp"]);
     }
+}
+
+#[test]
+fn a_softphone_connects_the_far_ends_of_its_two_calls() {
+    let switch = switch();
+    let Some(mut anna) = phone(&switch, "udp", "1000", "PCMU/8000/1", 440) else { return };
+    let mut bert = phone(&switch, "udp", "1001", "PCMA/8000/1", 1000).unwrap();
+    let mut carl = phone(&switch, "udp", "1002", "PCMU/8000/1", 700).unwrap();
+    let (first, _) = call(&mut anna, &mut bert, "1001");
+    bert.hears(440.0);
+    // Four legs: she asks the third before she connects him.
+    hold(&switch, &mut anna, &first, true);
+    let (second, _) = call(&mut anna, &mut carl, "1002");
+    carl.hears(440.0);
+    let replaces = anna.replaces(&second);
+    anna.command("callfind", &first);
+    anna.command("transfer", &format!("<sip:1002@{DOMAIN}?Replaces={replaces}>"));
+    anna.event("CALL_CLOSED");
+    bert.hears(700.0);
+    carl.hears(1000.0);
+    assert!(!anna.has_told("TRANSFER_FAILED"));
+    // It ends only the call that it referred; the other one is hers to end.
+    anna.command("hangup", "");
+    until("two legs are left", || body(switch.sip_http, "/dialog")["count"] == 2);
+    carl.command("hangup", "");
+    bert.event("CALL_CLOSED");
+    nothing_is_left(&switch);
 }
 
 #[test]

@@ -74,7 +74,8 @@ impl Baresip {
         std::fs::write(directory.join("config"), config).unwrap();
         std::fs::write(directory.join("accounts"), account).unwrap();
         let mut command = Command::new("baresip");
-        command.arg("-f").arg(&directory);
+        // With a trace of its messages, for the tags of its calls.
+        command.arg("-s").arg("-f").arg(&directory);
         let process = match Process::start(command) {
             Ok(process) => process,
             Err(error) => {
@@ -150,6 +151,21 @@ impl Baresip {
             self.events.push(serde_json::from_slice(&self.unread[colon + 1..end]).unwrap());
             self.unread.drain(..=end);
         }
+    }
+
+    /// Value of a Replaces header for one of its calls that was answered, ready for a URI (RFC 3891 §3): the tags that its own
+    /// trace tells.
+    pub fn replaces(&self, call_id: &str) -> String {
+        let said = self.process.output();
+        let line = format!("Call-ID: {call_id}");
+        // Its last ACK, as the first was to a challenge: From is this phone, To the far end.
+        let ack = said.split("\nACK ").skip(1).filter(|message| message.lines().take(20).any(|found| found.trim_end() == line)).last();
+        let ack = ack.unwrap_or_else(|| panic!("{}: no ACK of {call_id} in\n{said}", self.name));
+        let tag = |name: &str| {
+            let value = ack.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            value.split(";tag=").nth(1).unwrap().trim_end().to_owned()
+        };
+        format!("{}%3Bto-tag%3D{}%3Bfrom-tag%3D{}", call_id.replace('@', "%40"), tag("To: "), tag("From: "))
     }
 
     /// Waits until it hears this tone: half a second of it, from now on.
