@@ -6,7 +6,7 @@ use engine::{
     media::{Answer, Interface, MediaShard, Request, Served, Setup},
     mesh::{Caller, pair},
     node::rtp::News,
-    ring::{MediaRing, PacketSize, PortPool, RingConfig},
+    ring::{MediaRing, PacketSize, Pools, PortPool, RingConfig},
 };
 use rt::Latch;
 use rtp::{
@@ -34,7 +34,7 @@ const ALLOWED_KIB: usize = 512;
 
 fn sockets_come_and_go() {
     let ports = PortPool::new(20_000..=20_999, 0, 1, Duration::ZERO);
-    let mut ring = MediaRing::new(RingConfig::for_channels(200), ports).unwrap();
+    let mut ring = MediaRing::new(RingConfig::for_channels(200), Pools::new([own_loopback()], &ports)).unwrap();
     let mut cycle = |count: usize| {
         for _ in 0..count / 100 {
             let pairs: Vec<_> = (0..100).map(|_| ring.open(own_loopback(), PacketSize::Small, Instant::now()).unwrap()).collect();
@@ -70,7 +70,7 @@ fn channels_come_and_go() {
         let (wake, commands) = rt::signal();
         let (end, server) = pair(wake);
         let stop = Latch::new();
-        let shard = MediaShard::new(setup, ports, machine, server, commands).unwrap();
+        let shard = MediaShard::new(setup, &ports, machine, server, commands).unwrap();
         let running = rt::spawn_local({
             let stop = stop.clone();
             async move { shard.run(&stop).await }

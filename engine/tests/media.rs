@@ -82,6 +82,53 @@ fn phones_of_both_families_are_served_at_once_and_speak_to_each_other() {
 }
 
 #[test]
+fn two_addresses_have_twice_the_channels_and_the_empty_one_is_named() {
+    let server = Server::start(&["--rtp-address", "127.0.0.1,127.0.0.2", "--cores", "0,0,0"]);
+    let mut opened = Vec::new();
+    let mut open_all = |ip: &str| {
+        let before = opened.len();
+        loop {
+            let (status, answer) = server.ask("POST", "/channel", &json!({"ip": ip}));
+            if status != 200 {
+                assert_eq!((status, &answer["error"]), (503, &json!("pool_empty")));
+                return (opened.len() - before, answer["detail"].as_str().unwrap().to_owned());
+            }
+            assert_eq!(answer["ip"], ip);
+            let all = answer["channels"]["active"].as_u64().unwrap() + answer["channels"]["available"].as_u64().unwrap();
+            opened.push((answer["uuid"].as_str().unwrap().to_owned(), all));
+        }
+    };
+    let (one, detail) = open_all("127.0.0.1");
+    assert!(detail.starts_with("RTP port pairs of 127.0.0.1: all "), "{detail}");
+    let (other, detail) = open_all("127.0.0.2");
+    assert!(detail.starts_with("RTP port pairs of 127.0.0.2: all "), "{detail}");
+    assert_eq!(one, other);
+    assert!(opened.iter().skip(1).all(|(_, all)| *all == (one + other) as u64), "the books are wrong: {opened:?}");
+    // Two of unlike cores and unlike addresses: one of them moves, and takes its pair along.
+    for (channel, _) in &opened[1..] {
+        let to = json!({"ip": "127.0.0.1", "port": 9, "audio": {"payloads": [0]}});
+        server.ok("PUT", &format!("/channel/{channel}"), &to);
+        server.ok("PUT", &format!("/channel/{channel}/mix/{}", opened[0].0), &json!({}));
+        server.ok("PUT", &format!("/channel/{channel}/unmix"), &json!({}));
+    }
+    assert!(server.ok("GET", "/status", &Value::Null)["rtp"]["channels_moved"].as_u64().unwrap() > 0);
+    for (channel, _) in &opened {
+        server.ok("DELETE", &format!("/channel/{channel}"), &Value::Null);
+    }
+    // They come back to the pools a slot later, and rest for 2 s.
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        let (status, answer) = server.ask("POST", "/channel", &json!({"ip": "127.0.0.2"}));
+        let counts = &answer["channels"];
+        if status == 200 && counts["active"].as_u64().unwrap() + counts["available"].as_u64().unwrap() == (one + other) as u64 {
+            break;
+        }
+        assert!(std::time::Instant::now() < end, "{answer}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
 fn limits_are_told_and_kept_and_a_drain_lets_calls_go_on() {
     let server = Server::start(&["--max-transcodes", "4", "--cores", "1"]);
     let calls: Vec<_> = [0, 0, 8].map(|number| server.call("127.0.0.1", number)).into();

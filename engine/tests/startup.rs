@@ -6,7 +6,7 @@
 #![allow(unsafe_code, clippy::unwrap_used)]
 
 use engine::{
-    ring::{MediaRing, Needs, PacketSize, PortPool, ProbeError, RingConfig, probe},
+    ring::{MediaRing, Needs, PacketSize, Pools, PortPool, ProbeError, RingConfig, probe},
     settings::Program,
     shard::{self, Cores, Layout},
 };
@@ -163,7 +163,7 @@ fn serving() {
         Box::new(move |context| {
             Box::pin(async move {
                 let pool = PortPool::new(FIRST_PORT..=FIRST_PORT + 399, 0, 1, Duration::ZERO);
-                let mut ring = MediaRing::new(RingConfig::for_channels(200), pool)?;
+                let mut ring = MediaRing::new(RingConfig::for_channels(200), Pools::new([ip], &pool))?;
                 for _ in 0..200 {
                     ring.open(ip, PacketSize::Small, Instant::now())?;
                 }

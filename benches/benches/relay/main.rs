@@ -387,7 +387,7 @@ fn shard(job: Job, other: Other) {
         let (wake, commands) = rt::signal();
         let (end, server) = pair(wake);
         let stop = Latch::new();
-        let shard = MediaShard::new(setup, ports, machine, server, commands).unwrap();
+        let shard = MediaShard::new(setup, &ports, machine, server, commands).unwrap();
         let running = rt::spawn_local({
             let stop = stop.clone();
             async move { shard.run(&stop).await }

@@ -430,6 +430,14 @@ pub enum CommandError {
         /// Its size.
         max: usize,
     },
+    /// All RTP ports of an address are in use: 503.
+    #[error("RTP port pairs of {address}: all {pairs} are in use or rest")]
+    NoPorts {
+        /// Which of our addresses.
+        address: IpAddr,
+        /// How many it has where the channel was to live.
+        pairs: usize,
+    },
     /// Not now: draining, or too busy for one more: 503.
     #[error("{0}")]
     Unavailable(&'static str),
@@ -443,7 +451,7 @@ impl CommandError {
             Self::WrongState(_) => 409,
             Self::Impossible(_) => 422,
             Self::Bad(_) => 400,
-            Self::Full { .. } | Self::Unavailable(_) => 503,
+            Self::Full { .. } | Self::NoPorts { .. } | Self::Unavailable(_) => 503,
         }
     }
 
@@ -454,7 +462,7 @@ impl CommandError {
             Self::WrongState(_) => "wrong_state",
             Self::Impossible(_) => "impossible",
             Self::Bad(_) => "bad_value",
-            Self::Full { .. } => "pool_empty",
+            Self::Full { .. } | Self::NoPorts { .. } => "pool_empty",
             Self::Unavailable(_) => "unavailable",
         }
     }

@@ -1,7 +1,7 @@
 //! The task of a media shard.
 //!
 //! Shape:  [`MediaShard::new`] on the shard's thread, then [`MediaShard::run`] until the stop latch opens.
-//! Limits: as many channels as the pool has port pairs, and the machine places.
+//! Limits: as many channels as the pools of all addresses have port pairs, and the machine places.
 //! Errors: `SetupError` at the start, `CommandError` in answers.
 
 use super::machine::Machine;
@@ -11,7 +11,7 @@ use crate::{
     mesh::{CallId, Server},
     node::rtp::News,
     os::sched,
-    ring::{Counters, MediaRing, OpenError, PacketSize, Pair, PortPool, RingConfig, SetupError, Slot, SocketId},
+    ring::{Counters, MediaRing, OpenError, PacketSize, Pair, Pools, PortPool, RingConfig, SetupError, Slot, SocketId},
     tick::Ticker,
 };
 use rt::{Latch, Signal};
@@ -43,7 +43,7 @@ pub struct Setup {
     pub transcodes_max: Option<u64>,
 }
 
-/// An address of RTP sockets. A pair of ports is used on one address at a time.
+/// An address of RTP sockets, with all of the shard's pairs of ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interface {
     /// Where they are bound.
@@ -88,12 +88,12 @@ pub(super) struct Owned {
 }
 
 impl<M: Machine> MediaShard<M> {
-    /// Makes the ring on the calling thread. `commands` is the signal that the front shard fires for `server`.
+    /// Makes the ring on the calling thread, with `ports` on each address. `commands` is the signal that the front shard fires for `server`.
     ///
     /// # Errors
     /// [`SetupError`].
-    pub fn new(setup: Setup, ports: PortPool, machine: M, server: MediaServer, commands: Signal) -> Result<Self, SetupError> {
-        let ring = MediaRing::new(setup.ring.clone(), ports)?;
+    pub fn new(setup: Setup, ports: &PortPool, machine: M, server: MediaServer, commands: Signal) -> Result<Self, SetupError> {
+        let ring = MediaRing::new(setup.ring.clone(), Pools::new(setup.interfaces.iter().map(|interface| interface.bind), ports))?;
         let limit = if setup.alone { LIMIT_ALONE } else { LIMIT_SHARED };
         let ticker = Ticker::new(limit, Instant::now());
         Ok(Self { machine, ring, ticker, server, commands, setup, channels: Vec::new(), owners: Vec::new(), departures: Vec::new() })
@@ -262,9 +262,9 @@ impl<M: Machine> MediaShard<M> {
 
     pub(super) fn refused(&self, error: &OpenError) -> CommandError {
         match error {
-            OpenError::Ports(_) => CommandError::Full { what: "RTP port pairs", max: self.ring.ports().1 },
+            OpenError::Ports { ip, pairs, .. } => CommandError::NoPorts { address: *ip, pairs: *pairs },
             OpenError::NoPlace => CommandError::Full { what: "channels", max: self.setup.ring.files as usize / 2 },
-            OpenError::PortsTaken { .. } | OpenError::Wildcard(_) | OpenError::Socket { .. } => {
+            OpenError::PortsTaken { .. } | OpenError::NoPool(_) | OpenError::Wildcard(_) | OpenError::Socket { .. } => {
                 tracing::warn!("a channel cannot be opened: {error}");
                 CommandError::Unavailable("no RTP socket can be opened; see the log")
             }

@@ -132,7 +132,7 @@ fn shard(ip: IpAddr, pairs: u16) -> (MediaEnd, MediaShard<Echo>) {
     };
     let (wake, signal) = rt::signal();
     let (end, server) = pair(wake);
-    (end, MediaShard::new(setup, ports, Echo::default(), server, signal).unwrap())
+    (end, MediaShard::new(setup, &ports, Echo::default(), server, signal).unwrap())
 }
 
 async fn open(front: &Caller<Request, Answer, News>) -> (ChannelId, u16) {
@@ -285,7 +285,7 @@ fn all_pairs_in_use_is_an_answer() {
             open(&front).await;
         }
         let full = front.ask(Request::Command(Command::Open(Open::default()))).await;
-        assert!(matches!(full, Ok(Err(CommandError::Full { what: "RTP port pairs", max: 3 }))), "{full:?}");
+        assert!(matches!(full, Ok(Err(CommandError::NoPorts { pairs: 3, .. }))), "{full:?}");
         stop.open();
     });
 }

@@ -49,10 +49,10 @@ impl MediaPlan {
     /// [`NodeError::Ring`], [`NodeError::Random`].
     pub fn start(self, plan: &ShardPlan) -> Result<MediaShard<Media>, NodeError> {
         let Self { config, number, shards, start, server, commands } = self;
-        let all = pairs(&config.ports);
+        let all = channels(&config);
         let [a, b, c, d, e, f, g, h, ..] = super::seed()?;
         let ports = PortPool::new(config.ports, number, shards, PORT_REST).starting_at(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
-        let share = u32::try_from(ports.pairs()).unwrap_or(u32::MAX);
+        let share = all.div_ceil(u32::try_from(shards.max(1)).unwrap_or(u32::MAX));
         // Its share of what the process may; the last one is not short of the rest.
         let transcodes_max = config.transcodes_max.map(|max| max.div_ceil(shards.max(1) as u64));
         let setup = Setup {
@@ -76,12 +76,20 @@ impl MediaPlan {
             ..Config::default()
         };
         let machine = Media::new(machine, start, super::seed()?);
-        Ok(MediaShard::new(setup, ports, machine, server, commands)?)
+        Ok(MediaShard::new(setup, &ports, machine, server, commands)?)
     }
 }
 
+/// Most channels of project-rtp: each address has all pairs of the range.
+pub fn channels(config: &RtpConfig) -> u32 {
+    let mut addresses: Vec<_> = config.interfaces.iter().map(|interface| interface.bind).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    pairs(&config.ports).saturating_mul(u32::try_from(addresses.len()).unwrap_or(u32::MAX))
+}
+
 /// RTP ports go in pairs: even and odd.
-pub fn pairs(ports: &RangeInclusive<u16>) -> u32 {
+fn pairs(ports: &RangeInclusive<u16>) -> u32 {
     let first = u32::from(ports.start().next_multiple_of(2));
     (u32::from(*ports.end()) + 1).saturating_sub(first) / 2
 }

@@ -7,7 +7,7 @@
 //! Shape:  one [`Caller`] per media shard; where each channel lives is known here, learned from the answers.
 //! Units:  those of `rtp::api`.
 //! Errors: a full queue or a shard that is gone is `Unavailable` (503), at once.
-//! Limits: one map entry per open channel, so at most the port pairs of the range.
+//! Limits: one map entry per open channel, so at most the port pairs of all addresses.
 //! Not here: mixing channels of different shards (`moves`), files (`sounds`).
 
 use std::cell::RefCell;
@@ -215,11 +215,19 @@ impl RtpNode {
         if self.state.borrow().draining {
             return Err(CommandError::Unavailable("draining: no new channels"));
         }
-        let shard = match command.channel() {
-            Some(near) => self.home(near).await?,
-            None => self.roomiest(),
-        };
-        self.ask(shard, command).await
+        if let Some(near) = command.channel() {
+            let home = self.home(near).await?;
+            return self.ask(home, command).await;
+        }
+        let mut answer = Err(GONE);
+        for shard in self.by_room() {
+            answer = self.ask(shard, command.clone()).await;
+            // Other shards have other ports.
+            if !matches!(answer, Err(CommandError::NoPorts { .. })) {
+                break;
+            }
+        }
+        answer
     }
 
     async fn status(&self) -> Answer {
@@ -337,15 +345,17 @@ impl RtpNode {
         }
     }
 
-    /// Most headroom; among equals the fewest channels.
-    fn roomiest(&self) -> usize {
+    /// Most headroom first; among equals the fewest channels.
+    fn by_room(&self) -> Vec<usize> {
         let state = self.state.borrow();
-        let room = |shard: &usize| {
+        let taken = |shard: &usize| {
             let headroom = state.loads.get(*shard).map_or(0.0, |load| load.headroom);
             let active = state.channels.get(*shard).map_or(u64::MAX, |channels| channels.active);
             // Headroom in hundredths, so that noise does not decide.
-            ((headroom * 100.0) as i64, std::cmp::Reverse(active))
+            (std::cmp::Reverse((headroom * 100.0) as i64), active)
         };
-        (0..self.shards.len()).max_by_key(room).unwrap_or(0)
+        let mut shards: Vec<usize> = (0..self.shards.len()).collect();
+        shards.sort_by_key(taken);
+        shards
     }
 }

@@ -21,7 +21,7 @@ use crate::shard::{Layout, allowed_cpus};
 pub fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let config = Config::read(settings)?;
     let layout = Layout::new(settings.program, &config.cores, &allowed_cpus()).map_err(Failure::usage)?;
-    let channels = config.rtp.as_ref().map_or(0, |rtp| media::pairs(&rtp.ports));
+    let channels = config.rtp.as_ref().map_or(0, media::channels);
     let http = [
         config.sip.as_ref().map(|sip| sip.http),
         config.rtp.as_ref().map(|rtp| rtp.http),

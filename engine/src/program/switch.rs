@@ -72,7 +72,7 @@ pub fn cores(settings: &Settings) -> Result<Cores, Failure> {
 /// The host cannot run us, the layout cannot be had, or a shard cannot start.
 pub fn start(program: Program, config: &Config) -> Result<Running, Failure> {
     let layout = Layout::new(program, &config.cores, &allowed_cpus()).map_err(Failure::usage)?;
-    let channels = config.rtp.as_ref().map_or(0, |rtp| media::pairs(&rtp.ports));
+    let channels = config.rtp.as_ref().map_or(0, media::channels);
     let needs = Needs { shards: layout.shards.len(), media_shards: layout.media_shards(), channels };
     probe(needs).map_err(|error| Failure { code: ProbeError::STATUS, message: error.to_string() })?;
     for plan in &layout.shards {

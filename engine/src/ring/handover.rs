@@ -6,7 +6,7 @@
 //! Shape:  a socket is taken once its receive has ended and all that it had received was handed out, so that no buffer of
 //!         ring A holds a packet of it. What comes from then on waits in the socket's own buffer: 78 packets of G.711,
 //!         which is 1.5 s of one stream (`setup`), for ring B. Order is kept, nothing is lost or given twice.
-//! Ports:  the pair goes along. It belongs to the pool of ring B from now on, and rests there after use.
+//! Ports:  the pair goes along. It belongs to the pool of its address in ring B from now on, and rests there after use.
 //! Errors: [`OpenError`]; a ring that cannot take the sockets gives them back.
 
 use super::{
@@ -57,10 +57,9 @@ impl MediaRing {
             return None;
         }
         let (rtp, rtcp) = (self.let_go(pair.rtp)?, self.let_go(pair.rtcp)?);
-        if let Some(uses) = self.pair_uses.get_mut(usize::from(pair.port / 2)) {
-            *uses = 0;
+        if let Some(pool) = self.ports.of(pair.ip) {
+            pool.give_away(pair.port);
         }
-        self.ports.give_away();
         Some(Loose { dropped: [rtp.dropped, rtcp.dropped], rtp: rtp.fd, rtcp: rtcp.fd, ip: pair.ip, port: pair.port, size: rtp.size })
     }
 
@@ -70,17 +69,16 @@ impl MediaRing {
     /// `NoPlace`, or what the kernel says; the sockets are given back with it.
     pub fn adopt(&mut self, loose: Loose) -> Result<Pair, (OpenError, Box<Loose>)> {
         let Loose { rtp, rtcp, ip, port, size, dropped } = loose;
-        let open = |fd, size, dropped| Open { dropped, ..Open::new(fd, ip.is_ipv4(), port, size) };
+        let open = |fd, size, dropped| Open { dropped, ..Open::new(fd, ip, port, size) };
         let rtp = match self.take_in(open(rtp, size, dropped[0]), ip) {
             Ok(id) => id,
             Err((error, open)) => return Err((error, Box::new(Loose { rtp: open.fd, rtcp, ip, port, size, dropped }))),
         };
         match self.take_in(open(rtcp, PacketSize::Small, dropped[1]), ip) {
             Ok(rtcp) => {
-                if let Some(uses) = self.pair_uses.get_mut(usize::from(port / 2)) {
-                    *uses = 2;
+                if let Some(pool) = self.ports.of(ip) {
+                    pool.take_over(port);
                 }
-                self.ports.take_over();
                 self.arm(rtp);
                 self.arm(rtcp);
                 Ok(Pair { rtp, rtcp, ip, port })

@@ -9,7 +9,8 @@
 use super::{
     buffers::{BufferGroup, Held},
     counters::Counters,
-    ports::{PortError, PortPool},
+    pools::Pools,
+    ports::PortError,
     setup::{self, RingConfig, SetupError},
     sockets::{Open, PacketSize, SocketId, Sockets},
     token::{Kind, Token},
@@ -40,9 +41,19 @@ pub struct Pair {
 /// Why a channel has no sockets.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// No port is free.
-    #[error(transparent)]
-    Ports(#[from] PortError),
+    /// No port is free on the address.
+    #[error("{ip}: {source}")]
+    Ports {
+        /// Where.
+        ip: IpAddr,
+        /// Pairs of its pool.
+        pairs: usize,
+        /// Why.
+        source: PortError,
+    },
+    /// An address without a pool.
+    #[error("no RTP ports belong to {0}")]
+    NoPool(IpAddr),
     /// Many ports in a row are in use by others.
     #[error("{tried} RTP ports in a row are in use by another program; keep the range out of net.ipv4.ip_local_port_range")]
     PortsTaken {
@@ -86,9 +97,7 @@ pub struct MediaRing {
     arena: Box<[u8]>,
     arena_used: usize,
     pub(super) sockets: Sockets,
-    /// Sockets per pair, by half the even port.
-    pub(super) pair_uses: Box<[u8]>,
-    pub(super) ports: PortPool,
+    pub(super) ports: Pools,
     pub(super) arrivals: Vec<Completion>,
     pub(super) cursor: usize,
     pub(super) held: [Vec<Held>; 2],
@@ -109,7 +118,7 @@ impl MediaRing {
     ///
     /// # Errors
     /// [`SetupError`].
-    pub fn new(config: RingConfig, ports: PortPool) -> Result<Self, SetupError> {
+    pub fn new(config: RingConfig, ports: Pools) -> Result<Self, SetupError> {
         let (ring, groups) = setup::build(&config)?;
         // SAFETY: all zero is a valid msghdr: no name, no buffers, no control data.
         let mut header: Box<libc::msghdr> = Box::new(unsafe { std::mem::zeroed() });
@@ -125,7 +134,6 @@ impl MediaRing {
             arena: vec![0; ARENA].into(),
             arena_used: 0,
             sockets: Sockets::new(config.files),
-            pair_uses: vec![0; 1 << 15].into(),
             ports,
             arrivals: Vec::with_capacity(completions),
             cursor: 0,
@@ -149,11 +157,12 @@ impl MediaRing {
             return Err(OpenError::Wildcard(ip));
         }
         for _ in 0..PORTS_TRIED {
-            let port = self.ports.take(now)?;
+            let pool = self.ports.of(ip).ok_or(OpenError::NoPool(ip))?;
+            let port = pool.take(now).map_err(|source| OpenError::Ports { ip, pairs: pool.pairs(), source })?;
             match self.bind_pair(ip, port) {
                 Ok((rtp, rtcp)) => return self.install(ip, port, rtp, rtcp, size, now),
                 Err(error) => {
-                    self.ports.give_back(port, now);
+                    self.give_back(ip, port, now);
                     if error.kind() != io::ErrorKind::AddrInUse {
                         return Err(OpenError::Socket { ip, source: error });
                     }
@@ -167,7 +176,7 @@ impl MediaRing {
         let rtp = match self.install_one(ip, port, rtp, size) {
             Ok(id) => id,
             Err(error) => {
-                self.ports.give_back(port, now);
+                self.give_back(ip, port, now);
                 return Err(error);
             }
         };
@@ -184,13 +193,19 @@ impl MediaRing {
     fn install_one(&mut self, ip: IpAddr, pair: u16, fd: OwnedFd, size: PacketSize) -> Result<SocketId, OpenError> {
         let place = self.sockets.next_place().ok_or(OpenError::NoPlace)?;
         self.ring.submitter().register_files_update(place, &[fd.as_raw_fd()]).map_err(|source| OpenError::Socket { ip, source })?;
-        let open = Open::new(fd, ip.is_ipv4(), pair, size);
+        let open = Open::new(fd, ip, pair, size);
         let id = self.sockets.insert(open).map_err(|_| OpenError::NoPlace)?;
-        if let Some(uses) = self.pair_uses.get_mut(usize::from(pair / 2)) {
-            *uses += 1;
+        if let Some(pool) = self.ports.of(ip) {
+            pool.socket_opens(pair);
         }
         self.arm(id);
         Ok(id)
+    }
+
+    fn give_back(&mut self, ip: IpAddr, port: u16, now: Instant) {
+        if let Some(pool) = self.ports.of(ip) {
+            pool.give_back(port, now);
+        }
     }
 
     fn bind_pair(&self, ip: IpAddr, port: u16) -> io::Result<(OwnedFd, OwnedFd)> {
@@ -260,7 +275,7 @@ impl MediaRing {
         self.sockets.len()
     }
 
-    /// Free and configured port pairs.
+    /// Free and configured port pairs, of all addresses.
     pub fn ports(&self) -> (usize, usize) {
         (self.ports.free(), self.ports.pairs())
     }
@@ -300,7 +315,7 @@ impl MediaRing {
             self.counters.stale += 1;
             return false;
         };
-        if open.ipv4 != to.is_ipv4() {
+        if open.ip.is_ipv4() != to.is_ipv4() {
             self.counters.tx_refused += 1;
             return false;
         }
@@ -425,12 +440,10 @@ impl MediaRing {
             }
             // Only the table's reference keeps the socket alive beside its descriptor.
             let Some(open) = self.let_go(id) else { continue };
-            let pair = open.pair;
+            let (ip, pair) = (open.ip, open.pair);
             drop(open);
-            let Some(uses) = self.pair_uses.get_mut(usize::from(pair / 2)) else { continue };
-            *uses = uses.saturating_sub(1);
-            if *uses == 0 {
-                self.ports.give_back(pair, now);
+            if let Some(pool) = self.ports.of(ip) {
+                pool.socket_closes(pair, now);
             }
         }
     }

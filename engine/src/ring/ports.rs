@@ -1,4 +1,4 @@
-//! The RTP ports of a shard: even for RTP, the next odd one for RTCP (RFC 3550 §11).
+//! The RTP ports of a shard on one address: even for RTP, the next odd one for RTCP (RFC 3550 §11).
 //!
 //! Shape:  first in, first out, so that a port rests as long as possible; a freed port is also held for a fixed time, or
 //!         late packets of the call before would reach the next one. With n pairs and a hold of 2 s, n / 2 channels a
@@ -29,13 +29,15 @@ pub enum PortError {
     },
 }
 
-/// Free pairs of one shard.
-#[derive(Debug)]
+/// Pairs of one shard on one address.
+#[derive(Debug, Clone)]
 pub struct PortPool {
     /// Even port of each free pair, with the time from which it may be used.
     free: VecDeque<(u16, Option<Instant>)>,
     pairs: usize,
     hold: Duration,
+    /// Sockets per pair, by half the even port: 32 KiB.
+    sockets: Box<[u8]>,
 }
 
 impl PortPool {
@@ -43,7 +45,7 @@ impl PortPool {
     pub fn new(ports: RangeInclusive<u16>, index: usize, shards: usize, hold: Duration) -> Self {
         let pairs = (*ports.start()..*ports.end()).filter(|port| port.is_multiple_of(2));
         let free: VecDeque<_> = pairs.skip(index).step_by(shards.max(1)).map(|port| (port, None)).collect();
-        Self { pairs: free.len(), free, hold }
+        Self { pairs: free.len(), free, hold, sockets: vec![0; 1 << 15].into() }
     }
 
     /// The same with another pair first: a random `start` keeps what still arrives for the program that had the ports before
@@ -80,17 +82,37 @@ impl PortPool {
         }
     }
 
-    /// A pair in use leaves this pool for another one.
-    pub fn give_away(&mut self) {
+    /// A socket was opened on a pair in use.
+    pub fn socket_opens(&mut self, pair: u16) {
+        self.count(pair, |sockets| sockets.saturating_add(1));
+    }
+
+    /// A socket of a pair in use is closed; with the last one the pair comes back.
+    pub fn socket_closes(&mut self, pair: u16, now: Instant) {
+        if self.count(pair, |sockets| sockets.saturating_sub(1)) == Some(0) {
+            self.give_back(pair, now);
+        }
+    }
+
+    /// A pair in use leaves this pool for that of another shard, with its sockets.
+    pub fn give_away(&mut self, pair: u16) {
+        self.count(pair, |_| 0);
         self.pairs = self.pairs.saturating_sub(1);
     }
 
-    /// A pair in use comes from another pool.
-    pub fn take_over(&mut self) {
+    /// A pair in use comes from another shard, with both sockets.
+    pub fn take_over(&mut self, pair: u16) {
+        self.count(pair, |_| 2);
         self.pairs += 1;
     }
 
-    /// Puts a pair back after use.
+    fn count(&mut self, pair: u16, change: impl FnOnce(u8) -> u8) -> Option<u8> {
+        let sockets = self.sockets.get_mut(usize::from(pair / 2))?;
+        *sockets = change(*sockets);
+        Some(*sockets)
+    }
+
+    /// Puts a pair back that has no socket.
     pub fn give_back(&mut self, port: u16, now: Instant) {
         debug_assert!(!self.free.iter().any(|(free, _)| *free == port));
         self.free.push_back((port, Some(now + self.hold)));

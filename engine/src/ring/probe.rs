@@ -5,7 +5,7 @@
 //! Errors: [`ProbeError`]: what is wrong, and the remedy for host and container. Programs exit with [`ProbeError::STATUS`].
 //! Source: `docs/runtime.md`, "Start-up"; io_uring_setup(2).
 
-use super::{MediaRing, PacketSize, PortPool, RingConfig, SetupError};
+use super::{MediaRing, PacketSize, Pools, PortPool, RingConfig, SetupError};
 use crate::os::limits;
 use std::{
     io,
@@ -147,9 +147,10 @@ fn disabled() -> String {
 fn try_ring() -> Result<bool, SetupError> {
     let config = RingConfig { submissions: 64, completions: 256, small_buffers: 16, large_buffers: 16, ..RingConfig::for_channels(1) };
     // Any free ports do, but they must be a pair: where none is found, receiving is tried by the first call instead.
-    let mut ring = MediaRing::new(config, PortPool::new(PROBE_PORTS, 0, 1, Duration::ZERO))?;
+    let ips = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let mut ring = MediaRing::new(config, Pools::new(ips, &PortPool::new(PROBE_PORTS, 0, 1, Duration::ZERO)))?;
     let now = Instant::now();
-    for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+    for ip in ips {
         let (Ok(pair), Ok(peer)) = (ring.open(ip, PacketSize::Small, now), UdpSocket::bind((ip, 0))) else { continue };
         if peer.send_to(b"probe", (ip, pair.port)).is_err() {
             continue;

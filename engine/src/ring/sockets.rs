@@ -6,7 +6,7 @@
 //! Shape:  as many places as the ring has registered files; the lowest recently freed is used first.
 //! Errors: `None` for a [`SocketId`] of a closed socket: ids are never valid again, places are.
 
-use std::{collections::VecDeque, os::fd::OwnedFd};
+use std::{collections::VecDeque, net::IpAddr, os::fd::OwnedFd};
 
 /// A socket of one ring. Stays distinguishable from all later sockets of the same place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ impl PacketSize {
 pub(super) struct Open {
     /// Closed when this is dropped, after the ring's table let go of it.
     pub fd: OwnedFd,
-    pub ipv4: bool,
+    pub ip: IpAddr,
     /// The even port of its pair.
     pub pair: u16,
     pub size: PacketSize,
@@ -61,8 +61,8 @@ pub(super) struct Open {
 
 impl Open {
     /// A socket that is not armed yet.
-    pub const fn new(fd: OwnedFd, ipv4: bool, pair: u16, size: PacketSize) -> Self {
-        Self { fd, ipv4, pair, size, armed: None, closing: false, parting: false, dropped: 0 }
+    pub const fn new(fd: OwnedFd, ip: IpAddr, pair: u16, size: PacketSize) -> Self {
+        Self { fd, ip, pair, size, armed: None, closing: false, parting: false, dropped: 0 }
     }
 
     /// Packets of it are wanted here.

@@ -25,10 +25,14 @@ fn range(pairs: u16) -> std::ops::RangeInclusive<u16> {
     first..=first + 2 * pairs - 1
 }
 
+fn pools(ips: impl IntoIterator<Item = IpAddr>, ports: std::ops::RangeInclusive<u16>) -> Pools {
+    Pools::new(ips, &PortPool::new(ports, 0, 1, Duration::ZERO))
+}
+
 fn ring_with(channels: u16, change: impl FnOnce(&mut RingConfig)) -> MediaRing {
     let mut config = RingConfig::for_channels(channels.into());
     change(&mut config);
-    MediaRing::new(config, PortPool::new(range(channels + 20), 0, 1, Duration::ZERO)).unwrap()
+    MediaRing::new(config, pools(ips().into_iter().chain([slow_link::US.into()]), range(channels + 20))).unwrap()
 }
 
 fn ring(channels: u16) -> MediaRing {
@@ -152,7 +156,7 @@ fn too_few_buffers_delay_but_neither_lose_nor_storm() {
 fn a_port_can_be_opened_and_closed_1000_times() {
     for ip in ips() {
         let first = *range(1).start();
-        let mut ring = MediaRing::new(RingConfig::for_channels(4), PortPool::new(first..=first + 1, 0, 1, Duration::ZERO)).unwrap();
+        let mut ring = MediaRing::new(RingConfig::for_channels(4), pools([ip], first..=first + 1)).unwrap();
         for _ in 0..1000 {
             let pair = ring.open(ip, PacketSize::Small, Instant::now()).unwrap();
             assert_eq!(pair.port, first);
@@ -171,7 +175,7 @@ fn a_port_can_be_opened_and_closed_1000_times() {
 #[test]
 fn packets_of_a_closed_channel_do_not_reach_the_next_one() {
     let first = *range(1).start();
-    let mut ring = MediaRing::new(RingConfig::for_channels(4), PortPool::new(first..=first + 1, 0, 1, Duration::ZERO)).unwrap();
+    let mut ring = MediaRing::new(RingConfig::for_channels(4), pools(ips(), first..=first + 1)).unwrap();
     let phone = UdpSocket::bind((ips()[0], 0)).unwrap();
     let old = ring.open(ips()[0], PacketSize::Small, Instant::now()).unwrap();
     slot(&mut ring);
@@ -245,16 +249,17 @@ fn a_socket_told_in_time_takes_long_packets_at_once() {
 fn a_taken_port_is_skipped_and_a_foreign_address_refused() {
     let ports = range(3);
     let first = *ports.start();
+    let foreign = "192.0.2.1".parse().unwrap();
     let _others = [UdpSocket::bind((ips()[0], first)).unwrap(), UdpSocket::bind((ips()[0], first + 3)).unwrap()];
-    let mut ring = MediaRing::new(RingConfig::for_channels(4), PortPool::new(ports, 0, 1, Duration::ZERO)).unwrap();
+    let mut ring = MediaRing::new(RingConfig::for_channels(4), pools([ips()[0], foreign], ports)).unwrap();
     let pair = ring.open(ips()[0], PacketSize::Small, Instant::now()).unwrap();
     assert_eq!(pair.port, first + 4);
     assert!(matches!(ring.open(ips()[0], PacketSize::Small, Instant::now()), Err(OpenError::PortsTaken { .. })));
-    assert_eq!(ring.ports(), (2, 3));
-    let foreign = "192.0.2.1".parse().unwrap();
+    assert_eq!(ring.ports(), (5, 6));
     assert!(matches!(ring.open(foreign, PacketSize::Small, Instant::now()), Err(OpenError::Socket { .. })));
+    assert!(matches!(ring.open("192.0.2.2".parse().unwrap(), PacketSize::Small, Instant::now()), Err(OpenError::NoPool(_))));
     assert!(matches!(ring.open("0.0.0.0".parse().unwrap(), PacketSize::Small, Instant::now()), Err(OpenError::Wildcard(_))));
-    assert_eq!((ring.ports(), ring.sockets()), ((2, 3), 2));
+    assert_eq!((ring.ports(), ring.sockets()), ((5, 6), 2));
 }
 
 #[test]

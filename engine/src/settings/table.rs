@@ -83,7 +83,7 @@ pub const TABLE: &[Setting] = &[
         aliases: &[],
         value: Some("ADDR"),
         default: None,
-        help: "Local addresses of the RTP sockets, of IPv4 and IPv6, with commas; a channel has the first unless it asks for another. The public address if not given.",
+        help: "Local addresses of the RTP sockets, of IPv4 and IPv6, with commas; a channel has the first unless it asks for another. Each has all of --rtp-ports. The public address if not given.",
         of: RTP,
     },
     Setting {

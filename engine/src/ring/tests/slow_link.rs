@@ -6,7 +6,7 @@
 use super::*;
 use std::{fs::File, io::Read, io::Write, os::fd::AsRawFd};
 
-const US: [u8; 4] = [192, 0, 2, 1];
+pub(super) const US: [u8; 4] = [192, 0, 2, 1];
 const THEM: [u8; 4] = [192, 0, 2, 2];
 const THEIR_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
