@@ -63,6 +63,10 @@ const PACKET_MAX: usize = 12 + 960;
 const STRAGGLERS: Duration = Duration::from_millis(300);
 /// Long enough for all that is under way in a switch that is well, twice over.
 const PAUSE: Duration = Duration::from_millis(120);
+/// Nothing has come for so long: nothing is under way.
+const QUIET: Duration = Duration::from_millis(30);
+/// So many times as long as usual the load waits for that.
+const WAITS_MOST: u32 = 5;
 
 /// The load of a run.
 pub struct Generator {
@@ -80,6 +84,8 @@ pub struct Generator {
     refused: u64,
     /// Not while waiting for stragglers: a clocked stream goes on, with silence.
     listening: bool,
+    /// All that came from a port of the switch.
+    packets: u64,
     measured: Outcome,
 }
 
@@ -118,6 +124,7 @@ impl Generator {
             slot: 0,
             refused: 0,
             listening: true,
+            packets: 0,
             measured: Outcome::default(),
         })
     }
@@ -171,7 +178,7 @@ impl Generator {
         let faults = std::mem::replace(&mut self.judge, Judge::new(Faults::default(), 0));
         self.slots(warm_up, true);
         if self.streams.iter().any(|stream| stream.leg.partner.is_some()) {
-            self.slots(PAUSE, false);
+            self.wait(PAUSE);
         }
         self.judge = faults;
         self.anchor();
@@ -192,7 +199,9 @@ impl Generator {
         // A clock goes on: what comes after the end is not counted.
         let clocked: Vec<_> = self.streams.iter().map(|stream| stream.check.heard()).collect();
         self.listening = self.streams.iter().any(|stream| stream.leg.partner.is_some());
-        self.slots_unmeasured(STRAGGLERS);
+        let lag = self.measured.lag_us.clone();
+        self.wait(STRAGGLERS);
+        self.measured.lag_us = lag;
         self.listening = true;
         self.measured.overrun = own(self) - drops;
         self.measured.refused = self.refused;
@@ -231,11 +240,24 @@ impl Generator {
         }
     }
 
-    /// Hears without counting the lag.
-    fn slots_unmeasured(&mut self, time: Duration) {
-        let lag = self.measured.lag_us.clone();
-        self.slots(time, false);
-        self.measured.lag_us = lag;
+    /// Hears for so long by the clock, however late the slots are, and then until nothing has come for [`QUIET`]: what is under way must
+    /// not be taken for a later packet. At most [`WAITS_MOST`] times as long; a clocked stream is never quiet, nor waited for.
+    fn wait(&mut self, time: Duration) {
+        let is_clocked = self.streams.iter().any(|stream| stream.leg.partner.is_none());
+        let (start, mut last, mut heard) = (Instant::now(), Instant::now(), self.packets);
+        let is_over = |last: Instant| {
+            let passed = start.elapsed();
+            passed >= time && (is_clocked || last.elapsed() >= QUIET || passed >= time * WAITS_MOST)
+        };
+        while !is_over(last) {
+            self.slots(SLOT * 5, false);
+            if self.packets != heard {
+                (last, heard) = (Instant::now(), self.packets);
+            }
+        }
+        // The grid of what follows begins now, and not where a stall has left it.
+        let due = SLOT * u32::try_from(self.slot).unwrap_or(u32::MAX);
+        self.base = self.base.max(Instant::now().checked_sub(due).unwrap_or(self.base));
     }
 
     fn tell(&mut self) {
@@ -306,6 +328,7 @@ impl Generator {
     }
 
     fn take(&mut self, n: usize, packet: &[u8]) {
+        self.packets += 1;
         let now = micros(self.base.elapsed());
         let Some(stream) = self.streams.get_mut(n) else { return };
         let hears = stream.leg.hears;

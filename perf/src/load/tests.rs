@@ -1,13 +1,17 @@
 //! The load against forwarders, good and bad: what is put in must be found, to the packet.
 
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::forwarder::{Forwarder, Spoil};
 use super::*;
+use crate::bench::server::own_loopback;
 
-const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+/// An address that no other process sends to, by mistake or for a port of before.
+fn here() -> std::net::IpAddr {
+    own_loopback()
+}
+
 const WARM_UP: Duration = Duration::from_millis(100);
 
 /// They keep time, so one after the other.
@@ -18,9 +22,9 @@ fn alone() -> MutexGuard<'static, ()> {
 
 /// Streams through a forwarder, the first two telling tones.
 fn set_up(streams: usize, codec: Codec, spoil: Spoil) -> (Generator, Forwarder) {
-    let mut generator = Generator::bind(HERE, 20).unwrap();
+    let mut generator = Generator::bind(here(), 20).unwrap();
     let phones = (0..streams).map(|n| generator.address(n).unwrap()).collect();
-    let forwarder = Forwarder::start(HERE, phones, None, 1, spoil).unwrap();
+    let forwarder = Forwarder::start(here(), phones, None, 1, spoil).unwrap();
     for (n, to) in forwarder.addresses().iter().enumerate() {
         let tone = |n: usize| 500.0 + 300.0 * (n % 2) as f64;
         generator.add(Leg {
@@ -39,12 +43,26 @@ fn run(generator: &mut Generator, ms: u64) -> Outcome {
     generator.run(WARM_UP, Duration::from_millis(ms), || (), || ())
 }
 
+/// A run with nothing wrong in it; again, up to five times, where a busy host kept the load or the forwarder from its CPU.
+fn calm(play: impl Fn() -> Outcome) -> Outcome {
+    let mut outcome = play();
+    for _ in 0..4 {
+        if outcome.generator_late().is_none() && outcome.counts.heard > 0 {
+            break;
+        }
+        outcome = play();
+    }
+    outcome
+}
+
 #[test]
 fn through_a_good_forwarder_all_is_well_in_every_codec() {
     let _alone = alone();
     for codec in Codec::ALL {
-        let (mut generator, _forwarder) = set_up(40, codec, Spoil::default());
-        let outcome = run(&mut generator, 300);
+        let outcome = calm(|| {
+            let (mut generator, _forwarder) = set_up(40, codec, Spoil::default());
+            run(&mut generator, 300)
+        });
         assert_eq!(outcome.fault(), None, "{codec:?}: {:?}", outcome.counts);
         assert_eq!((outcome.counts.told, outcome.counts.heard), (600, 600));
         assert_eq!((outcome.delay_us.count(), outcome.audio.len()), (600, 2));
@@ -114,8 +132,8 @@ fn a_stalled_generator_says_that_it_was_the_limit() {
 #[test]
 fn a_phone_that_hears_nothing_is_mute() {
     let _alone = alone();
-    let mut generator = Generator::bind(HERE, 20).unwrap();
-    let nobody = std::net::UdpSocket::bind((HERE, 0)).unwrap();
+    let mut generator = Generator::bind(here(), 20).unwrap();
+    let nobody = std::net::UdpSocket::bind((here(), 0)).unwrap();
     generator.add(Leg {
         to: nobody.local_addr().unwrap(),
         sends: Codec::Pcmu,
