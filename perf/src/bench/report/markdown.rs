@@ -393,11 +393,11 @@ fn capacity(what: &str, capacity: &Value, held: &Value, unit: &str, ended: &Valu
     }
 }
 
-fn spread(value: &Value) -> String {
+pub(super) fn spread(value: &Value) -> String {
     format!("{} ({} to {})", text(&value["median"]), text(&value["least"]), text(&value["most"]))
 }
 
-fn percent(part: &Value) -> String {
+pub(super) fn percent(part: &Value) -> String {
     part.as_f64().map_or_else(|| "-".to_owned(), |part| format!("{:.0} %", part * 100.0))
 }
 
@@ -409,7 +409,7 @@ fn list(value: &Value) -> String {
     value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(" ")
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "-".to_owned(),
@@ -421,7 +421,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn line(out: &mut String, line: &str) {
+pub(super) fn line(out: &mut String, line: &str) {
     // A String takes all.
     let _ = writeln!(out, "{line}");
 }

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //!   results ─▶ [json] ─▶ report.json ─┬▶ [markdown::page] ─▶ report.md
-//!                                     └▶ [plots::all] ─▶ *.svg
+//!                                     └▶ [plots::all] ─▶ *.svg          many of them ─▶ [docs::renew] ─▶ docs/, README.md
 //! ```
 //! Shape:  one object of the form of `perf/report.schema.json`; a test holds one against the other.
 //! Units:  in the keys.
 //! Errors: `io::Error` of the files.
 
+pub mod docs;
 pub mod markdown;
 pub mod plots;
 mod schema;
+mod tables;
 
 use std::fs;
 use std::io;
