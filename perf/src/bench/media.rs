@@ -287,7 +287,8 @@ pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
     if levels.is_empty() {
         return Err(unmeasured.into_iter().next().map_or_else(|| "no load was given".to_owned(), |(_, why)| why));
     }
-    let compared = fixed.first().copied().unwrap_or_else(|| compared(&levels, found.held, step));
+    // Of several, the middle one: few channels share out what a slot costs badly.
+    let compared = fixed.get(fixed.len() / 2).copied().unwrap_or_else(|| compared(&levels, found.held, step));
     let reference = beside::compare(job, compared, options, &mut noise).unwrap_or_else(|why| {
         unmeasured.push((compared, why));
         Value::Null

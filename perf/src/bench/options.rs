@@ -47,6 +47,7 @@ Options:
   --hold MS         of each call, from its answer to its BYE [1000]
   --ring MS         of each call, from 180 to 200 [50]
   --peers           beside programs of the field, where they are installed
+  --refresh         register: phones that are registered register again
   --rtp             both ends of each call talk and are listened to
   --ptime MS        10, 20, 40 or 60 [20]
   --seconds S       of each measurement [4]
@@ -136,6 +137,8 @@ pub struct Options {
     pub ring: Duration,
     /// Programs of the field are measured too.
     pub peers: bool,
+    /// Phones register twice, and the second time counts.
+    pub refresh: bool,
     /// Calls carry media.
     pub rtp: bool,
     /// Milliseconds of a packet.
@@ -189,6 +192,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
         hold: Duration::from_secs(1),
         ring: Duration::from_millis(50),
         peers: false,
+        refresh: false,
         rtp: false,
         ptime_ms: 20,
         time: Duration::from_secs(4),
@@ -221,6 +225,10 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
             }
             Long("peers") => {
                 options.peers = true;
+                continue;
+            }
+            Long("refresh") => {
+                options.refresh = true;
                 continue;
             }
             Long("rtp") => {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   level(rate):  fresh switch ─▶ rate × seconds users in its directory, control that takes their events ─▶ each registers once ─▶ Level
+//!   --refresh:    each registers twice, and the second time is measured: its binding is there
 //!   --peers:      ours and Kamailio on the same CPU with the same load, by turns ─▶ ratio
 //! ```
 //! Shape:  REGISTER, 401, REGISTER with digest, 200; and an event of the switch to control, which takes it.
@@ -154,7 +155,7 @@ pub fn measure(options: &Options) -> Result<Value, String> {
         Vec::new()
     };
     Ok(json!({
-        "what": "register with digest",
+        "what": if options.refresh { "re-register with digest" } else { "register with digest" },
         "cores": options.cores,
         "capacity_per_second": found.capacity().filter(|held| *held > 0 && fixed.is_none()),
         "held_per_second": found.held,
@@ -202,9 +203,17 @@ fn level(plan: Plan, answerer: Option<Answerer>, pids: &[u32], options: &Options
     let rate = plan.rate;
     let memory = || pids.iter().filter_map(|pid| resident(*pid)).sum::<u64>();
     let stolen = || Stolen::now(options.front_cpu, options.front_load_cpu());
-    let (memory_before, before, stolen_before) = (memory(), usage::by_thread(pids), stolen());
-    let outcome = pinned(options.front_load_cpu(), || {
-        Registrations::bind(plan, answerer).map(|mut phones| phones.run()).map_err(|error| error.to_string())
+    let (outcome, memory_before, before, stolen_before) = pinned(options.front_load_cpu(), || {
+        let mut phones = Registrations::bind(plan, answerer).map_err(|error| error.to_string())?;
+        if options.refresh {
+            let first = phones.run();
+            if first.registered < first.asked {
+                return Err(format!("{} of {} phones registered: too few to register again", first.registered, first.asked));
+            }
+        }
+        let before = (memory(), usage::by_thread(pids), stolen());
+        let outcome = if options.refresh { phones.run_again() } else { phones.run() };
+        Ok::<_, String>((outcome, before.0, before.1, before.2))
     })?;
     let threads = threads_since(usage::by_thread(pids), &before);
     Ok(Level { rate, outcome, threads, bytes_each: memory().saturating_sub(memory_before) as f64, stolen: stolen().since(stolen_before) })

@@ -24,7 +24,7 @@ pub const BEGIN: &str = "<!-- figures: written by perf/renew-docs, not by hand -
 pub const END: &str = "<!-- end of figures -->";
 
 /// Directories of `perf/run.sh`, in the order of the page; others follow.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "relay",
     "relay-channels",
     "transcode-pcma",
@@ -36,6 +36,7 @@ const ORDER: [&str; 16] = [
     "scaling",
     "codecs",
     "register",
+    "re-register",
     "calls",
     "calls-rtp",
     "sip-calls",
