@@ -8,6 +8,7 @@ pub mod front;
 mod held;
 pub mod media;
 mod moves;
+mod open;
 pub mod rtp;
 pub mod service;
 pub mod sip;

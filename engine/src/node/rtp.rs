@@ -8,7 +8,7 @@
 //! Units:  those of `rtp::api`.
 //! Errors: a full queue or a shard that is gone is `Unavailable` (503), at once.
 //! Limits: one map entry per open channel, so at most the port pairs of all addresses.
-//! Not here: mixing channels of different shards (`moves`), files (`sounds`).
+//! Not here: opening (`open`), mixing channels of different shards (`moves`), files (`sounds`).
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -142,6 +142,10 @@ impl RtpNode {
         self.state.borrow_mut().draining = true;
     }
 
+    pub(super) fn is_draining(&self) -> bool {
+        self.state.borrow().draining
+    }
+
     /// Does what the HTTP API asks.
     ///
     /// # Errors
@@ -209,25 +213,6 @@ impl RtpNode {
             active: sum.active + of_shard.active,
             available: sum.available + of_shard.available,
         })
-    }
-
-    async fn open(&self, command: Command) -> Answer {
-        if self.state.borrow().draining {
-            return Err(CommandError::Unavailable("draining: no new channels"));
-        }
-        if let Some(near) = command.channel() {
-            let home = self.home(near).await?;
-            return self.ask(home, command).await;
-        }
-        let mut answer = Err(GONE);
-        for shard in self.by_room() {
-            answer = self.ask(shard, command.clone()).await;
-            // Other shards have other ports.
-            if !matches!(answer, Err(CommandError::NoPorts { .. })) {
-                break;
-            }
-        }
-        answer
     }
 
     async fn status(&self) -> Answer {
@@ -346,7 +331,7 @@ impl RtpNode {
     }
 
     /// Most headroom first; among equals the fewest channels.
-    fn by_room(&self) -> Vec<usize> {
+    pub(super) fn by_room(&self) -> Vec<usize> {
         let state = self.state.borrow();
         let taken = |shard: &usize| {
             let headroom = state.loads.get(*shard).map_or(0.0, |load| load.headroom);

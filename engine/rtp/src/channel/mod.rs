@@ -184,6 +184,11 @@ impl Channel {
         if self.direction.send { self.source.destination() } else { None }
     }
 
+    /// It was told its far end.
+    pub fn is_targeted(&self) -> bool {
+        self.source.signalled().is_some() || self.formats.preferred_of_ours().is_some()
+    }
+
     /// Media should be coming: they may, and signalling said from where.
     pub fn expects_media(&self) -> bool {
         self.direction.recv && self.source.is_expected()

@@ -122,10 +122,7 @@ impl Media {
 
     /// A far end was set, whatever became of it since.
     pub fn is_targeted(&self, channel: ChannelId) -> bool {
-        self.table
-            .slot(channel)
-            .and_then(|slot| self.table.get(slot))
-            .is_some_and(|channel| channel.source.signalled().is_some() || channel.formats.preferred_of_ours().is_some())
+        self.table.slot(channel).and_then(|slot| self.table.get(slot)).is_some_and(Channel::is_targeted)
     }
 
     /// Directions being transcoded now.

@@ -118,8 +118,10 @@ impl Media {
 
     /// Puts a packet of a clocked channel into its jitter buffer. False if the channel has no clock.
     fn keep(&mut self, key: ChannelKey, taken: &Taken, packet: &[u8]) -> bool {
-        let now_ms = self.slot_number();
-        let Some(clock) = self.table.by_key(key).and_then(|channel| channel.clock.as_mut()) else { return false };
+        let Some(channel) = self.table.by_key(key).filter(|channel| channel.clock.is_some()) else { return false };
+        // Asked only now: most packets have no clock to tell it.
+        let now_ms = super::tick::slots_between(self.start.now, self.now);
+        let Some(clock) = channel.clock.as_mut() else { return false };
         let payload = packet.get(taken.payload.clone()).unwrap_or_default();
         let clock_hz = taken.format.clock_rate_hz;
         let (content, ticks) = match taken.format.kind {

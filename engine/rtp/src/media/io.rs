@@ -29,6 +29,8 @@ pub struct Config {
     pub media_timeout: Duration,
     /// A channel without media, where they are expected, and without a command for this long is closed.
     pub idle_timeout: Duration,
+    /// The same for one that was never told a far end, which nobody may know: whoever asked for it was gone before the answer came.
+    pub aimless_timeout: Duration,
     /// Between two RTCP reports of a channel.
     pub rtcp_interval: Duration,
     /// Which SIMD kernels run.
@@ -47,6 +49,8 @@ impl Default for Config {
             channels_max: 5000,
             media_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(3600),
+            // A call that rings has its channel before it knows the far end, for three minutes (RFC 3261 §16.6, timer C) or some more.
+            aimless_timeout: Duration::from_secs(600),
             rtcp_interval: Duration::from_secs(5),
             kernels: dsp::Kernels::best(),
             jitter: crate::jitter::Bounds::default(),

@@ -99,7 +99,12 @@ impl Media {
         let Some(channel) = self.table.get_mut(slot) else { return };
         let expects = channel.expects_media();
         // Without an expectation of media a channel has twice as long: hold is a state one forgets.
-        let patience = if expects { self.config.idle_timeout } else { 2 * self.config.idle_timeout };
+        let idle = self.config.idle_timeout;
+        let patience = match channel.is_targeted() {
+            false => self.config.aimless_timeout.min(idle),
+            true if expects => idle,
+            true => 2 * idle,
+        };
         let active = channel.watch.last_packet().max(channel.identity.touched);
         if now.saturating_duration_since(active) >= patience {
             self.close_slot(slot, CloseReason::Idle);

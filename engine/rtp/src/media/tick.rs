@@ -51,6 +51,11 @@ struct Common {
     rate: RateState,
 }
 
+/// Slots from the beginning to a time.
+pub(super) fn slots_between(start: std::time::Instant, time: std::time::Instant) -> u64 {
+    u64::try_from(time.saturating_duration_since(start).as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Media {
     /// Slots since the shard began.
     pub(super) fn slot_number(&self) -> u64 {
@@ -59,7 +64,7 @@ impl Media {
 
     /// Number of the slot of a time.
     pub(super) fn slot_at(&self, time: std::time::Instant) -> u64 {
-        u64::try_from(time.saturating_duration_since(self.start.now).as_millis()).unwrap_or(u64::MAX)
+        slots_between(self.start.now, time)
     }
 
     /// First half: what is due, and the payloads of it to the decoders.

@@ -62,6 +62,23 @@ fn a_forgotten_channel_closes_by_itself() {
 }
 
 #[test]
+fn a_channel_that_was_never_told_its_far_end_closes_sooner_and_a_ringing_one_does_not() {
+    let mut bed = Bed::new();
+    let (orphan, _) = bed.try_open().unwrap();
+    let (ringing, there) = bed.try_open().unwrap();
+    for minute in 1..=11 {
+        if minute == 9 {
+            bed.command(Command::Direction { channel: there, direction: Direction::default() }).unwrap();
+        }
+        for _ in 0..60 {
+            bed.slot_after(Duration::from_secs(1), &[]);
+        }
+        assert_eq!(bed.media.id(orphan).is_some(), minute < 10, "minute {minute}");
+    }
+    assert!(bed.media.id(ringing).is_some(), "something was asked of it");
+}
+
+#[test]
 fn close_ends_the_mix_and_makes_the_key_stale() {
     let mut bed = Bed::new();
     let [(ka, a), (kb, b)] = bed.bridge((A, &[plain(0)]), (B, &[plain(0)]));
