@@ -49,11 +49,11 @@ class Call extends CallMedia {
     return rang;
   }
 
-  /** Opens media before the answer: 183 with a description. `{codecs?}` as in `answer`. */
+  /** Opens media before the answer: 183 with a description. `{codecs?, media?}` as in `answer`. */
   async early(options = {}) {
     if (this.hungup || this.answered || this.#answering) return false;
     try {
-      const sdp = await this.session.answer(this.callinfo.sdp?.them, options.codecs, options.near);
+      const sdp = await this.session.answer(this.callinfo.sdp?.them, options.codecs, options.near, options.media);
       this.history = "We open early media";
       return this.done(await this.dialog.act("progress", { sdp }), "early media");
     } catch (error) {
@@ -64,7 +64,8 @@ class Call extends CallMedia {
 
   /**
    * Answers the call. A call without a codec in common is ended with 488, one that gets no channel with 503.
-   * @param {{codecs?: string[]}} [options] Codec words instead of `projectcontrol.codecs`.
+   * @param {{codecs?: string[], media?: {ip?: string, jitter?: {min?: number, max?: number}}}} [options] Codec words instead of
+   *   `projectcontrol.codecs`; `media` as `projectcontrol.media`, which it overrules.
    * @returns {Promise<boolean>} `true` when the far end has confirmed, `false` if the call ended first.
    */
   async answer(options = {}) {
@@ -88,7 +89,7 @@ class Call extends CallMedia {
   async #accept(options) {
     this.history = "We answer call";
     try {
-      const sdp = await this.session.answer(this.callinfo.sdp?.them, options.codecs, options.near);
+      const sdp = await this.session.answer(this.callinfo.sdp?.them, options.codecs, options.near, options.media);
       if (this.hungup) return false;
       const reply = await this.dialog.act("answer", { sdp });
       // 404 and 409: the caller was faster, and the event that says so is on its way.

@@ -85,6 +85,31 @@ class CallMedia extends CallState {
   }
 
   /**
+   * Makes this call softer or louder in its mix; what is played to it alone stays as it is.
+   * @param {{in?: number, out?: number, group?: number}} levels dB, -60 to 20; 0 leaves the sound as it is. `in`: what its phone says;
+   *   `out`: what its phone hears; `group`: all voices of the mix, while it lasts. What is not named stays.
+   */
+  async gain(levels) {
+    return this.#media("gain", `Gain ${JSON.stringify(levels)}`, (channel) => channel.gain(levels));
+  }
+  /** Mutes the call in its mix: `{in: true}` nobody hears it, `{out: true}` it hears nobody, left out both. Digits are still told. */
+  async mute(ways) {
+    return this.#media("mute", `Mute ${JSON.stringify(ways ?? "both ways")}`, (channel) => channel.mute(ways));
+  }
+  /** Ends mute both ways. */
+  async unmute() {
+    return this.#media("end of mute", "Unmute", (channel) => channel.unmute());
+  }
+  /** @returns {Promise<Call[]>} Who speaks now in the mix of this call, the loudest first, at most 16; none if it is in no mix that is mixed. */
+  async speakers() {
+    const { channel } = this.metadata;
+    if (!channel || this.hungup) return [];
+    const figures = await channel.figures();
+    const { channels } = this.control.table;
+    return (figures?.group?.speakers ?? []).map((uuid) => channels.get(uuid)).filter(Boolean);
+  }
+
+  /**
    * Lets this call and another hear each other; mixed with a third, all three do.
    * @param {Call|Function} [with_] The other call, `call.other` if left out; or a callback for when it is done.
    */

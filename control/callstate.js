@@ -127,11 +127,6 @@ class CallState {
   waitforhangup(ms) {
     return this.#wait(ms, () => (this.hungup ? true : undefined));
   }
-  /** Waits for digits. @returns {Promise<string|undefined>} What matched; `undefined` if `ms` (60 s by default) pass or the call ends. */
-  waitfortelevents(pattern = /[0-9A-D*#]/, ms = 60_000) {
-    return this.digits.wait(pattern, ms);
-  }
-
   #wait(ms, state) {
     if (state() !== undefined) return Promise.resolve(state());
     return new Promise((resolve) => {

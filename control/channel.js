@@ -13,6 +13,7 @@
 const CallError = require("./callerror.js");
 const Link = require("./link.js");
 
+const NONE = Object.freeze({});
 const GONE = { code: 410, message: "channel is closed", json: {} };
 
 class Channel {
@@ -27,18 +28,19 @@ class Channel {
    * Asks an RTP server for a channel: the server of `near` if it takes more, else the better of two; the next if that refuses.
    * @param {object} control The `projectcontrol` object.
    * @param {Channel|undefined} near A channel that this one will be mixed with: same server, same core.
-   * @param {{quiet?: boolean, only?: boolean}} [how] `quiet`: its events are of no interest; `only`: on the server of `near` or not at all.
+   * @param {{quiet?: boolean, only?: boolean, media?: {ip?: string, jitter?: {min?: number, max?: number}}}} [how] `quiet`: its events are
+   *   of no interest; `only`: on the server of `near` or not at all; `media`: its address, and the bounds of its jitter buffer in milliseconds.
    * @returns {Promise<Channel>}
-   * @throws {CallError} 503, no channel to be had.
+   * @throws {CallError} 503, no channel to be had; 488, none with such an address.
    */
-  static async open(control, near, { quiet = false, only = false } = {}) {
+  static async open(control, near, { quiet = false, only = false, media = NONE } = {}) {
     const { rtppool, rtppeer } = control;
     if (!rtppool.known) await rtppool.ready();
     const tried = new Set();
     let reply = { message: "no RTP server is named" };
     for (let server = only ? near.server : rtppool.pick(near?.server, tried); server; server = only ? undefined : rtppool.pick(undefined, tried)) {
       tried.add(server);
-      const body = { control: quiet ? undefined : control.url, near: server === near?.server ? near.uuid : undefined };
+      const body = { control: quiet ? undefined : control.url, near: server === near?.server ? near.uuid : undefined, ip: media.ip, jitter: media.jitter };
       reply = await rtppeer.request("POST", "/channel", body, { once: true, server, probe: tried.size < rtppool.servers.length });
       if (reply.code === 200 && reply.json?.uuid) {
         server.took(reply.json.load?.headroom);
@@ -47,7 +49,8 @@ class Channel {
       // A request that is wrong for one is wrong for all.
       if (reply.code < 500) break;
     }
-    throw new CallError(503, `unable to create channel: ${reply.message}`);
+    // RFC 3261 §20.43, warning 301: incompatible network address formats.
+    throw new CallError(reply.code === 422 ? 488 : 503, `unable to create channel: ${reply.message}`);
   }
 
   constructor(control, server, { uuid, ip, port }) {
@@ -68,6 +71,8 @@ class Channel {
     for (const [name, value] of Object.entries({ owner: control, server })) Object.defineProperty(this, name, { value });
     Object.defineProperty(this, "audio", { value: undefined, writable: true });
     Object.defineProperty(this, "soup", { value: undefined, writable: true });
+    // What was asked of gain and mute: a channel that takes its place gets the same.
+    Object.defineProperty(this, "levels", { value: {} });
   }
 
   /** Whether a play that was asked for may still be running. */
@@ -144,6 +149,31 @@ class Channel {
   /** @param {{send: boolean, recv: boolean}} ways */
   direction(ways) {
     return this.#ask("PUT", "/direction", ways);
+  }
+
+  /** @param {{in?: number, out?: number, group?: number}} levels dB, -60 to 20: what comes from the far end, what it hears, all voices of the mix. */
+  gain(levels) {
+    this.levels.gain = { ...this.levels.gain, in: levels.in ?? this.levels.gain?.in, out: levels.out ?? this.levels.gain?.out };
+    return this.#ask("PUT", "/gain", levels);
+  }
+
+  /** @param {{in?: boolean, out?: boolean}} [ways] Both, if none is named. */
+  mute(ways = {}) {
+    const both = ways.in === undefined && ways.out === undefined;
+    this.levels.mute = both ? { in: true, out: true } : { ...this.levels.mute, ...ways };
+    return this.#ask("PUT", "/mute", ways);
+  }
+
+  /** Ends mute both ways. */
+  unmute() {
+    this.levels.mute = undefined;
+    return this.#ask("DELETE", "/mute");
+  }
+
+  /** Takes over the levels of the channel whose place it takes. */
+  async level({ gain, mute }) {
+    if (gain) await this.gain(gain);
+    if (mute) await this.mute(mute);
   }
 
   /** @returns {Promise<object|null>} Statistics: the final ones, or those of now. */

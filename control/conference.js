@@ -15,6 +15,7 @@ class Conference {
   #control;
   #members = new Set();
   #turn = Promise.resolve();
+  #gain = 0;
 
   /** @param {object} control The `projectcontrol` object. @param {string} name */
   constructor(control, name) {
@@ -54,6 +55,8 @@ class Conference {
     call.history = `Joined conference ${this.name}`;
     call.onhangup = () => this.#gone(call);
     if (!there) await call.music(this.moh);
+    // A mix begins without it.
+    else if (this.#gain !== 0) await call.gain({ group: this.#gain });
     this.#tell(this.onjoin, call, "onjoin");
     return true;
   }
@@ -66,10 +69,34 @@ class Conference {
     return out;
   }
 
+  /**
+   * Makes all voices of the room softer or louder, also for those who come later.
+   * @param {number} db -60 to 20; 0 leaves them as they are.
+   * @returns {Promise<boolean>} `false` if there is no mix yet, or it was refused.
+   */
+  async gain(db) {
+    this.#gain = db;
+    const told = await Promise.all(this.#places().map((one) => one.gain({ group: db })));
+    return told.length > 0 && told.every(Boolean);
+  }
+
+  /** @returns {Promise<object[]>} The members who speak now, the loudest first; with several RTP servers, those of one after those of another. */
+  async speakers() {
+    const lists = await Promise.all(this.#places().map((one) => one.speakers()));
+    return lists.flat().filter((one) => this.#members.has(one));
+  }
+
+  /** One member of each RTP server that mixes here. */
+  #places() {
+    if (this.#members.size < 2) return [];
+    return [...new Map(this.members.map((one) => [one.metadata.channel?.server, one])).values()];
+  }
+
   /** Mixes all with the first again, after a link or a channel was lost. */
   async tie() {
     const [first, ...rest] = this.members.filter(({ hungup, metadata }) => !hungup && metadata.channel && !metadata.channel.closed);
     for (const one of rest) await one.mix(first);
+    if (this.#gain !== 0) await this.gain(this.#gain);
   }
 
   #gone(call) {

@@ -110,6 +110,7 @@ declare namespace projectcontrol {
     cid?: CallerId;
     callerid?: CallerId;
     codecs?: Codec[];
+    media?: Media;
     /** Through the first gateway. */
     forward?: boolean;
     /** Extra SIP headers. */
@@ -193,6 +194,10 @@ declare namespace projectcontrol {
     /** Answers the call if need be. `false`: full, or no media. */
     add(call: Call): Promise<boolean>;
     remove(call: Call): Promise<boolean>;
+    /** Of all voices, dB, also for those who come later. */
+    gain(db: number): Promise<boolean>;
+    /** The members who speak now, the loudest first. */
+    speakers(): Promise<Call[]>;
   }
 
   /** All in milliseconds, see times.js. */
@@ -228,6 +233,24 @@ declare namespace projectcontrol {
     menu(call: Call, options: { prompt: SoundSoup; choices: Record<string, (call: Call) => unknown>; invalid?: SoundSoup; otherwise?: (call: Call) => unknown; ms?: number; tries?: number }): Promise<string | undefined>;
     voicemail(call: Call, options: { file: string; greeting?: SoundSoup; beep?: SoundSoup; maxduration?: number; minduration?: number; silence?: number; format?: string }): Promise<{ file: string; reason: string; filesize?: number } | undefined>;
     say: { number(value: number, folder?: string): Sounds; spell(digits: string, folder?: string): Sounds };
+  }
+
+  /** dB, -60 to 20; 0 leaves the sound as it is. */
+  interface Gain {
+    /** Of what the phone says. */
+    in?: number;
+    /** Of what the phone hears. */
+    out?: number;
+    /** Of all voices of the mix, while it lasts. */
+    group?: number;
+  }
+
+  /** What a channel is to be like. */
+  interface Media {
+    /** Which address of the RTP server: `ipv4`, `ipv6`, or itself. Without it the first, or one of IPv6 for an offer of IPv6. */
+    ip?: string;
+    /** Bounds of the jitter buffer, milliseconds, 0 to 500. */
+    jitter?: { min?: number; max?: number };
   }
 
   interface HangupReason {
@@ -289,6 +312,9 @@ declare namespace projectcontrol {
     stoprecord(file?: string): Promise<Reply>;
     dtmf(digits: string, how?: { duration?: number; gap?: number }): Promise<Reply>;
     direction(ways: { send: boolean; recv: boolean }): Promise<Reply>;
+    gain(levels: Gain): Promise<Reply>;
+    mute(ways?: { in?: boolean; out?: boolean }): Promise<Reply>;
+    unmute(): Promise<Reply>;
   }
 
   interface Reply {
@@ -372,9 +398,9 @@ declare namespace projectcontrol {
     set onmedia(callback: (this: Call, call: Call, event: ChannelEvent) => unknown);
 
     ring(alertinfo?: string): Promise<boolean>;
-    early(options?: { codecs?: Codec[] }): Promise<boolean>;
+    early(options?: { codecs?: Codec[]; media?: Media }): Promise<boolean>;
     /** `true` when the far end has confirmed, `false` if the call ended first. */
-    answer(options?: { codecs?: Codec[] }): Promise<boolean>;
+    answer(options?: { codecs?: Codec[]; media?: Media }): Promise<boolean>;
     busy(): Promise<boolean>;
     notfound(): Promise<boolean>;
     paymentrequired(): Promise<boolean>;
@@ -399,6 +425,14 @@ declare namespace projectcontrol {
     /** `duration` and `gap` in milliseconds. */
     dtmf(digits: string, how?: { duration?: number; gap?: number }): Promise<boolean>;
     direction(ways: { send: boolean; recv: boolean }): Promise<boolean>;
+    /** In the mix; what is played to the call alone stays as it is. */
+    gain(levels: Gain): Promise<boolean>;
+    /** `in`: nobody hears it; `out`: it hears nobody; both if left out. Digits are still told. */
+    mute(ways?: { in?: boolean; out?: boolean }): Promise<boolean>;
+    /** Ends mute both ways. */
+    unmute(): Promise<boolean>;
+    /** Who speaks now in its mix, the loudest first, at most 16. */
+    speakers(): Promise<Call[]>;
     /** We hold the far end; `hold` says whether it holds us. */
     putonhold(soup?: SoundSoup): Promise<boolean>;
     unhold(): Promise<boolean>;
@@ -433,6 +467,8 @@ declare namespace projectcontrol {
     times: Times;
     /** Whose order of codecs counts when we answer. */
     prefer: "theirs" | "ours";
+    /** What the channels of all calls are to be like. */
+    media: Media;
     /** For all calls, milliseconds; 0 is no limit. */
     maxduration: number;
     readonly ivr: Ivr;

@@ -93,6 +93,7 @@ function place(control, request, parent, group) {
   const state = { ring: false, answered: false, hold: false, hangup: false, error: { code: 0, status: "" } };
   const call = control.table.create({ originator: true, domain: from.domain, to: to.user, from: from.user, maxforwards, ...state });
   call.metadata.codecs = request.codecs;
+  if (request.media) call.metadata.media = request.media;
   if (request.maxduration !== undefined) call.maxduration = request.maxduration;
   group?.add(call);
   if (parent) parent.metadata.family.adopt(call);

@@ -54,6 +54,8 @@ class ProjectControl {
     this.times = times();
     /** Whose order of codecs counts when a call is answered: `"theirs"` or `"ours"`. */
     this.prefer = "theirs";
+    /** What channels are to be like: `{ip?, jitter?: {min?, max?}}`, see openapi.yaml, `POST /channel`; the RTP server's own way if empty. */
+    this.media = {};
     /** Most milliseconds that a call may last from its answer; 0 is no limit. `call.maxduration` overrules it. */
     this.maxduration = 0;
     /** Rooms by name, see `conference`. */
@@ -284,13 +286,13 @@ class ProjectControl {
    * @returns {Function} Undoes that.
    */
   checkpoint() {
-    const { callbacks, gateways, prefer, maxduration } = this;
+    const { callbacks, gateways, prefer, media, maxduration } = this;
     const [lists, gates, words, moh] = [callbacks.clear(), [...gateways], this.#codecs, this.#moh];
     gateways.length = 0;
     return () => {
       callbacks.restore(lists);
       gateways.splice(0, Infinity, ...gates);
-      Object.assign(this, { codecs: words, moh, prefer, maxduration });
+      Object.assign(this, { codecs: words, moh, prefer, media, maxduration });
     };
   }
 

@@ -86,13 +86,13 @@ class Sdp {
    * @throws {CallError} 488, no audio codec in common.
    */
   static target(them, codecs, prefer, agreed = Sdp.agree(them, codecs, prefer)) {
+    const address = Sdp.address(them);
     const media = Sdp.audio(them);
-    const place = first(media.c) ?? first(them.c) ?? them.o;
     // RFC 3264 §8.4: the old way of hold; RFC 6157 §5.1 for its IPv6 form.
-    if (!place?.address || place.address === "0.0.0.0" || place.address === "::") return null;
+    if (!address || address === "0.0.0.0" || address === "::") return null;
     const audio = { payloads: agreed.map((entry) => entry.payload), ...maps(agreed) };
     if (media.ptime) audio.ptime = Number(media.ptime);
-    return { ip: place.address, port: Number(media.port), audio };
+    return { ip: address, port: Number(media.port), audio };
   }
 
   /**
@@ -103,6 +103,11 @@ class Sdp {
   static audio(sdp) {
     const lines = Array.isArray(sdp?.m) ? sdp.m : [];
     return lines.find(({ media, port, proto = "RTP/AVP" }) => media === "audio" && Number(port) > 0 && (proto === "RTP/AVP" || PLAIN_RTP.test(proto)));
+  }
+
+  /** @returns {string|undefined} Where their audio is to go: the address of the audio line, else of the session. */
+  static address(sdp) {
+    return (first(Sdp.audio(sdp)?.c) ?? first(sdp?.c) ?? sdp?.o)?.address;
   }
 
   /** @returns {string} Direction of the audio line: its own, else the session's, else `sendrecv` (RFC 4566 §6). */

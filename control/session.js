@@ -63,7 +63,7 @@ class Session {
   async #open(near) {
     if (this.#closed) throw new CallError(487, "call ended before its channel was opened");
     const { control } = this.#call;
-    const channel = await Channel.open(control, near);
+    const channel = await Channel.open(control, near, { media: this.#media });
     if (this.#closed) {
       // Nobody else knows of it: give it back here, or it is lost.
       await channel.close();
@@ -91,7 +91,8 @@ class Session {
    * @param {object|undefined} them Their description.
    * @returns {Promise<object>}
    */
-  async answer(them, codecs, near) {
+  async answer(them, codecs, near, media) {
+    if (media) this.#call.metadata.media = media;
     if (!Sdp.present(them)) return this.offer(codecs, near);
     if (this.local) return this.local;
     // Refuse before a channel is taken.
@@ -177,6 +178,7 @@ class Session {
     this.#target = undefined;
     this.#direction = "sendrecv";
     const channel = await this.open(undefined, near);
+    if (old) await channel.level(old.levels);
     if (!this.local) return undefined;
     this.local = Sdp.moved(this.local, channel);
     if (this.remote) await this.#aim(this.remote);
@@ -209,6 +211,14 @@ class Session {
     } finally {
       if (this.channel) this.#call.control.table.channels.delete(this.channel.uuid);
     }
+  }
+
+  /** What the channel is to be like: the settings, then what was asked for this call; and of IPv6, if their offer is. */
+  get #media() {
+    const { control, metadata, callinfo } = this.#call;
+    const media = { ...control.media, ...metadata.media };
+    if (media.ip === undefined && Sdp.address(callinfo.sdp?.them)?.includes(":")) media.ip = "ipv6";
+    return media;
   }
 
   async #aim(them, agreed) {

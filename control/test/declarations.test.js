@@ -40,7 +40,7 @@ const OWN = {
   Queue: "",
   ProjectQueues: "checkpoint ProjectQueues",
   Channel:
-    "owner server audio soup playing target mix mixhere linked unmix play stop echo figures closed close lost heard",
+    "owner server audio soup levels level playing target mix mixhere linked unmix play stop echo figures closed close lost heard",
 };
 
 for (const [name, file, object] of [

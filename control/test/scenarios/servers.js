@@ -295,4 +295,4 @@ const scenarios = [
   }],
 ];
 
-module.exports = { scenarios };
+module.exports = { scenarios, apart, kill, look };

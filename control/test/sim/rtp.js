@@ -1,7 +1,8 @@
 /**
  * An RTP server as control sees it: channels that are opened, aimed, mixed and closed.
  *
- * Shape:  `channels` holds `{uuid, port, target, mix, playing}` of each open channel; `most` can be made to run out.
+ * Shape:  `channels` holds `{uuid, port, target, mix, playing, gain, mute, speaks}` of each open channel; `most` can be made to run out.
+ *         How loud one `speaks` is for a scenario to say.
  */
 "use strict";
 
@@ -50,7 +51,7 @@ class Rtp extends Server {
     }
     switch (verb) {
       case undefined:
-        if (method === "GET") return { json: { in: { count: 7 } } };
+        if (method === "GET") return { json: { in: { count: 7 }, group: this.#group(channel.mix) } };
         channel.target = body;
         return {};
       case "mix": {
@@ -66,6 +67,13 @@ class Rtp extends Server {
       case "play":
         channel.playing = method === "PUT" ? body : undefined;
         return { json: { play: 1 } };
+      case "gain":
+        if (body.group !== undefined && !channel.mix) return { status: 409, json: { error: "not_mixed", detail: uuid } };
+        channel.gain = { ...channel.gain, ...body };
+        return {};
+      case "mute":
+        channel.mute = method === "DELETE" ? undefined : { ...channel.mute, ...(Object.keys(body).length > 0 ? body : { in: true, out: true }) };
+        return {};
       case "echo":
         channel.echo = true;
         return {};
@@ -74,14 +82,21 @@ class Rtp extends Server {
     }
   }
 
+  #group(mix) {
+    const members = [...this.channels.values()].filter((one) => mix && one.mix === mix);
+    const speakers = members.filter(({ speaks }) => speaks).sort((a, b) => b.speaks - a.speaks);
+    return speakers.length > 0 ? { members: members.length, speakers: speakers.map(({ uuid }) => uuid) } : undefined;
+  }
+
   #open(body) {
+    if (body?.ip === "ipv6" && !this.ipv6) return { status: 422, json: { error: "no_such_address", detail: "no address of IPv6" } };
     if (this.channels.size >= this.most) return { status: 503, json: { error: "pool_empty", detail: "no free channel" } };
     this.#numbers += 1;
     this.opened += 1;
     const uuid = `${this.name ?? "channel"}-${this.#numbers}`;
     const port = 10000 + this.#numbers * 2;
-    this.channels.set(uuid, { uuid, port, near: body?.near, control: body?.control, seq: 0 });
-    return { json: { uuid, channel: uuid, ip: "127.0.0.1", port, load: this.headroom === undefined ? undefined : { headroom: this.headroom }, channels: { active: this.channels.size, available: this.most - this.channels.size } } };
+    this.channels.set(uuid, { uuid, port, near: body?.near, control: body?.control, jitter: body?.jitter, seq: 0 });
+    return { json: { uuid, channel: uuid, ip: body?.ip === "ipv6" ? "::1" : "127.0.0.1", port, load: this.headroom === undefined ? undefined : { headroom: this.headroom }, channels: { active: this.channels.size, available: this.most - this.channels.size } } };
   }
 }
 

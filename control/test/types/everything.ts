@@ -13,6 +13,7 @@ projectcontrol.rtp = [{ host: "10.0.0.1", port: 9002, standby: true, token: "t" 
 Object.assign(projectcontrol.us, { host: "127.0.0.1", port: 9001, listen: "0.0.0.0", token: "secret", insecure: false } satisfies projectcontrol.OwnAddress);
 projectcontrol.times.audit = 30_000;
 projectcontrol.prefer = "ours";
+projectcontrol.media = { ip: "ipv6", jitter: { min: 20, max: 120 } };
 projectcontrol.codecs = ["722", "pcma", "pcmu", "ilbc@20", "l16@16", "2833"];
 projectcontrol.moh = soup;
 projectcontrol.maxcalls = 100;
@@ -63,11 +64,14 @@ projectcontrol.onnewcall = async (call) => {
   const many: projectcontrol.Call[] = call.newcall(["1", { to: "2", forward: true, domain: "d", callerid: { number: "3" } }]);
   const who = await call.hunt([{ to: "1", ms: 5000 }, ["2", "3"]], { ms: 1000 });
   if (who) who.link(one);
-  if (!(await call.answer({ codecs: ["pcma", "2833"] }))) return undefined;
+  if (!(await call.answer({ codecs: ["pcma", "2833"], media: { ip: "ipv4", jitter: { min: 0, max: 60 } } }))) return undefined;
   const reason: string | false = await call.playtoend(soup, 1000);
   await Promise.all([call.play(soup), call.stop(), call.echo(), call.dtmf("1#", { duration: 100, gap: 50 }), call.direction({ send: true, recv: false })]);
   await call.record({ file: "a.wav", format: "wav", numchannels: 2, startabovepower: -50, finishbelowpower: -60, minduration: 1, maxduration: 2, pause: false });
   await call.stoprecord("a.wav");
+  await Promise.all([call.gain({ in: -6, out: 3.5, group: 0 }), call.mute({ in: true }), call.mute(), call.unmute()]);
+  const [loudest]: projectcontrol.Call[] = await call.speakers();
+  console.log(loudest?.id, await call.metadata.channel?.gain({ in: 0 }), await call.metadata.channel?.mute(), await call.metadata.channel?.unmute());
   await call.putonhold(soup);
   await call.unhold();
   await call.mix(many[0]);
@@ -86,6 +90,7 @@ projectcontrol.onnewcall = async (call) => {
   console.log(reason, digits, pin, chosen, left?.file, left?.reason, left?.filesize, gates, call.others.length);
   const room = projectcontrol.conference("team");
   room.max = 8;
+  console.log(await room.gain(-3), (await room.speakers()).length);
   room.moh = soup;
   room.onjoin = room.onleave = (member, where) => console.log(member.id, where.name, where.members.length);
   if (!(await room.add(call))) await room.remove(call);
