@@ -45,6 +45,7 @@ on_both_hosts! {
     a_phone_takes_over_the_call_of_another: "office.js", &[], super::take_over;
     a_message_is_recorded_after_the_beep: "office.js", &[("RING_MS", "300")], super::message;
     three_hear_each_other_in_a_conference: "conference.js", &[], super::conference;
+    a_room_mutes_softens_and_tells_who_speaks: "conference.js", &[], super::levels;
     a_queue_gives_its_callers_to_agents: "queue.js", &[], super::queue;
     a_menu_takes_digits: "ivr.js", &[], super::menu;
     click_to_call_rings_both: "clicktocall.js", &[], super::click;
@@ -331,6 +332,41 @@ fn conference(stage: &mut Stage) {
     phones[0].hang_up();
     phones[2].hears(&[MUSIC_HZ], &tones[..2]);
     phones[2].hang_up();
+}
+
+fn levels(stage: &mut Stage) {
+    let phones = ["1000", "1001", "1002"].map(|user| stage.answers(user));
+    for phone in &phones {
+        phone.invite("800");
+    }
+    for phone in &phones {
+        phone.up();
+        phone.press("1234#");
+    }
+    let [a, b, c] = &phones;
+    stage.says("now 3");
+    a.hears(&[b.tone_hz, c.tone_hz], &[MUSIC_HZ]);
+    c.press("5");
+    stage.says("speaking: 100");
+    // Who mutes itself is not heard, and hears.
+    c.press("1");
+    a.hears(&[b.tone_hz], &[c.tone_hz]);
+    b.hears(&[a.tone_hz], &[c.tone_hz]);
+    c.hears(&[a.tone_hz, b.tone_hz], &[]);
+    // A key reaches the script although its sound reaches nobody.
+    c.press("2");
+    a.hears(&[b.tone_hz, c.tone_hz], &[]);
+    // The tones are -15 dBov: 12 dB less of one voice, 6 dB less of all.
+    a.hears_at(c.tone_hz, -15.0);
+    c.press("3");
+    a.hears_at(c.tone_hz, -27.0);
+    a.hears_at(b.tone_hz, -15.0);
+    b.press("4");
+    a.hears_at(b.tone_hz, -21.0);
+    a.hears_at(c.tone_hz, -33.0);
+    for phone in &phones {
+        phone.hang_up();
+    }
 }
 
 fn queue(stage: &mut Stage) {
