@@ -61,6 +61,11 @@ class CallTable {
     return [...new Set([...this.#calls.values(), ...this.channels.values()])];
   }
 
+  /** @returns {Set<object>} The servers that hold a call or a channel of ours. */
+  holders() {
+    return new Set(this.everyone().flatMap((call) => [call.dialog.server, call.metadata.channel?.server]));
+  }
+
   /** A call object, not yet in the table. */
   create(callinfo) {
     this.counter += 1;

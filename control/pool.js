@@ -5,7 +5,8 @@
  *   pick(near) ─► the server of `near` if it is open, else two at random and of these the one with more headroom
  *   each 2 s GET /ready and /status of each ─► up, full, draining, down; down or restarted ─► `onlost(server)`, back ─► `onback(server)`
  *
- * Shape:  settings are read at each use, so a script may change them at any time; a server that is no longer named gets no new work.
+ * Shape:  settings are read at each use, so a script may change them at any time; a server that is no longer named gets no new work,
+ *         and is looked at until what it holds is over.
  * Units:  `times.health`, `times.healthlimit`, `times.resolve`: milliseconds.
  * Errors: none; without any server `pick` gives `undefined`.
  */
@@ -22,6 +23,7 @@ class Pool {
   #which;
   #servers = new Map();
   #list = [];
+  #left = [];
   #names = new Map();
   #resolving;
   #places = [];
@@ -54,6 +56,12 @@ class Pool {
   get servers() {
     this.#sync();
     return this.#list;
+  }
+
+  /** @returns {Server[]} Servers that are no longer named and still hold something. */
+  get left() {
+    this.#sync();
+    return this.#left;
   }
 
   /** Whether each name has been looked up: then there is nothing to wait for. */
@@ -89,7 +97,7 @@ class Pool {
 
   /** The server of that place, made known if it was not: an old call may be on one that settings no longer name. */
   at(place) {
-    const server = this.servers.find((one) => Server.key(one) === Server.key(place));
+    const server = [...this.servers, ...this.#left].find((one) => Server.key(one) === Server.key(place));
     return server ?? new Server(place, this.#control.host.now());
   }
 
@@ -119,7 +127,11 @@ class Pool {
     const { resolve } = this.#control.times;
     const old = this.places.some(({ host }) => this.#named(host) && now - (this.#names.get(host)?.at ?? 0) > resolve);
     if (old) await this.resolve();
-    await Promise.all(this.servers.map((server) => this.#look(server)));
+    if (this.left.length > 0) {
+      const held = this.#control.table.holders();
+      this.#left = this.#left.filter((server) => held.has(server));
+    }
+    await Promise.all([...this.servers, ...this.#left].map((server) => this.#look(server)));
   }
 
   async #look(server) {
@@ -178,7 +190,7 @@ class Pool {
     const { places } = this;
     if (places === this.#seen) return;
     this.#seen = places;
-    const before = this.#servers;
+    const before = new Map([...this.#left.map((server) => [server.key, server]), ...this.#servers]);
     this.#servers = new Map();
     for (const place of places) {
       for (const host of this.#names.get(place.host)?.addresses ?? [place.host]) {
@@ -188,6 +200,7 @@ class Pool {
       }
     }
     this.#list = [...this.#servers.values()];
+    this.#left = [...before.values()].filter((server) => !this.#servers.has(server.key));
   }
 
   #any(list) {

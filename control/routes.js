@@ -146,7 +146,7 @@ class Routes {
   }
 
   #status() {
-    const { table, started, host, draining } = this.#control;
+    const { table, started, host, draining, sippool, rtppool } = this.#control;
     return {
       program: "project-control",
       version: VERSION,
@@ -155,7 +155,7 @@ class Routes {
       draining,
       calls: { active: table.size, counter: table.counter, max: table.max },
       channels: { active: table.channels.size },
-      servers: { sip: this.#control.sippool.servers, rtp: this.#control.rtppool.servers.map((one) => ({ ...one, channels: held(table, one) })) },
+      servers: { sip: known(sippool), rtp: known(rtppool, (one) => ({ channels: held(table, one) })) },
       rescued: this.#control.rescued,
       errors: this.#control.errors,
     };
@@ -172,6 +172,11 @@ function segments(path) {
   const query = path.indexOf("?");
   const parts = (query < 0 ? path : path.slice(0, query)).split("/").filter((part) => part !== "");
   return path.includes("%") ? parts.map(decodeURIComponent) : parts;
+}
+
+/** The servers of a pool; those no longer named have the state `leaving` while they answer. */
+function known({ servers, left }, more = () => undefined) {
+  return [...servers, ...left].map((one) => ({ ...one, ...(one.open && left.includes(one) && { state: "leaving" }), ...more(one) }));
 }
 
 /** How many of our channels a server has. */

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   lookup(host, port) ──► literal? ─► cache? ─► getaddrinfo (helper thread) ──► [SocketAddr]
+//!   lookup_anew(host) ──────────────────────────► getaddrinfo (helper thread) ──► [IpAddr]
 //! ```
 //! Shape:  at most `NAMES_MAX` names kept, `ADDRESSES_MAX` addresses of each, `LOOKUPS_MAX` questions under way.
 //! Units:  an answer is kept for 30 s, a failure for 2 s: the system's resolver tells no TTL.
@@ -57,7 +58,7 @@ impl Resolver {
         if let Some(known) = self.names.borrow().get(&host).filter(|known| known.until > Instant::now()) {
             return known.addresses.as_ref().map(|ips| with_port(ips)).map_err(|error| *error);
         }
-        let addresses = self.ask(host.clone()).await;
+        let addresses = self.ask(host.clone(), ADDRESSES_MAX).await;
         let answer = addresses.as_ref().map(|ips| with_port(ips)).map_err(|error| *error);
         if addresses != Err(ResolveError::Busy) {
             self.remember(host, addresses);
@@ -65,13 +66,21 @@ impl Resolver {
         answer
     }
 
-    async fn ask(&self, host: String) -> Result<Vec<IpAddr>, ResolveError> {
+    /// All addresses of `host` as they are now: what was remembered is not asked, for a name may stand for servers that come and go.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub async fn lookup_anew(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        self.ask(host.to_ascii_lowercase(), ADDRESSES_ALL_MAX).await
+    }
+
+    async fn ask(&self, host: String, max: usize) -> Result<Vec<IpAddr>, ResolveError> {
         if self.under_way.get() >= LOOKUPS_MAX {
             return Err(ResolveError::Busy);
         }
         let _place = Place::take(&self.under_way);
         let question = rt::spawn_blocking(move || {
-            (host.as_str(), 0).to_socket_addrs().map(|found| found.take(ADDRESSES_MAX).map(|a| a.ip()).collect())
+            (host.as_str(), 0).to_socket_addrs().map(|found| found.take(max).map(|a| a.ip()).collect())
         });
         let addresses: Vec<IpAddr> = match rt::timeout(PATIENCE, question).await {
             Ok(answer) => answer.map_err(|_| ResolveError::Unknown)?,
@@ -113,6 +122,8 @@ impl Drop for Place<'_> {
 /// 256 names × (255 bytes + 8 addresses) ≈ 100 KiB.
 const NAMES_MAX: usize = 256;
 const ADDRESSES_MAX: usize = 8;
+/// Servers behind one name, of a headless service say: 256 × 17 bytes while they are handed over.
+const ADDRESSES_ALL_MAX: usize = 256;
 /// The helper thread answers one after the other: 16 × 5 s is the longest anyone could wait, and `PATIENCE` ends it before.
 const LOOKUPS_MAX: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -135,6 +146,8 @@ mod tests {
             assert!(resolver.lookup("LOCALHOST", 8).await.is_ok());
             assert_eq!(resolver.names.borrow().len(), 1);
             assert!(resolver.lookup("no such name", 7).await.is_err());
+            assert!(resolver.lookup_anew("localhost").await.unwrap().iter().all(|address| address.is_loopback()));
+            assert!(resolver.lookup_anew("no such name").await.is_err());
         });
     }
 }

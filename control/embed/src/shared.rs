@@ -169,9 +169,9 @@ impl Shared {
 
     /// Finds the addresses of a name for the script, with blanks between them.
     pub async fn look_up(self: Rc<Self>, id: Id, name: String) {
-        match self.resolver.lookup(&name, 0).await {
+        match self.resolver.lookup_anew(&name).await {
             Ok(found) => {
-                let addresses: Vec<String> = found.iter().map(|address| address.ip().to_string()).collect();
+                let addresses: Vec<String> = found.iter().map(ToString::to_string).collect();
                 self.push(Input::Reply { id, status: 200, body: addresses.join(" ") });
             }
             Err(error) => self.push(Input::Refused { id, message: format!("{name}: {error}"), unsent: true }),

@@ -216,6 +216,29 @@ const scenarios = [
     check.equal(control.rtppool.servers.length, 2, "what was known stays");
   }],
 
+  ["a server that its name no longer stands for keeps its calls, and is looked at until they are over", async (world) => {
+    const { control, check } = world;
+    const rtps = await world.morertp(2);
+    const [one, two] = rtps.map(({ port }) => ({ host: "127.0.0.1", port }));
+    control.rtp = [one];
+    const { call } = await answered(world);
+    control.rtp = [two];
+    await look(world, 1);
+    const states = async () => (await world.ask("GET", "/status")).json.servers.rtp.map(({ port, state, channels }) => [port, state, channels]);
+    check.equal(await states(), [[two.port, "up", 0], [one.port, "leaving", 1]]);
+    control.callbacks.clear();
+    const { call: next, callid } = await answered(world);
+    check.equal(next.metadata.channel.control, two);
+    // It dies before its call is over: the call is moved.
+    await kill(rtps[0]);
+    await look(world);
+    await world.until(() => control.rescued === 1, "the call moved");
+    check.equal([call.hungup, call.metadata.channel.control], [false, two]);
+    await look(world, 1);
+    check.equal((await states()).length, 1, "forgotten");
+    await world.sip.hangup(callid);
+  }],
+
   ["two SIP servers: both know the directory, a call stays with its own, and one that is gone is passed over", async (world) => {
     const { control, check } = world;
     const [first, second] = await world.moresip();

@@ -8,7 +8,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -55,16 +55,39 @@ pub struct Stage {
     host: Host,
     script: String,
     environment: Vec<(String, String)>,
+    names: Option<Names>,
+}
+
+/// RTP servers are known to control by a name, which it asks this name server for.
+#[derive(Debug, Clone, Copy)]
+pub struct Names {
+    pub rtp: &'static str,
+    pub server: Ipv4Addr,
 }
 
 impl Stage {
     /// A stage with one RTP server; `None`, said aloud, where there is no Node.
     pub fn new(host: Host, script: &str, environment: &[(&str, &str)]) -> Option<Self> {
-        Self::with_servers(host, script, environment, 1, 1)
+        Self::build(host, script, environment, (1, 1), None)
     }
 
     /// A stage with several SIP and RTP servers.
     pub fn with_servers(host: Host, script: &str, environment: &[(&str, &str)], sips: usize, rtps: usize) -> Option<Self> {
+        Self::build(host, script, environment, (sips, rtps), None)
+    }
+
+    /// A stage whose RTP servers have a name.
+    pub fn with_names(host: Host, script: &str, names: Names) -> Option<Self> {
+        Self::build(host, script, &[], (1, 1), Some(names))
+    }
+
+    fn build(
+        host: Host,
+        script: &str,
+        environment: &[(&str, &str)],
+        (sips, rtps): (usize, usize),
+        names: Option<Names>,
+    ) -> Option<Self> {
         if host == Host::Node && Command::new("node").arg("--version").output().is_err() {
             println!("skipped: node is not installed; `./check tools` installs it");
             return None;
@@ -80,8 +103,8 @@ impl Stage {
         let sips = sip_ports.iter().map(sip).collect();
         let rtps = rtp_ports.iter().map(|one| rtp(one, &folder)).collect();
         let environment: Vec<(String, String)> = environment.iter().map(|&(name, value)| (name.into(), value.into())).collect();
-        let control = control(host, script, &environment, &folder, &sip_ports, &rtp_ports);
-        let mut stage = Self { ports, rtp_ports, sip_ports, sips, rtps, control, folder, host, script: script.into(), environment };
+        let control = control(host, script, &environment, &folder, &sip_ports, &rtp_ports, names);
+        let mut stage = Self { ports, rtp_ports, sip_ports, sips, rtps, control, folder, host, script: script.into(), environment, names };
         stage.control_is_ready();
         Some(stage)
     }
@@ -102,7 +125,7 @@ impl Stage {
     pub fn restart_control(&mut self) {
         self.control.signal("KILL").unwrap();
         let _ = self.control.wait(PATIENCE);
-        self.control = control(self.host, &self.script, &self.environment, &self.folder, &self.sip_ports, &self.rtp_ports);
+        self.control = control(self.host, &self.script, &self.environment, &self.folder, &self.sip_ports, &self.rtp_ports, self.names);
         self.control_is_ready();
     }
 
@@ -256,12 +279,20 @@ fn examples() -> PathBuf {
 }
 
 /// A script of `examples` that finds its users told, on either host.
-fn control(host: Host, script: &str, environment: &[(String, String)], folder: &Path, sips: &[Ports], rtps: &[Ports]) -> Process {
+fn control(
+    host: Host,
+    script: &str,
+    environment: &[(String, String)],
+    folder: &Path,
+    sips: &[Ports],
+    rtps: &[Ports],
+    names: Option<Names>,
+) -> Process {
     let library = examples();
     let path = library.join("examples").join(script);
     let users: Vec<String> = USERS.iter().map(|(user, _)| format!("{{ username: '{user}', secret: '{SECRET}' }}")).collect();
     let text = format!(
-        "const projectcontrol = require('projectcontrol');\nprojectcontrol.times.health = 300;\nrequire({:?});\n\
+        "const projectcontrol = require('projectcontrol');\nprojectcontrol.times.health = projectcontrol.times.resolve = 300;\nrequire({:?});\n\
          if (!projectcontrol.domains.size) projectcontrol.directory('{DOMAIN}', [{}]);\n",
         path.to_str().unwrap(),
         users.join(", ")
@@ -271,7 +302,10 @@ fn control(host: Host, script: &str, environment: &[(String, String)], folder: &
     let local = |port: u16| format!("127.0.0.1:{port}");
     let us = local(sips[0].control_http);
     let sip: Vec<String> = sips.iter().map(|one| local(one.sip_http)).collect();
-    let rtp: Vec<String> = rtps.iter().map(|one| local(one.rtp_http)).collect();
+    let rtp: Vec<String> = match names {
+        Some(Names { rtp, .. }) => vec![format!("{rtp}:{}", sips[0].rtp_http)],
+        None => rtps.iter().map(|one| local(one.rtp_http)).collect(),
+    };
     let users: Vec<String> = USERS.iter().map(|(user, _)| format!("{user}:{SECRET}")).collect();
     let mut command = match host {
         Host::Node => {
@@ -300,7 +334,24 @@ fn control(host: Host, script: &str, environment: &[(String, String)], folder: &
         }
     };
     command.envs(environment.iter().map(|(name, value)| (name, value)));
+    if let Some(names) = names {
+        command = asking(names.server, folder, &command);
+    }
     Process::start(command).unwrap()
+}
+
+/// The same program where the system's resolver asks this name server.
+fn asking(server: Ipv4Addr, folder: &Path, command: &Command) -> Command {
+    let (resolver, order) = (folder.join("resolv.conf"), folder.join("nsswitch.conf"));
+    fs::write(&resolver, format!("nameserver {server}\n")).unwrap();
+    fs::write(&order, "hosts: files dns\n").unwrap();
+    let mut apart = Command::new("unshare");
+    apart.args(["--mount", "sh", "-c"]);
+    apart.arg("mount --bind \"$1\" /etc/resolv.conf && mount --bind \"$2\" /etc/nsswitch.conf && shift 2 && exec \"$@\"").arg("sh");
+    apart.arg(resolver).arg(order).arg(command.get_program()).args(command.get_args());
+    apart.env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
+    apart.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    apart
 }
 
 /// Tones in place of voices and music.
