@@ -56,19 +56,21 @@ class Audit {
     else if (reply.code === 404) call.after(this.#control.times.straggler, () => call.end({ code: 0, status: "not known to the SIP server any more" }));
   }
 
-  /** The calls that a SIP server has for us and we do not know. @returns {Promise<number>} How many were taken over. */
+  /** The calls that a SIP server has for us and we do not know. @returns {Promise<number|undefined>} How many were taken over; `undefined` if not all could be asked for. */
   async learn(server) {
     const { table, sippeer } = this.#control;
     const url = this.#control.urlfor(server);
     const reply = await sippeer.request("GET", `/dialog?control=${encodeURIComponent(url)}`, undefined, { server, probe: true });
     const unknown = (reply.json?.calls ?? []).filter((callid) => !table.get(callid));
     const infos = [];
+    let all = reply.code === 200;
     await this.#each(unknown, async (callid) => {
       const found = await this.#ask(callid, server);
       if (found.code === 200) infos.push(found.json);
+      else if (found.code !== 404) all = false;
     });
     for (const info of infos) table.snapshot(info, server);
-    return infos.length;
+    return all ? infos.length : undefined;
   }
 
   #ask(callid, server) {

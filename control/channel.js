@@ -17,6 +17,7 @@ const NONE = Object.freeze({});
 const GONE = { code: 410, message: "channel is closed", json: {} };
 
 class Channel {
+  #id;
   #peer;
   #tail = Promise.resolve();
   #closing;
@@ -40,12 +41,14 @@ class Channel {
     let reply = { message: "no RTP server is named" };
     for (let server = only ? near.server : rtppool.pick(near?.server, tried); server; server = only ? undefined : rtppool.pick(undefined, tried)) {
       tried.add(server);
-      const body = { control: quiet ? undefined : control.url, near: server === near?.server ? near.uuid : undefined, ip: media.ip, jitter: media.jitter };
+      const id = control.nextid(quiet ? "link" : "call");
+      const body = { id, control: quiet ? undefined : control.url, near: server === near?.server ? near.uuid : undefined, ip: media.ip, jitter: media.jitter };
       reply = await rtppeer.request("POST", "/channel", body, { once: true, server, probe: tried.size < rtppool.servers.length });
       if (reply.code === 200 && reply.json?.uuid) {
         server.took(reply.json.load?.headroom);
-        return new Channel(control, server, reply.json);
+        return new Channel(control, server, reply.json, id);
       }
+      if (reply.unreachable && !reply.unsent) control.reclaim.watch(server, id);
       // A request that is wrong for one is wrong for all.
       if (reply.code < 500) break;
     }
@@ -53,7 +56,8 @@ class Channel {
     throw new CallError(reply.code === 422 ? 488 : 503, `unable to create channel: ${reply.message}`);
   }
 
-  constructor(control, server, { uuid, ip, port }) {
+  constructor(control, server, { uuid, ip, port }, id) {
+    this.#id = id;
     this.#peer = control.rtppeer;
     /** Address for SDP. */
     this.ip = ip;
@@ -200,6 +204,7 @@ class Channel {
   async #close() {
     const [reply] = await Promise.all([this.#turn("DELETE", ""), this.#unlink()]);
     if (reply.code === 200) this.stats ??= reply.json;
+    else if (reply.unreachable && this.#id) this.owner.reclaim.watch(this.server, this.#id);
     return this.stats;
   }
 

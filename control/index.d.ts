@@ -204,6 +204,7 @@ declare namespace projectcontrol {
   interface Times {
     tryagain: number[];
     trylimit: number;
+    reclaim: number[];
     watch: number;
     straggler: number;
     letgo: number;

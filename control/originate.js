@@ -135,8 +135,12 @@ async function send(control, call, parent, request, sdp) {
     tried.add(server);
     call.dialog.server = server;
     const last = tried.size >= sippool.servers.length;
-    reply = await sippeer.request("POST", "/dialog/invite", body(control, server, request, sdp), { server, once: !last, probe: !last });
-    if (!last && (reply.unsent || reply.code === 503)) continue;
+    const ask = (how) => sippeer.request("POST", "/dialog/invite", wish, { server, ...how });
+    const wish = body(control, server, request, sdp);
+    reply = await ask({ once: !last, probe: !last });
+    if (!last && (reply.unsent || (reply.code === 503 && !reply.unreachable))) continue;
+    // It may have seen it: only there may it be asked again, for the key makes it the same call.
+    if (!last && reply.unreachable) reply = await ask();
     server.took();
     break;
   }

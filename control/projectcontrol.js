@@ -18,6 +18,7 @@ const Callbacks = require("./callbacks.js");
 const Conference = require("./conference.js");
 const Peer = require("./peer.js");
 const Pool = require("./pool.js");
+const Reclaim = require("./reclaim.js");
 const Routes = require("./routes.js");
 const address = require("./address.js");
 const codecs = require("./codecs.js");
@@ -76,6 +77,7 @@ class ProjectControl {
     Object.defineProperty(this, "sippool", { value: new Pool(this, "sip") });
     Object.defineProperty(this, "rtppool", { value: new Pool(this, "rtp") });
     Object.defineProperty(this, "audit", { value: new Audit(this) });
+    Object.defineProperty(this, "reclaim", { value: new Reclaim(this) });
     Object.defineProperty(this, "domains", { value: new Map() });
     this.rtppool.onlost = (server) => this.#rtplost(server);
     this.sippool.onback = (server) => this.#sipback(server);
@@ -261,10 +263,9 @@ class ProjectControl {
   async #learn() {
     await this.sippool.ready();
     const counts = await Promise.all(this.sippool.servers.map((server) => this.audit.learn(server)));
-    const learnt = counts.reduce((sum, count) => sum + count, 0);
-    if (learnt === 0) return;
-    await relearn(this);
-    this.host.log("info", `${learnt} calls taken over`);
+    const learnt = counts.reduce((sum, count) => sum + (count ?? 0), 0);
+    await relearn(this, !counts.includes(undefined));
+    if (learnt > 0) this.host.log("info", `${learnt} calls taken over`);
   }
 
   /**
@@ -273,7 +274,7 @@ class ProjectControl {
    */
   async stop({ hangup = false } = {}) {
     this.draining = true;
-    for (const one of [this.sippool, this.rtppool, this.audit]) one.close();
+    for (const one of [this.sippool, this.rtppool, this.audit, this.reclaim]) one.close();
     if (hangup) await Promise.all(this.table.list().map((call) => call.hangup()));
     this.#stopped = true;
     await this.idle();
@@ -414,6 +415,17 @@ class ProjectControl {
   nextkey() {
     this.#keys += 1;
     return this.#keyprefix + this.#keys;
+  }
+
+  /** Our name for a channel: it tells whose it is, also after a restart. @param {"call"|"link"} what It is for. */
+  nextid(what) {
+    return `${this.url}/${what}-${this.nextkey()}`;
+  }
+
+  /** What a channel is for that we named before we were restarted. @returns {"call"|"link"|undefined} */
+  formerly(id) {
+    if (typeof id !== "string" || !id.startsWith(`${this.url}/`) || id.includes(this.#keyprefix)) return undefined;
+    return /^(call|link)-/.exec(id.slice(this.url.length + 1))?.[1];
   }
 }
 

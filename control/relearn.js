@@ -2,19 +2,24 @@
  * After a restart of ours: which channel belongs to which call, and which calls talk to each other.
  *
  *   calls taken over (audit.js) + GET /channel of each RTP server ─► same port and address as our SDP ─► channel of the call
- *                                                                └─► `mix` of two ─► the calls linked again
+ *                                                                ├─► `mix` of two ─► the calls linked again
+ *                                                                └─► ours (by its `id`), and of no call ─► closed
  *
- * Shape:  runs once, when the calls are known. A channel of ours that belongs to no call is closed: its call ended meanwhile.
+ * Shape:  runs once, when the calls are known. A channel of ours that belongs to no call is closed, for its call ended
+ *         meanwhile; but only if every call is known.
  * Errors: what cannot be told apart stays unlinked; hang-ups work all the same.
  */
 "use strict";
 
 const Channel = require("./channel.js");
 
-/** @param {object} control @returns {Promise<void>} */
-async function relearn(control) {
+/**
+ * @param {object} control
+ * @param {boolean} complete Every SIP server has told its calls.
+ * @returns {Promise<void>}
+ */
+async function relearn(control, complete) {
   const calls = control.table.list().filter((call) => !call.metadata.channel && port(call));
-  if (calls.length === 0) return;
   const { rtppool, rtppeer } = control;
   await rtppool.ready();
   const views = [];
@@ -26,8 +31,8 @@ async function relearn(control) {
   for (const call of calls) {
     const found = which(call, views);
     if (!found) continue;
-    const { uuid, mix } = found.view;
-    const channel = new Channel(control, found.server, { uuid, ip: address(call), port: port(call) });
+    const { uuid, mix, id } = found.view;
+    const channel = new Channel(control, found.server, { uuid, ip: address(call), port: port(call) }, id);
     call.session.adopt(channel);
     byuuid.set(uuid, { call, mix });
   }
@@ -37,6 +42,14 @@ async function relearn(control) {
     const [upper, lower] = call.originator && !other.originator ? [other, call] : [call, other];
     upper.link(lower);
   }
+  if (!complete) return;
+  const ports = new Set(calls.map(port));
+  const left = views.filter(({ view: { uuid, id, port: at, mix } }) => {
+    const was = control.formerly(id);
+    // A link whose call goes on carries its audio.
+    return was && !byuuid.has(uuid) && !ports.has(at) && (was === "call" || !byuuid.has([mix].flat()[0]));
+  });
+  await Promise.all(left.map(({ server, view }) => rtppeer.request("DELETE", `/channel/${view.uuid}`, undefined, { server })));
 }
 
 /** The one channel on our port; of several, that of the address in our description. */

@@ -11,6 +11,8 @@ const DEFAULTS = {
   tryagain: [100, 300, 1000],
   /** One try of a request. */
   trylimit: 5000,
+  /** A channel whose opening was not answered is looked for after each of these. */
+  reclaim: [1000, 5000, 30_000, 300_000],
   /** From the hang-up we asked for to the last event. */
   watch: 40_000,
   /** The same, of a call that the SIP server does not know any more. */

@@ -79,9 +79,8 @@ impl Resolver {
             return Err(ResolveError::Busy);
         }
         let _place = Place::take(&self.under_way);
-        let question = rt::spawn_blocking(move || {
-            (host.as_str(), 0).to_socket_addrs().map(|found| found.take(max).map(|a| a.ip()).collect())
-        });
+        let question =
+            rt::spawn_blocking(move || (host.as_str(), 0).to_socket_addrs().map(|found| found.take(max).map(|a| a.ip()).collect()));
         let addresses: Vec<IpAddr> = match rt::timeout(PATIENCE, question).await {
             Ok(answer) => answer.map_err(|_| ResolveError::Unknown)?,
             Err(_) => return Err(ResolveError::Timeout),

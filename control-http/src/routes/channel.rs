@@ -6,7 +6,7 @@
 //!   PUT /channel/{a}/mix/{b}, /channel/{uuid}/unmix|echo|direction|play|record|dtmf
 //!   PUT /channel/{uuid}/gain|mute
 //!   DELETE /channel/{uuid}/mute, /channel/{uuid}/play, /channel/{uuid}/record[/{file}]
-//!   GET, DELETE /channel/{uuid}
+//!   GET, DELETE /channel/{uuid}       GET /channel?id=…
 //! ```
 //! Shape:  three generations of paths for the far end, all the same.
 //! Errors: [`Refusal`]: 400 names the field, 404 an unknown channel, 409, 422 understood but impossible, 503.
@@ -20,16 +20,17 @@ use crate::json::{Object, channel, closed, direction, dtmf, gain, mute, open, op
 use crate::resolve::Resolver;
 use crate::wire::{Method, Response};
 
-/// Routes what follows `/channel`.
+/// Routes what follows `/channel`; `named` is the `id` of the query: which channels `GET /channel` is to list.
 pub(super) async fn route<B: RtpBackend>(
     backend: &B,
     resolver: &Resolver,
     method: Method,
     path: &[&str],
+    named: Option<&str>,
     body: &[u8],
 ) -> Result<Response, Refusal> {
     match (path, method) {
-        ([], Method::Get) => look(backend, Command::List).await,
+        ([], Method::Get) => look(backend, Command::List, named).await,
         ([], Method::Post) => {
             let parsed = parse(body)?;
             match backend.call(Command::Open(open(&Object::root(&parsed)?)?)).await? {
@@ -40,7 +41,7 @@ pub(super) async fn route<B: RtpBackend>(
         ([], _) => Err(Refusal::NotAllowed("GET, POST")),
         ([uuid] | ["target", uuid] | [uuid, "target"], Method::Put) => set_target(backend, resolver, id(uuid)?, body).await,
         ([_, "target"] | ["target", _], _) => Err(Refusal::NotAllowed("PUT")),
-        ([uuid], Method::Get) => look(backend, Command::Get { channel: id(uuid)? }).await,
+        ([uuid], Method::Get) => look(backend, Command::Get { channel: id(uuid)? }, None).await,
         ([uuid], Method::Delete) => {
             let channel = id(uuid)?;
             match backend.call(Command::Close { channel }).await? {
@@ -114,10 +115,10 @@ async fn set_target<B: RtpBackend>(backend: &B, resolver: &Resolver, channel: Ch
     run(backend, Command::Target { channel, target: read.target }).await
 }
 
-async fn look<B: RtpBackend>(backend: &B, command: Command) -> Result<Response, Refusal> {
+async fn look<B: RtpBackend>(backend: &B, command: Command, named: Option<&str>) -> Result<Response, Refusal> {
     match backend.call(command).await? {
         Reply::Channels(views) => {
-            let channels: Vec<_> = views.iter().map(channel).collect();
+            let channels: Vec<_> = views.iter().filter(|view| named.is_none() || view.id.as_deref() == named).map(channel).collect();
             Ok(json(200, &value!({"count": channels.len(), "channels": channels})))
         }
         Reply::Channel(view) => Ok(json(200, &channel(&view))),

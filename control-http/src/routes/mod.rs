@@ -129,9 +129,12 @@ impl<B: RtpBackend, P: Program> RtpApi<B, P> {
         let segments: Vec<&str> = request.path.segments().collect();
         let method = reading(request.method);
         match segments.as_slice() {
-            ["channel", rest @ ..] => channel::route(&self.backend, &self.resolver, method, rest, &request.body).await,
+            ["channel", rest @ ..] => {
+                let named = request.query_value("id");
+                channel::route(&self.backend, &self.resolver, method, rest, named.as_deref(), &request.body).await
+            }
             // The documentation opens a channel at the root.
-            [] if method == Method::Post => channel::route(&self.backend, &self.resolver, method, &[], &request.body).await,
+            [] if method == Method::Post => channel::route(&self.backend, &self.resolver, method, &[], None, &request.body).await,
             [] => Err(Refusal::NotAllowed("POST")),
             [word] => {
                 let report = async || match self.backend.call(rtp::api::Command::Status).await {

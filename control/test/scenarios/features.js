@@ -25,7 +25,7 @@ const scenarios = [
     const { control, sip, check } = world;
     let got;
     control.onnewcall = async (call) => {
-      got = await call.hunt([{ to: "1001", ms: 400 }, ["1002", "1003"], "1004"]);
+      got = await call.hunt([{ to: "1001", ms: 1000 }, ["1002", "1003"], "1004"]);
     };
     const a = await sip.incoming({ to: "600" });
     const first = (await sip.outgoing("1001")).callid;
@@ -51,7 +51,7 @@ const scenarios = [
   ["whoever nobody answers may be answered by the script, and is not ended", async (world) => {
     const { control, sip, rtp, check } = world;
     control.onnewcall = async (call) => {
-      if (!(await call.hunt([{ to: "1001", ms: call.destination === "600" ? 400 : 5000 }])) && (await call.answer())) call.echo();
+      if (!(await call.hunt([{ to: "1001", ms: call.destination === "600" ? 1000 : 5000 }])) && (await call.answer())) call.echo();
     };
     // Rung in vain, with a phone slow to end; and busy.
     const a = await sip.incoming({ to: "600" });

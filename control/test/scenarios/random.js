@@ -86,6 +86,12 @@ async function play(world, seed) {
   world.expectserrors = true;
   rtp.most = 12;
   sip.filter = (snapshot) => snapshot.event === "hangup" || snapshot.event === "new" || roll(8) > 0;
+  // Now and then a channel is opened when nobody waits for it any more.
+  Object.assign(control.times, { trylimit: 500, reclaim: [50, 200, 400, 800, 1600, 3200] });
+  rtp.refusals.set("POST /channel", async (entry) => {
+    if (roll(25) === 0) await new Promise((resolve) => world.host.timer(700, resolve));
+    return rtp.reply(entry);
+  });
   rtp.refusals.set("PUT /channel", (entry) => (roll(30) === 0 ? { status: 500, json: {} } : rtp.reply(entry)));
   sip.refusals.set("POST /dialog/invite", (entry) => (roll(10) === 0 ? { status: 480, json: {} } : sip.reply(entry)));
   sip.refusals.set("PUT /dialog/", (entry) => (roll(25) === 0 && !entry.path.endsWith("hangup") ? { status: 409, json: {} } : sip.reply(entry)));

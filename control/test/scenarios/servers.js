@@ -220,6 +220,7 @@ const scenarios = [
     const { control, check } = world;
     const rtps = await world.morertp(2);
     const [one, two] = rtps.map(({ port }) => ({ host: "127.0.0.1", port }));
+    control.times.healthlimit = 5000;
     control.rtp = [one];
     const { call } = await answered(world);
     control.rtp = [two];

@@ -39,10 +39,11 @@ class Rtp extends Server {
   }
 
   reply({ method, path, body }) {
-    const [, kind, uuid, verb, second] = path.split("/");
+    const [place, query = ""] = path.split("?");
+    const [, kind, uuid, verb, second] = place.split("/");
     if (kind !== "channel") return { status: 404 };
     if (method === "POST" && !uuid) return this.#open(body);
-    if (method === "GET" && !uuid) return { json: { channels: [...this.channels.values()].map(({ uuid: name, port, mixed }) => ({ uuid: name, port, ip: "127.0.0.1", mix: mixed ?? null })) } };
+    if (method === "GET" && !uuid) return { json: { channels: this.#list(decodeURIComponent(query.replace("id=", ""))) } };
     const channel = this.channels.get(uuid);
     if (!channel) return { status: 404, json: { error: "channel_not_open", detail: uuid } };
     if (method === "DELETE" && !verb) {
@@ -82,6 +83,11 @@ class Rtp extends Server {
     }
   }
 
+  #list(wanted) {
+    const all = [...this.channels.values()].map(({ uuid, id, port, mixed }) => ({ uuid, id, port, ip: "127.0.0.1", mix: mixed ?? null }));
+    return wanted === "" ? all : all.filter(({ id }) => id === wanted);
+  }
+
   #group(mix) {
     const members = [...this.channels.values()].filter((one) => mix && one.mix === mix);
     const speakers = members.filter(({ speaks }) => speaks).sort((a, b) => b.speaks - a.speaks);
@@ -95,7 +101,7 @@ class Rtp extends Server {
     this.opened += 1;
     const uuid = `${this.name ?? "channel"}-${this.#numbers}`;
     const port = 10000 + this.#numbers * 2;
-    this.channels.set(uuid, { uuid, port, near: body?.near, control: body?.control, jitter: body?.jitter, seq: 0 });
+    this.channels.set(uuid, { uuid, id: body?.id, port, near: body?.near, control: body?.control, jitter: body?.jitter, seq: 0 });
     return { json: { uuid, channel: uuid, ip: body?.ip === "ipv6" ? "::1" : "127.0.0.1", port, load: this.headroom === undefined ? undefined : { headroom: this.headroom }, channels: { active: this.channels.size, available: this.most - this.channels.size } } };
   }
 }

@@ -36,6 +36,8 @@ class Server {
     if (method === "GET" && path === "/ready") return { status: this.ready ?? 200, body: "{}" };
     if (method === "GET" && path === "/status") return { status: 200, body: JSON.stringify(this.report ?? {}) };
     if (method === "GET" && path.startsWith("/dialog?")) return { status: 200, body: JSON.stringify({ calls: [...(this.calls?.keys() ?? [])] }) };
+    // Nor is what control asks when it starts.
+    if (method === "GET" && path === "/channel") return { status: 200, body: JSON.stringify(this.reply({ method, path }).json ?? {}) };
     const entry = { method, path, body: body ? JSON.parse(body) : undefined };
     this.log.push(entry);
     const refusal = [...this.refusals].find(([prefix]) => `${method} ${path}`.startsWith(prefix));

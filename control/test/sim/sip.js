@@ -12,6 +12,7 @@ const Server = require("./server.js");
 class Sip extends Server {
   #numbers = 0;
   #queues = new Map();
+  #keys = new Map();
 
   constructor(host) {
     super(host);
@@ -111,8 +112,11 @@ class Sip extends Server {
   }
 
   #originate(body) {
+    const before = this.#keys.get(body.idempotency);
+    if (before) return { json: { callid: before } };
     this.#numbers += 1;
     const callid = `out-${this.name ?? ""}${this.#numbers}`;
+    this.#keys.set(body.idempotency, callid);
     const { from, to, maxforwards, sdp } = body;
     const fields = { originator: true, from: from.user, to: to.user, domain: from.domain, maxforwards, sdp: { us: sdp, them: {} } };
     // The event may well be faster than the answer to the request.

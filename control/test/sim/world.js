@@ -24,7 +24,7 @@ class World {
   }
 
   /** Waits of tests: long enough for the order of things, short enough for patience. */
-  static times = { tryagain: [5, 10, 20], straggler: 60, health: 3_600_000, healthlimit: 500, directory: 20, audit: 3_600_000 };
+  static times = { tryagain: [5, 10, 20], reclaim: [50, 500, 1000], straggler: 60, health: 3_600_000, healthlimit: 500, directory: 20, audit: 3_600_000 };
 
   async start() {
     Object.assign(this.control.times, World.times);
@@ -97,7 +97,7 @@ class World {
     const rtps = [this.rtp, ...this.others.filter((one) => one instanceof Rtp && !one.dead)];
     const held = () => rtps.flatMap((one) => [...one.channels.keys()]);
     const left = () => this.control.table.size + this.control.table.channels.size + held().length > 0;
-    while (left() && this.host.now() < end) await this.turn();
+    while (left() && (this.host.now() < end || this.control.reclaim.waiting)) await this.turn();
     check.equal(this.control.table.ids(), [], "calls left over");
     check.equal(held(), [], "channels left over");
     check.equal(this.control.table.channels.size, 0, "channels remembered");

@@ -272,9 +272,7 @@ impl Handset {
     pub fn hears_at(&self, hz: f64, dbov: f64) {
         let last = self.legs() - 1;
         self.core().legs[last].rtp.ear.clear();
-        self.wait(&format!("{hz} Hz at {dbov} dBov"), |core| {
-            (core.legs[last].rtp.ear.level_dbov(hz, LISTEN_SAMPLES) - dbov).abs() < 1.5
-        });
+        self.wait(&format!("{hz} Hz at {dbov} dBov"), |core| (core.legs[last].rtp.ear.level_dbov(hz, LISTEN_SAMPLES) - dbov).abs() < 1.5);
     }
 
     /// The newest leg hears nothing of these for a while.

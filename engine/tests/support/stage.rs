@@ -81,13 +81,7 @@ impl Stage {
         Self::build(host, script, &[], (1, 1), Some(names))
     }
 
-    fn build(
-        host: Host,
-        script: &str,
-        environment: &[(&str, &str)],
-        (sips, rtps): (usize, usize),
-        names: Option<Names>,
-    ) -> Option<Self> {
+    fn build(host: Host, script: &str, environment: &[(&str, &str)], (sips, rtps): (usize, usize), names: Option<Names>) -> Option<Self> {
         if host == Host::Node && Command::new("node").arg("--version").output().is_err() {
             println!("skipped: node is not installed; `./check tools` installs it");
             return None;

@@ -389,7 +389,16 @@ fn statistics_have_the_documented_keys_and_null_for_what_is_not_known() {
         "group": {"members": 3, "gain": 6.0, "speakers": [id(2).to_string()]}, "record": ["a.wav"],
     }));
     assert_eq!(answer(Method::Get, &format!("/channel/{uuid}"), "", Ok(Reply::Channel(Box::new(view.clone())))), (200, shown.clone()));
-    assert_eq!(answer(Method::Get, "/channel", "", Ok(Reply::Channels(vec![view]))), (200, value!({"count": 1, "channels": [shown]})));
+    assert_eq!(
+        answer(Method::Get, "/channel", "", Ok(Reply::Channels(vec![view.clone()]))),
+        (200, value!({"count": 1, "channels": [shown]}))
+    );
+    // By the name that its opener gave it.
+    let mine = ChannelView { id: Some("http://c:9001/7".into()), ..view.clone() };
+    let both = || Ok(Reply::Channels(vec![view.clone(), mine.clone()]));
+    let (_, found) = answer(Method::Get, "/channel?id=http%3A%2F%2Fc%3A9001%2F7", "", both());
+    assert_eq!((&found["count"], &found["channels"][0]["id"]), (&value!(1), &value!("http://c:9001/7")));
+    assert_eq!(answer(Method::Get, "/channel?id=x", "", both()), (200, value!({"count": 0, "channels": []})));
     let event = Event {
         control: ControlUrl("http://h:1".into()),
         channel: id(1),

@@ -1,0 +1,103 @@
+/** Scenarios of what is left when an answer comes too late, or when we were not there: no channel and no call stays. */
+"use strict";
+
+const { talk } = require("./basic.js");
+
+/** Answers that come later than anybody waits for them. */
+function late(server, start) {
+  const wait = (ms) => new Promise((resolve) => server.host.timer(ms, resolve));
+  server.refusals.set(start, async (entry) => {
+    server.refusals.delete(start);
+    await wait(300);
+    return server.reply(entry);
+  });
+}
+
+const scenarios = [
+  ["a channel that is opened after we gave up is found by its id and given back", async (world) => {
+    const { control, sip, rtp, check } = world;
+    control.times.trylimit = 100;
+    late(rtp, "POST /channel");
+    let answered;
+    control.onnewcall = async (call) => (answered = await call.answer());
+    const a = await sip.incoming();
+    check.equal((await sip.request("PUT /dialog/hangup")).body, { callid: a, code: 503 });
+    check.equal(rtp.channels.size, 0, "not yet");
+    await world.until(() => rtp.opened === 1, "the late channel");
+    const [{ id }] = rtp.channels.values();
+    check.ok(id.startsWith(`${control.url}/call-`), id);
+    await world.until(() => rtp.channels.size === 0, "given back");
+    await sip.hangup(a);
+    check.equal(answered, false);
+  }],
+
+  ["with another RTP server the call goes on there, and the late channel is given back", async (world) => {
+    const { control, sip, check } = world;
+    const rtps = await world.morertp(2);
+    control.random = () => 0;
+    control.times.trylimit = 100;
+    late(rtps[0], "POST /channel");
+    control.onnewcall = (call) => call.answer();
+    const a = await sip.incoming();
+    await world.until(() => world.call(a).answered, "the answer");
+    check.equal(rtps[1].channels.size, 1);
+    await world.until(() => rtps[0].opened === 1 && rtps[0].channels.size === 0, "given back");
+  }],
+
+  ["a channel that could not be closed is closed later", async (world) => {
+    const { control, sip, rtp, check } = world;
+    control.onnewcall = (call) => call.answer();
+    const a = await sip.incoming();
+    await world.until(() => world.call(a).answered, "the answer");
+    Object.assign(control.times, { trylimit: 50, tryagain: [] });
+    late(rtp, "DELETE /channel");
+    rtp.reply = ((reply) => (entry) => (entry.method === "DELETE" && rtp.count("DELETE /channel") === 1 ? { status: 500 } : reply.call(rtp, entry)))(rtp.reply);
+    await sip.hangup(a);
+    await world.until(() => rtp.channels.size === 0, "given back");
+    check.equal(rtp.count("DELETE /channel"), 2);
+  }],
+
+  ["an INVITE that a SIP server may have seen is not placed with another", async (world) => {
+    const { control, check } = world;
+    const [first, second] = await world.moresip();
+    control.random = () => 0;
+    control.times.trylimit = 100;
+    late(first, "POST /dialog/invite");
+    const call = control.newcall({ from: "1000@bling.babblevoice.com", to: "1003@bling.babblevoice.com" });
+    await world.until(() => call.callinfo.callid, "the call placed");
+    check.equal([call.dialog.server.port, first.calls.size, second.calls.size, call.haserror], [first.port, 1, 0, false]);
+    await first.until(() => first.calls.get(call.id)?.announced, "its first event");
+    await first.hangup(call.id);
+  }],
+
+  ["calls that ended while we were not there leave no channel, the others keep theirs", async (world) => {
+    const { control, sip, rtp, check, host } = world;
+    const { a, b, one, two } = await talk(world);
+    control.callbacks.clear();
+    control.onnewcall = (call) => call.answer();
+    const gone = await sip.incoming();
+    await world.until(() => world.call(gone).answered && rtp.channels.size === 3, "a third channel");
+    sip.calls.get(a).sdp.us = control.table.get(a).session.local;
+    const strange = rtp.reply({ method: "POST", path: "/channel", body: { id: "of somebody else" } }).json.uuid;
+    await control.idle();
+    await control.stop();
+    sip.calls.delete(gone);
+    const other = new control.constructor({ ...host, guard: undefined, defaults: {}, log: () => undefined });
+    Object.assign(other.times, control.times);
+    Object.assign(other.sip, { port: sip.port });
+    Object.assign(other.rtp, { port: rtp.port });
+    other.us.port = control.us.port;
+    await other.run();
+    await other.idle();
+    check.equal([...rtp.channels.keys()], [one, two, strange].sort());
+    rtp.channels.delete(strange);
+    sip.controlport = rtp.controlport = other.us.port;
+    for (const callid of [a, b]) await sip.hangup(callid);
+    await rtp.until(() => rtp.channels.size === 0, "channels closed");
+    await other.idle();
+    await other.stop();
+    for (const callid of [a, b, gone]) control.table.get(callid).end({ code: 0, status: "" });
+  }],
+];
+
+module.exports = { scenarios };
