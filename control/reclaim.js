@@ -14,6 +14,7 @@ const LOOK_LIMIT_MS = 10_000;
 class Reclaim {
   #control;
   #timers = new Set();
+  #looking = 0;
 
   /** @param {object} control The `projectcontrol` object. */
   constructor(control) {
@@ -31,6 +32,15 @@ class Reclaim {
   }
 
   async #look(server, id) {
+    this.#looking += 1;
+    try {
+      return await this.#giveback(server, id);
+    } finally {
+      this.#looking -= 1;
+    }
+  }
+
+  async #giveback(server, id) {
     const { rtppeer } = this.#control;
     const found = await rtppeer.request("GET", `/channel?id=${encodeURIComponent(id)}`, undefined, { server, probe: true, limit: LOOK_LIMIT_MS });
     const channels = (found.json?.channels ?? []).filter((one) => one.id === id);
@@ -38,9 +48,9 @@ class Reclaim {
     return channels.length > 0;
   }
 
-  /** @returns {boolean} Whether there are looks to come. */
+  /** @returns {boolean} Whether there are looks under way or to come. */
   get waiting() {
-    return this.#timers.size > 0;
+    return this.#timers.size + this.#looking > 0;
   }
 
   /** No more looks. */

@@ -145,7 +145,7 @@ mod tests {
             assert!(resolver.lookup("LOCALHOST", 8).await.is_ok());
             assert_eq!(resolver.names.borrow().len(), 1);
             assert!(resolver.lookup("no such name", 7).await.is_err());
-            assert!(resolver.lookup_anew("localhost").await.unwrap().iter().all(|address| address.is_loopback()));
+            assert!(resolver.lookup_anew("localhost").await.unwrap().iter().all(std::net::IpAddr::is_loopback));
             assert!(resolver.lookup_anew("no such name").await.is_err());
         });
     }

@@ -64,6 +64,7 @@ sources![
     "queue/index.js",
     "queue/queue.js",
     "queue/queues.js",
+    "reclaim.js",
     "redirect.js",
     "registration.js",
     "relearn.js",

@@ -96,8 +96,10 @@ class World {
     const end = this.host.now() + QUIET_MS;
     const rtps = [this.rtp, ...this.others.filter((one) => one instanceof Rtp && !one.dead)];
     const held = () => rtps.flatMap((one) => [...one.channels.keys()]);
+    let busy = true;
+    this.control.idle().then(() => (busy = false));
     const left = () => this.control.table.size + this.control.table.channels.size + held().length > 0;
-    while (left() && (this.host.now() < end || this.control.reclaim.waiting)) await this.turn();
+    while (left() && (this.host.now() < end || busy || this.control.reclaim.waiting)) await this.turn();
     check.equal(this.control.table.ids(), [], "calls left over");
     check.equal(held(), [], "channels left over");
     check.equal(this.control.table.channels.size, 0, "channels remembered");
