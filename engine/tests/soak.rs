@@ -12,7 +12,7 @@
 mod support;
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -41,6 +41,7 @@ fn control(sip_http: u16, callee: u16) -> String {
 
 /// A connection to project-sip that is kept.
 struct Connection {
+    port: u16,
     reader: BufReader<TcpStream>,
 }
 
@@ -49,26 +50,33 @@ impl Connection {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { reader: BufReader::new(stream) }
+        Self { port, reader: BufReader::new(stream) }
     }
 
     /// The body of the answer; `null` if there is none.
     fn ask(&mut self, method: &str, path: &str, body: &Value) -> Value {
         let body = body.to_string();
         let text = format!("{method} {path} HTTP/1.1\r\nHost: sip\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        self.reader.get_mut().write_all(text.as_bytes()).unwrap();
-        let body = message(&mut self.reader).unwrap();
-        serde_json::from_slice(&body).unwrap_or_default()
+        loop {
+            let sent = self.reader.get_mut().write_all(text.as_bytes());
+            if let Some(body) = sent.ok().and_then(|()| message(&mut self.reader)) {
+                return serde_json::from_slice(&body).unwrap_or_default();
+            }
+            // It was idle for long, so it was closed before we asked.
+            *self = Self::to(self.port);
+        }
     }
 }
 
-/// The body of the next message; `None` at the end of the connection.
+/// The body of the next message; `None` where the connection ends before it.
 fn message(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     let mut length = 0;
     loop {
         let mut line = String::new();
-        if reader.read_line(&mut line).unwrap() == 0 {
-            return None;
+        match reader.read_line(&mut line) {
+            Ok(0) => return None,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
+            read => drop(read.unwrap()),
         }
         match line.trim().split_once(':') {
             None if line.trim().is_empty() => break,

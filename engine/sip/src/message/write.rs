@@ -180,7 +180,12 @@ impl<'o> Writer<'o> {
         match tag {
             // A To that cannot be read is sent back as it came: a tag behind an open quote would be part of the name.
             Some(tag) if super::NameAddr::parse(raw).is_ok_and(|to| to.tag.is_none()) => {
-                self.header(HeaderName::To, format_args!("{};tag={tag}", unfold(raw)))
+                // Given back as it came, as all the rest: what it has of control characters was theirs, and no line ends in it.
+                self.name(HeaderName::To.as_str());
+                self.put(&unfold(raw));
+                self.value(format_args!(";tag={tag}"));
+                self.put("\r\n");
+                self
             }
             _ => {
                 self.line(HeaderName::To.as_str(), raw);
