@@ -21,6 +21,14 @@ fn parsed(bytes: &[u8]) -> Request<'_> {
     }
 }
 
+/// What `parse` gave, looked at where it stands, as the switch does: moving it out would be a copy of 1.8 KiB.
+fn read_in_place<T>(bytes: &[u8], look: impl FnOnce(&Request<'_>) -> T) -> T {
+    match &message::parse(bytes) {
+        Ok(Message::Request(request)) => look(request),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// What a UAS looks at before it does anything.
 fn typed(request: &Request<'_>) -> usize {
     let headers = request.headers();
@@ -72,8 +80,8 @@ fn read(criterion: &mut Criterion) {
         } else {
             (registrar as fn(&Request<'_>) -> usize, rsip_registrar as fn(&rsip::Request) -> usize)
         };
-        group.bench_function("ours: parse", |bencher| bencher.iter(|| parsed(black_box(bytes)).body().len()));
-        group.bench_function("ours: parse+typed", |bencher| bencher.iter(|| ours(&parsed(black_box(bytes)))));
+        group.bench_function("ours: parse", |bencher| bencher.iter(|| read_in_place(black_box(bytes), |request| request.body().len())));
+        group.bench_function("ours: parse+typed", |bencher| bencher.iter(|| read_in_place(black_box(bytes), ours)));
         group.bench_function("rsip: parse", |bencher| bencher.iter(|| rsip_parsed(black_box(bytes)).body.len()));
         group.bench_function("rsip: parse+typed", |bencher| bencher.iter(|| theirs(&rsip_parsed(black_box(bytes)))));
         group.finish();

@@ -135,8 +135,9 @@ impl<'a> Headers<'a> {
         &mut self.table
     }
 
-    pub(super) fn into_table(self) -> Table {
-        self.table
+    /// A copy of the table, for a message that is refused.
+    pub(super) fn table(&self) -> Table {
+        self.table.clone()
     }
 
     pub(super) const fn has_repeats(&self) -> bool {

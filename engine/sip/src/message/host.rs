@@ -24,21 +24,28 @@ pub enum Host<'a> {
 impl<'a> Host<'a> {
     /// Reads a whole text as a host; IPv6 in brackets.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let mut cursor = Cursor::new(text);
-        let host = Self::read(&mut cursor)?;
+        let (mut cursor, mut host) = (Cursor::new(text), Self::EMPTY);
+        host.read(&mut cursor)?;
         cursor.is_at_end().then_some(host)
     }
 
-    /// Reads a host at the cursor.
+    /// What stands where a host has yet to be read.
+    pub(super) const EMPTY: Self = Self::Name("");
+
+    /// Reads a host at the cursor, in its place: of odd size and alignment, it would be slow to move.
     #[inline(always)]
-    pub(super) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
+    pub(super) fn read(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
         let name = cursor.take(Class::HOST);
         match name.as_bytes() {
-            [] => Self::read_bracketed(cursor),
+            [] => *self = Self::read_bracketed(cursor)?,
             // Names such as `1.2.3.4.5` or `300.1.1.1` are no hosts of the grammar; they stay names, and fail to resolve.
-            [b'0'..=b'9', ..] => Some(ipv4(name).map_or(Self::Name(name), |address| Self::Ip(IpAddr::V4(address)))),
-            _ => Some(Self::Name(name)),
+            [b'0'..=b'9', ..] => match ipv4(name) {
+                Some(address) => *self = Self::Ip(IpAddr::V4(address)),
+                None => *self = Self::Name(name),
+            },
+            _ => *self = Self::Name(name),
         }
+        Some(())
     }
 
     /// Reads an IPv6 address at the cursor.
@@ -97,21 +104,22 @@ fn ipv4(text: &str) -> Option<Ipv4Addr> {
     }
     let octet = |value, digits| {
         let written = 1 + usize::from(value > 9) + usize::from(value > 99);
-        u8::try_from(value).ok().filter(|_| written == digits)
+        (value <= 255 && written == digits).then_some(value)
     };
-    let (mut octets, mut dots, mut digits, mut value) = ([0; 4], 0, 0, 0_u64);
+    // The octets stay in a register: four stores that one load has to wait for would be slower than all the rest.
+    let (mut octets, mut dots, mut digits, mut value) = (0, 0, 0, 0_u32);
     for byte in text.bytes() {
         let digit = byte.wrapping_sub(b'0');
         if digit <= 9 {
-            (digits, value) = (digits + 1, value * 10 + u64::from(digit));
+            (digits, value) = (digits + 1, value * 10 + u32::from(digit));
         } else if byte == b'.' && dots < 3 {
-            octets[dots] = octet(value, digits)?;
+            octets = octets << 8 | octet(value, digits)?;
             (dots, digits, value) = (dots + 1, 0, 0);
         } else {
             return None;
         }
     }
-    octets[3] = octet(value, digits)?;
+    octets = octets << 8 | octet(value, digits)?;
     (dots == 3).then(|| octets.into())
 }
 

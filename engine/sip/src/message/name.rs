@@ -1,7 +1,7 @@
 //! Names of header fields, long and compact.
 //!
 //! ```text
-//!   "v:" | "Via:" | "VIA:" as one word in lower case ─► its hash ─► one candidate ─► compare words ─► HeaderName::Via
+//!   "v:" | "Via:" | "VIA:" as two words in lower case ─► their hash ─► one candidate ─► compare words ─► HeaderName::Via
 //! ```
 //! Shape:  [`HeaderName`] is one byte; a name that no RFC here knows is [`HeaderName::Other`] and is kept as text beside it.
 //! Units:  none.
@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use super::words::{self, WORD_BYTES, Word};
+use super::words::{self, BLOCK, halves};
 
 macro_rules! names {
     ($($variant:ident = $text:literal $(/ $compact:literal)?;)*) => {
@@ -131,7 +131,7 @@ impl HeaderName {
 
     /// The same for text not yet known to be UTF-8.
     pub(super) fn parse_bytes(text: &[u8]) -> Self {
-        let tail = text.get(WORD_BYTES..).unwrap_or_default();
+        let tail = text.get(BLOCK..).unwrap_or_default();
         match Spelling::find(key(text)) {
             Some(found) if text.len() == usize::from(found.length) && (tail.is_empty() || tail.eq_ignore_ascii_case(found.tail())) => {
                 found.name
@@ -144,9 +144,15 @@ impl HeaderName {
     /// mean that the line has none: it may be close to the end of the text, or have white space before the colon.
     #[inline(always)]
     pub(super) fn at_line_start(line: &[u8]) -> Option<(Self, u8)> {
-        let (word, rest) = line.split_first_chunk()?;
-        let found = Spelling::find(words::lower(words::up_to(Word::from_le_bytes(*word), b':')))?;
-        (usize::from(found.length) < WORD_BYTES || found.is_tail_of(rest)).then_some((found.name, found.length))
+        let (block, rest) = line.split_first_chunk()?;
+        let colons = words::equal(block, b':');
+        // The bit behind the block stands for a colon that is not in it.
+        let length = (colons | 1 << BLOCK).trailing_zeros() as usize;
+        let [low, high] = halves(block);
+        let [keep_low, keep_high] = *KEEP.get(length)?;
+        let found = Spelling::find(lower([low & keep_low, high & keep_high]))?;
+        let is_whole = if length < BLOCK { usize::from(found.length) == length } else { found.is_tail_of(rest) };
+        is_whole.then_some((found.name, found.length))
     }
 
     /// Position in a table of [`HeaderName::COUNT`] entries.
@@ -188,9 +194,12 @@ impl fmt::Display for HeaderName {
     }
 }
 
-/// One way to write a name: 32 bytes, so that its place is a shift.
+/// The first sixteen bytes of a name in lower case, zeros behind a shorter one.
+type Key = [u64; 2];
+
+/// One way to write a name.
 struct Spelling {
-    key: Word,
+    key: Key,
     length: u8,
     name: HeaderName,
 }
@@ -201,52 +210,70 @@ impl Spelling {
         Self { key: key(text.as_bytes()), length: text.len() as u8, name }
     }
 
-    /// The spelling of a key; what a word cannot hold of it is for the caller to compare.
+    /// The spelling of a key; what a key cannot hold of it is for the caller to compare.
     #[inline(always)]
-    fn find(key: Word) -> Option<&'static Self> {
+    fn find(key: Key) -> Option<&'static Self> {
         let at = TABLE.get(slot(key))?;
-        SPELLINGS.get(usize::from(*at)).filter(|found| found.key == key)
+        SPELLINGS.get(usize::from(*at)).filter(|found| (found.key[0] ^ key[0]) | (found.key[1] ^ key[1]) == 0)
     }
 
-    /// What a word cannot hold; only long forms have it.
+    /// What a key cannot hold; only long forms have it.
     fn tail(&self) -> &'static [u8] {
-        self.name.as_str().as_bytes().get(WORD_BYTES..).unwrap_or_default()
+        self.name.as_str().as_bytes().get(BLOCK..).unwrap_or_default()
     }
 
-    /// Whether `rest` begins with what a word cannot hold, and a colon.
+    /// Whether `rest` begins with what a key cannot hold, and a colon.
     fn is_tail_of(&self, rest: &[u8]) -> bool {
         let tail = self.tail();
-        rest.split_at_checked(tail.len()).is_some_and(|(text, after)| text.eq_ignore_ascii_case(tail) && after.first() == Some(&b':'))
+        usize::from(self.length) >= BLOCK
+            && rest
+                .split_at_checked(tail.len())
+                .is_some_and(|(text, after)| text.eq_ignore_ascii_case(tail) && after.first() == Some(&b':'))
     }
 }
 
-/// The first word of a name and a colon, in lower case.
-const fn key(name: &[u8]) -> Word {
-    let mut word = [0; WORD_BYTES];
+const fn key(name: &[u8]) -> Key {
+    let mut block = [0; BLOCK];
     let mut at = 0;
-    while at < name.len() && at < WORD_BYTES {
-        word[at] = name[at];
+    while at < name.len() && at < BLOCK {
+        block[at] = name[at];
         at += 1;
     }
-    if at < WORD_BYTES {
-        word[at] = b':';
-    }
-    words::lower(Word::from_le_bytes(word))
+    lower(halves(&block))
 }
+
+/// Letters in lower case. Of other bytes only those from 0x40 on change, and none of them becomes a letter of ASCII.
+#[inline(always)]
+const fn lower([low, high]: Key) -> Key {
+    const LETTERS: u64 = u64::from_ne_bytes([0x40; 8]);
+    [low | (low & LETTERS) >> 1, high | (high & LETTERS) >> 1]
+}
+
+/// What of a key belongs to a name of that length.
+static KEEP: [Key; BLOCK + 1] = {
+    let mut keep = [[0; 2]; BLOCK + 1];
+    let mut length = 1;
+    while length <= BLOCK {
+        let all = u128::MAX >> (u128::BITS - 8 * length as u32);
+        keep[length] = [all as u64, (all >> 64) as u64];
+        length += 1;
+    }
+    keep
+};
 
 /// Slots of the hash table: the next power of two that lets a short search find a factor without collisions.
 const SLOTS: usize = 512;
 /// Marks a slot without a spelling.
 const EMPTY: u8 = u8::MAX;
-/// Found by trying odd numbers from the golden ratio on; `table` refuses to compile with a factor that collides.
-const FACTOR: u64 = 0x9E37_79B9_7F4A_8CFB;
+/// Found by trying random odd numbers; `table` refuses to compile with a factor that collides.
+const FACTOR: u64 = 0x7B6E_B806_CC54_4333;
 
 static TABLE: [u8; SLOTS] = table();
 
 /// The slot of a key.
 #[inline(always)]
-const fn slot(key: Word) -> usize {
-    ((key as u64 ^ (key >> 64) as u64).wrapping_mul(FACTOR) >> (u64::BITS - SLOTS.trailing_zeros())) as usize
+const fn slot([low, high]: Key) -> usize {
+    ((low ^ high).wrapping_mul(FACTOR) >> (u64::BITS - SLOTS.trailing_zeros())) as usize
 }
 
 const fn table() -> [u8; SLOTS] {

@@ -14,10 +14,11 @@
 use std::ops::Range;
 
 use super::class::Class;
+use super::controls::Controls;
 use super::error::Fault;
 use super::headers::{Line, Table};
 use super::name::HeaderName;
-use super::words::{find, find_control};
+use super::words::find;
 use super::{HEADERS_MAX, MESSAGE_BYTES_MAX};
 
 const _: () = assert!(MESSAGE_BYTES_MAX <= u16::MAX as usize && HEADERS_MAX <= 128);
@@ -38,24 +39,30 @@ pub(super) struct Scan {
 pub(super) fn scan(bytes: &[u8], table: &mut Table) -> Scan {
     let skipped = leading_line_ends(bytes);
     let mut scan = Scan { start_line: skipped..skipped, body_start: bytes.len(), fault: None };
-    let mut rest = bytes.get(skipped..).unwrap_or_default();
-    let Some((length, next)) = scan.line(rest) else {
-        scan.note(Fault::Unfinished);
-        return scan;
-    };
-    scan.start_line = skipped..skipped + length;
-    rest = next;
-    while let Some((length, next)) = scan.line(rest) {
-        let start = bytes.len() - rest.len();
-        match rest.first() {
-            _ if length == 0 => {
-                scan.body_start = bytes.len() - next.len();
+    let mut controls = Controls::new(bytes, skipped);
+    let mut start = skipped;
+    while let Some(at) = controls.next() {
+        let next = match bytes.get(at..) {
+            Some([b'\r', b'\n', ..]) => {
+                controls.next();
+                at + 2
+            }
+            Some([b'\n', ..]) => at + 1,
+            _ => {
+                scan.inside_line(bytes, start, at);
+                continue;
+            }
+        };
+        match bytes.get(start) {
+            _ if start == skipped => scan.start_line = start..at,
+            _ if start == at => {
+                scan.body_start = next;
                 return scan;
             }
-            Some(b' ' | b'\t') => scan.fold(rest, length, start, table),
-            _ => scan.header_line(rest, length, start, table),
+            Some(b' ' | b'\t') => scan.fold(bytes, start..at, table),
+            _ => scan.header_line(bytes, start..at, table),
         }
-        rest = next;
+        start = next;
     }
     scan.note(Fault::Unfinished);
     scan
@@ -66,11 +73,12 @@ pub(super) fn leading_line_ends(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
 }
 
-/// `start..end` without SP and HT at both ends. CR or LF stands at `end`, so that the first loop ends there.
+/// `line` without SP and HT at both ends. CR or LF stands at its end, so that the first loop ends there.
 #[inline(always)]
-fn trimmed(line: &[u8], mut start: usize, mut end: usize) -> Range<usize> {
+fn trimmed(bytes: &[u8], line: Range<usize>) -> Range<usize> {
     // One look for most bytes: they are above SP.
-    let is_blank = |at: usize| line.get(at).is_some_and(|&byte| byte <= b' ' && (byte == b' ' || byte == b'\t'));
+    let is_blank = |at: usize| bytes.get(at).is_some_and(|&byte| byte <= b' ' && (byte == b' ' || byte == b'\t'));
+    let Range { mut start, mut end } = line;
     while is_blank(start) {
         start += 1;
     }
@@ -85,51 +93,36 @@ impl Scan {
         self.fault.get_or_insert(fault);
     }
 
-    /// Length of the first line, and what is behind its end. `None` if it does not end.
-    #[inline(always)]
-    fn line<'b>(&mut self, rest: &'b [u8]) -> Option<(usize, &'b [u8])> {
-        let length = find_control(rest)?;
-        match rest.split_at_checked(length) {
-            Some((_, [b'\r', b'\n', next @ ..])) => Some((length, next)),
-            _ => self.odd_line(rest, length),
-        }
-    }
-
-    /// The same for a line that ends otherwise, or holds a control character at `at`.
+    /// Looks at a control character at `at` that does not end the line which begins at `start`.
     #[cold]
-    fn odd_line<'b>(&mut self, rest: &'b [u8], mut at: usize) -> Option<(usize, &'b [u8])> {
-        loop {
-            match rest.get(at..)? {
-                [b'\r', b'\n', next @ ..] | [b'\n', next @ ..] => return Some((at, next)),
-                [] => return None,
-                // A NUL may stand in a quoted string behind a backslash (`quoted-pair` of RFC 3261 §25.1, RFC 4475 §3.1.1.2).
-                [0, ..] if at > 0 && rest.get(at - 1) == Some(&b'\\') => {}
-                [b'\r' | 0, ..] => self.note(Fault::HeaderLine),
-                // A tab, or a control character that some text holds.
-                _ => {}
-            }
-            at += 1;
-            at += find_control(rest.get(at..)?)?;
+    fn inside_line(&mut self, bytes: &[u8], start: usize, at: usize) {
+        match bytes.get(at) {
+            // A NUL may stand in a quoted string behind a backslash (`quoted-pair` of RFC 3261 §25.1, RFC 4475 §3.1.1.2).
+            Some(0) if at > start && bytes.get(at - 1) == Some(&b'\\') => {}
+            Some(b'\r' | 0) => self.note(Fault::HeaderLine),
+            // A tab, or a control character that some text holds.
+            _ => {}
         }
     }
 
-    /// Takes in a header line of `length` bytes that stands first in `rest`, at `start` of the message.
+    /// Takes in a header line.
     #[inline(always)]
-    fn header_line(&mut self, rest: &[u8], length: usize, start: usize, table: &mut Table) {
-        let (name, name_length, value) = match HeaderName::at_line_start(rest) {
+    fn header_line(&mut self, bytes: &[u8], line: Range<usize>, table: &mut Table) {
+        let Some(rest) = bytes.get(line.start..) else { return };
+        let (name, name_length, behind) = match HeaderName::at_line_start(rest) {
             Some((name, length)) => (name, length, usize::from(length) + 1),
-            None => match rest.get(..length).and_then(odd_name) {
+            None => match rest.get(..line.len()).and_then(odd_name) {
                 Some(found) => found,
                 None => return self.note(Fault::HeaderLine),
             },
         };
-        let value = trimmed(rest, value, length);
+        let value = trimmed(bytes, line.start + behind..line.end);
         let pushed = table.push(Line {
             name,
             name_length,
-            name_start: start as u16,
-            value_start: (start + value.start) as u16,
-            value_end: (start + value.end) as u16,
+            name_start: line.start as u16,
+            value_start: value.start as u16,
+            value_end: value.end as u16,
         });
         if !pushed {
             self.note(Fault::TooManyHeaders);
@@ -138,16 +131,16 @@ impl Scan {
 
     /// Makes the value before reach to the end of this line.
     #[cold]
-    fn fold(&mut self, rest: &[u8], length: usize, start: usize, table: &mut Table) {
+    fn fold(&mut self, bytes: &[u8], line: Range<usize>, table: &mut Table) {
         let Some(header) = table.last_mut() else { return self.note(Fault::HeaderLine) };
-        let text = trimmed(rest, 0, length);
+        let text = trimmed(bytes, line);
         if text.is_empty() {
             return;
         }
         if header.value_start == header.value_end {
-            header.value_start = (start + text.start) as u16;
+            header.value_start = text.start as u16;
         }
-        header.value_end = (start + text.end) as u16;
+        header.value_end = text.end as u16;
     }
 }
 

@@ -20,8 +20,8 @@ use super::{Method, StatusCode, URI_BYTES_MAX};
 pub(super) enum StartLine<'a> {
     Request {
         method: Method<'a>,
-        /// Request-URI, or what is wrong behind the method.
-        uri: Result<Uri<'a>, Fault>,
+        /// Text of the Request-URI, or what is wrong behind the method.
+        uri: Result<&'a str, Fault>,
     },
     Response {
         status: StatusCode,
@@ -40,7 +40,7 @@ impl<'a> StartLine<'a> {
             && let Some((first, uri)) = split_at_space(before, find(before.as_bytes(), b' '))
             && let Some(method) = Method::parse(first)
         {
-            return Ok(Self::Request { method, uri: parse_uri(uri) });
+            return Ok(Self::Request { method, uri: Ok(uri) });
         }
         Self::parse_any(line)
     }
@@ -59,7 +59,7 @@ impl<'a> StartLine<'a> {
         if !is_sip(version) {
             return Err(Fault::StartLine);
         }
-        Ok(Self::Request { method, uri: if is_version_2(version) { parse_uri(uri) } else { Err(Fault::Version) } })
+        Ok(Self::Request { method, uri: if is_version_2(version) { Ok(uri) } else { Err(Fault::Version) } })
     }
 }
 
@@ -69,19 +69,20 @@ fn split_at_space(text: &str, at: Option<usize>) -> Option<(&str, &str)> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
-/// Reads a Request-URI.
-fn parse_uri(uri: &str) -> Result<Uri<'_>, Fault> {
-    if uri.len() > URI_BYTES_MAX {
+/// Reads a Request-URI in the place of [`Uri::EMPTY`].
+#[inline(never)]
+pub(super) fn read_uri<'a>(uri: &mut Uri<'a>, text: &'a str) -> Result<(), Fault> {
+    if text.len() > URI_BYTES_MAX {
         return Err(Fault::UriTooLong);
     }
-    let parsed = Uri::parse(uri).map_err(|error| {
-        let space = uri.bytes().any(is_lws);
+    uri.read(text).map_err(|error| {
+        let space = text.bytes().any(is_lws);
         Fault::RequestUri(if space { UriError::Character } else { error })
-    });
-    match parsed? {
+    })?;
+    match uri {
         // A Request-URI has no headers (RFC 3261 §19.1.1); obeying them would let a link choose what we do.
         Uri::Sip(sip) if !sip.headers().is_empty() => Err(Fault::RequestUri(UriError::Header)),
-        uri => Ok(uri),
+        _ => Ok(()),
     }
 }
 

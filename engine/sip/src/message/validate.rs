@@ -33,22 +33,28 @@ pub struct Essential<'a> {
     pub cseq: CSeq<'a>,
 }
 
-/// Reads the five headers; `method` is that of the request line.
-#[inline(always)]
-pub(super) fn essential<'a>(headers: &Headers<'a>, method: Option<Method<'_>>) -> Result<Essential<'a>, Fault> {
-    let single = |name| headers.header(name).ok_or(Fault::Missing(name));
-    let via = Via::parse_top(single(HeaderName::Via)?).map_err(of(HeaderName::Via))?;
-    let from = NameAddr::read(single(HeaderName::From)?, |_| true).map_err(of(HeaderName::From))?;
-    let to = NameAddr::read(single(HeaderName::To)?, |_| true).map_err(of(HeaderName::To))?;
-    let call_id = single(HeaderName::CallId)?;
-    if call_id.is_empty() || !Class::WORD.holds_all(call_id) {
-        return Err(of(HeaderName::CallId)(Problem::Syntax).into());
+impl<'a> Essential<'a> {
+    /// What stands where the five headers have yet to be read.
+    pub(super) const EMPTY: Self =
+        Self { via: Via::EMPTY, from: NameAddr::EMPTY, to: NameAddr::EMPTY, call_id: "", cseq: CSeq { number: 0, method: Method::Invite } };
+
+    /// Reads the five headers in the place of [`Essential::EMPTY`]; `method` is that of the request line.
+    #[inline(always)]
+    pub(super) fn read(&mut self, headers: &Headers<'a>, method: Option<Method<'_>>) -> Result<(), Fault> {
+        let single = |name| headers.header(name).ok_or(Fault::Missing(name));
+        self.via.read_top(single(HeaderName::Via)?).map_err(of(HeaderName::Via))?;
+        self.from.read(single(HeaderName::From)?, |_| true).map_err(of(HeaderName::From))?;
+        self.to.read(single(HeaderName::To)?, |_| true).map_err(of(HeaderName::To))?;
+        self.call_id = single(HeaderName::CallId)?;
+        if self.call_id.is_empty() || !Class::WORD.holds_all(self.call_id) {
+            return Err(of(HeaderName::CallId)(Problem::Syntax).into());
+        }
+        self.cseq = CSeq::parse(single(HeaderName::CSeq)?).map_err(of(HeaderName::CSeq))?;
+        if method.is_some_and(|method| method != self.cseq.method) {
+            return Err(Fault::MethodMismatch);
+        }
+        Ok(())
     }
-    let cseq = CSeq::parse(single(HeaderName::CSeq)?).map_err(of(HeaderName::CSeq))?;
-    if method.is_some_and(|method| method != cseq.method) {
-        return Err(Fault::MethodMismatch);
-    }
-    Ok(Essential { via, from, to, call_id, cseq })
 }
 
 /// Fails if a header that stands once stands twice with different values. The same value twice is taken.

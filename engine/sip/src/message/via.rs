@@ -45,9 +45,6 @@ impl<'a> Transport<'a> {
     fn parse(token: &'a str) -> Self {
         const KNOWN: [Transport<'static>; 6] =
             [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Sctp, Transport::Ws, Transport::Wss];
-        if token == "UDP" {
-            return Self::Udp;
-        }
         KNOWN.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(token)).unwrap_or(Self::Other(token))
     }
 
@@ -118,35 +115,47 @@ impl<'a> Via<'a> {
     /// # Errors
     /// `Syntax` for a protocol that is not SIP/2.0, sent-by and parameters, `Range` for a port or `ttl` too large.
     pub fn parse(text: &'a str) -> Result<Self, Problem> {
-        let mut cursor = Cursor::new(text);
-        let via = Self::read(&mut cursor)?;
+        let (mut cursor, mut via) = (Cursor::new(text), Self::EMPTY);
+        via.read(&mut cursor)?;
         if cursor.is_at_end() { Ok(via) } else { Err(Problem::Syntax) }
     }
 
-    /// Reads the first value of a header line.
-    #[inline(always)]
-    pub(super) fn parse_top(line: &'a str) -> Result<Self, Problem> {
+    /// What stands where a Via has yet to be read.
+    pub(super) const EMPTY: Self = Self {
+        transport: Transport::Udp,
+        host: Host::EMPTY,
+        port: None,
+        branch: None,
+        received: None,
+        rport: Rport::Absent,
+        maddr: None,
+        ttl: None,
+        params: Params::EMPTY,
+    };
+
+    /// Reads the first value of a header line in the place of [`Via::EMPTY`].
+    #[inline(never)]
+    pub(super) fn read_top(&mut self, line: &'a str) -> Result<(), Problem> {
         let mut cursor = Cursor::new(line);
-        let via = Self::read(&mut cursor)?;
-        if cursor.is_at_end() || cursor.peek() == Some(b',') { Ok(via) } else { Err(Problem::Syntax) }
+        self.read(&mut cursor)?;
+        if cursor.is_at_end() || cursor.peek() == Some(b',') { Ok(()) } else { Err(Problem::Syntax) }
     }
 
     #[inline(always)]
-    fn read(cursor: &mut Cursor<'a>) -> Result<Self, Problem> {
-        let (mut via, version) = Self::read_route(cursor)?;
-        if version != "2.0" {
+    fn read(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Problem> {
+        if self.read_route(cursor)? != "2.0" {
             return Err(Problem::Syntax);
         }
         let mut problem = Problem::Syntax;
-        via.params = Params::read(cursor, |param| via.take(param).map_err(|found| problem = found).is_ok()).ok_or(problem)?;
-        Ok(via)
+        self.params = Params::read(cursor, |param| self.take(param).map_err(|found| problem = found).is_ok()).ok_or(problem)?;
+        Ok(())
     }
 
     /// Reads protocol, of any version, and sent-by, and of the parameters what makes sense, to answer a request that is
     /// wrong. Gives the text before the parameters too.
     pub(super) fn parse_for_answer(text: &'a str) -> Option<(&'a str, Self)> {
-        let mut cursor = Cursor::new(text);
-        let (mut via, _version) = Self::read_route(&mut cursor).ok()?;
+        let (mut cursor, mut via) = (Cursor::new(text), Self::EMPTY);
+        let _version = via.read_route(&mut cursor).ok()?;
         let route = Cursor::new(text).until_cursor(cursor);
         let params = Params::read_all(&mut cursor, |param| {
             let _unreadable = via.take(param);
@@ -156,30 +165,22 @@ impl<'a> Via<'a> {
         Some((trim(route), via))
     }
 
-    /// `sent-protocol LWS sent-by`, and the version.
+    /// `sent-protocol LWS sent-by`; gives the version.
     #[inline(always)]
-    fn read_route(cursor: &mut Cursor<'a>) -> Result<(Self, &'a str), Problem> {
+    fn read_route(&mut self, cursor: &mut Cursor<'a>) -> Result<&'a str, Problem> {
         let version = if cursor.eat_text("SIP/2.0/") { "2.0" } else { Self::read_protocol(cursor).ok_or(Problem::Syntax)? };
         let transport = cursor.token().ok_or(Problem::Syntax)?;
         if !cursor.peek().is_some_and(is_lws) {
             return Err(Problem::Syntax);
         }
         cursor.skip_lws();
-        let host = Host::read(cursor).ok_or(Problem::Syntax)?;
+        self.host.read(cursor).ok_or(Problem::Syntax)?;
         // White space around the colon is allowed here, unlike in a URI (RFC 3261 §25.1, `COLON`).
-        let port = if cursor.eat_spaced(b':') { Some(Host::port_digits(cursor).ok_or(Problem::Range)?) } else { None };
-        let via = Self {
-            transport: Transport::parse(transport),
-            host,
-            port,
-            branch: None,
-            received: None,
-            rport: Rport::Absent,
-            maddr: None,
-            ttl: None,
-            params: Params::EMPTY,
-        };
-        Ok((via, version))
+        self.port = if cursor.eat_spaced(b':') { Some(Host::port_digits(cursor).ok_or(Problem::Range)?) } else { None };
+        if transport != Transport::Udp.as_str() {
+            self.transport = Transport::parse(transport);
+        }
+        Ok(version)
     }
 
     /// `SIP / version /`, in any case and with white space; gives the version.

@@ -1,96 +1,73 @@
-//! Searching short text by words.
+//! Searching text by many bytes at once.
 //!
 //! ```text
-//!   "Via: SIP/2.0/UDP" as u128 ─► one subtraction and two ANDs ─► 0x80 in the first byte that fits ─► its position
+//!   "Via: SIP/2.0/UDP" ─► compare all sixteen with ':' ─► 0b0000_0000_0000_1000, a bit per byte ─► its lowest bit
 //! ```
-//! Shape:  plain functions on slices and words; sixteen bytes at a time, a shorter tail byte by byte.
+//! Shape:  masks of a block, the first byte its lowest bit, and searches in slices; a tail shorter than a block goes byte
+//!         by byte.
 //! Units:  positions in bytes.
 //! Errors: `None` when nothing fits.
-//! Why not `memchr` here: what we look for is 5 to 60 bytes away, a few words, and its call and set-up cost more than that.
-//! Long searches still use it.
-//! The lowest byte found is exact: a borrow of the subtraction can only spoil bytes behind a true hit.
+//! Why not `memchr` here: what we look for is 5 to 60 bytes away, and its call and set-up cost more than that. Long
+//! searches still use it.
+//! `wide` does a block by SSE2 or NEON, which every x86-64 and AArch64 has, and by plain Rust elsewhere.
 
-/// Bytes that are looked at together, the first one lowest.
-pub(super) type Word = u128;
-/// How many they are.
-pub(super) const WORD_BYTES: usize = size_of::<Word>();
+use wide::u8x16;
 
-const ONES: Word = Word::from_ne_bytes([1; WORD_BYTES]);
-const HIGHS: Word = ONES << 7;
+/// Bytes that are compared together.
+pub(super) const BLOCK: usize = 16;
 /// First byte that is no control character.
 const SPACE: u8 = 0x20;
-const SPACES: Word = ONES * SPACE as Word;
+
+/// Which bytes of a block are `needle`.
+#[inline(always)]
+pub(super) fn equal(block: &[u8; BLOCK], needle: u8) -> u32 {
+    u8x16::new(*block).simd_eq(u8x16::splat(needle)).to_bitmask()
+}
+
+/// Which bytes of a block are control characters (below SP).
+#[inline(always)]
+pub(super) fn controls(block: &[u8; BLOCK]) -> u32 {
+    let bytes = u8x16::new(*block);
+    // SSE2 compares with sign only: what the minimum leaves as it was is not above.
+    bytes.min(u8x16::splat(SPACE - 1)).simd_eq(bytes).to_bitmask()
+}
 
 /// Position of the first `needle`.
 #[inline]
 pub(super) fn find(bytes: &[u8], needle: u8) -> Option<usize> {
-    search(bytes, |word| equal(word, needle), |byte| byte == needle)
+    search(bytes, |block| equal(block, needle), |byte| byte == needle)
 }
 
 /// Position of the first `this` or `that`.
 #[inline]
 pub(super) fn find_either(bytes: &[u8], this: u8, that: u8) -> Option<usize> {
-    search(bytes, |word| equal(word, this) | equal(word, that), |byte| byte == this || byte == that)
+    search(bytes, |block| equal(block, this) | equal(block, that), |byte| byte == this || byte == that)
 }
 
-/// Position of the first control character (below SP).
-#[inline(always)]
+/// Position of the first control character.
+#[inline]
 pub(super) fn find_control(bytes: &[u8]) -> Option<usize> {
-    let mut rest = bytes;
-    while let Some((word, after)) = rest.split_first_chunk::<WORD_BYTES>() {
-        let word = Word::from_le_bytes(*word);
-        let (low, high) = (word as u64, (word >> 64) as u64);
-        // Two subtractions for sixteen bytes; what they find above 0x80 too, the exact mask then leaves out.
-        if (low.wrapping_sub(SPACES as u64) | high.wrapping_sub(SPACES as u64)) & HIGHS as u64 != 0 {
-            let hits = word.wrapping_sub(SPACES) & !word & HIGHS;
-            if hits != 0 {
-                return Some(bytes.len() - rest.len() + hits.trailing_zeros() as usize / 8);
-            }
-        }
-        rest = after;
-    }
-    rest.iter().position(|&byte| byte < SPACE).map(|at| bytes.len() - rest.len() + at)
+    search(bytes, controls, |byte| byte < SPACE)
 }
 
-/// 0x80 in the first byte that is the needle; perhaps in others behind it.
+/// Position of the first byte that `hit` takes; `hits` marks all of a block.
 #[inline(always)]
-const fn equal(word: Word, needle: u8) -> Word {
-    // Zero is the only byte below one.
-    let zeroed = word ^ (ONES * needle as Word);
-    zeroed.wrapping_sub(ONES) & !zeroed & HIGHS
-}
-
-/// The bytes up to and with the first `needle`, zeros behind it; all of them if there is none.
-#[inline(always)]
-pub(super) fn up_to(word: Word, needle: u8) -> Word {
-    // Most names end within eight bytes, and half a word is half the work.
-    let low = u64::from_le(word as u64);
-    match equal(Word::from(low), needle) as u64 {
-        0 => {
-            let hits = equal(word, needle);
-            word & (hits ^ hits.wrapping_sub(1))
-        }
-        hits => Word::from(low & (hits ^ hits.wrapping_sub(1))),
-    }
-}
-
-/// Letters in lower case. Of other bytes only those from 0x40 on change, and none of them becomes a letter of ASCII.
-#[inline(always)]
-pub(super) const fn lower(word: Word) -> Word {
-    word | (word & (HIGHS >> 1)) >> 1
-}
-
-/// Position of the first byte that `hit` takes; `hits` marks it by 0x80 in a word, and none before it.
-#[inline(always)]
-fn search(bytes: &[u8], hits: impl Fn(Word) -> Word, hit: impl Fn(u8) -> bool) -> Option<usize> {
-    let (words, tail) = bytes.as_chunks::<WORD_BYTES>();
-    for (at, word) in words.iter().enumerate() {
-        let hits = hits(Word::from_le_bytes(*word));
+fn search(bytes: &[u8], hits: impl Fn(&[u8; BLOCK]) -> u32, hit: impl Fn(u8) -> bool) -> Option<usize> {
+    let (blocks, tail) = bytes.as_chunks::<BLOCK>();
+    for (at, block) in blocks.iter().enumerate() {
+        let hits = hits(block);
         if hits != 0 {
-            return Some(at * WORD_BYTES + hits.trailing_zeros() as usize / 8);
+            return Some(at * BLOCK + hits.trailing_zeros() as usize);
         }
     }
-    tail.iter().position(|&byte| hit(byte)).map(|at| words.len() * WORD_BYTES + at)
+    tail.iter().position(|&byte| hit(byte)).map(|at| blocks.len() * BLOCK + at)
+}
+
+/// Both halves of a block, the first byte of each lowest.
+#[inline(always)]
+pub(super) const fn halves(block: &[u8; BLOCK]) -> [u64; 2] {
+    let word = u128::from_le_bytes(*block);
+    [word as u64, (word >> 64) as u64]
 }
 
 #[cfg(test)]
@@ -98,6 +75,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn mask(block: &[u8], hit: impl Fn(u8) -> bool) -> u32 {
+        block.iter().rev().fold(0, |mask, &byte| mask << 1 | u32::from(hit(byte)))
+    }
 
     proptest! {
         #[test]
@@ -109,13 +90,18 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_of_a_hit_do_not_hide_it() {
-        for needle in [0, 1, b':', 0x7f, 0x80, 0xff] {
-            for other in [needle.wrapping_add(1), needle.wrapping_sub(1), needle ^ 0x80] {
-                for at in 0..24 {
-                    let mut bytes = [other; 24];
-                    bytes[at] = needle;
-                    assert_eq!(find(&bytes, needle), Some(at), "{needle} among {other}");
+    fn every_byte_is_marked_alike_wherever_it_stands_and_whatever_is_beside_it() {
+        for byte in 0..=u8::MAX {
+            for other in [0, byte.wrapping_add(1), byte.wrapping_sub(1), byte ^ 0x80, u8::MAX] {
+                for at in 0..BLOCK {
+                    let mut block = [other; BLOCK];
+                    block[at] = byte;
+                    let low = mask(&block, |byte| byte < SPACE);
+                    assert_eq!(controls(&block), low, "{byte} among {other}");
+                    for needle in [byte, b':', 0x80] {
+                        let same = mask(&block, |byte| byte == needle);
+                        assert_eq!(equal(&block, needle), same, "{needle} by {byte} among {other}");
+                    }
                 }
             }
         }

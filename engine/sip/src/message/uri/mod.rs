@@ -104,26 +104,43 @@ impl<'a> Uri<'a> {
     /// [`UriError`], one variant per part.
     #[inline]
     pub fn parse(text: &'a str) -> Result<Self, UriError> {
-        let mut cursor = Cursor::new(text);
-        match SipUri::read_at(&mut cursor) {
-            Some(uri) if cursor.is_at_end() => Ok(Self::Sip(uri)),
-            Some(_) | None => Self::parse_any(text),
-        }
+        let mut uri = Self::EMPTY;
+        uri.read(text)?;
+        Ok(uri)
     }
 
-    /// Reads a URI that `>` ends, and the `>`. White space just inside the brackets is taken (RFC 4475 §3.1.2.14).
-    /// `None` if there is no `>`.
+    /// What stands where a URI has yet to be read.
+    pub(super) const EMPTY: Self = Self::Sip(SipUri::EMPTY);
+
+    /// Reads a whole text in the place of [`Uri::EMPTY`].
     #[inline(always)]
-    pub(super) fn read_bracketed(cursor: &mut Cursor<'a>) -> Option<Result<Self, UriError>> {
+    pub(super) fn read(&mut self, text: &'a str) -> Result<(), UriError> {
+        let mut cursor = Cursor::new(text);
+        if let Self::Sip(sip) = self
+            && sip.read_at(&mut cursor).is_some()
+            && cursor.is_at_end()
+        {
+            return Ok(());
+        }
+        *self = Self::parse_any(text)?;
+        Ok(())
+    }
+
+    /// Reads a URI that `>` ends, and the `>`, in the place of [`Uri::EMPTY`]. White space just inside the brackets is
+    /// taken (RFC 4475 §3.1.2.14). `None` if there is no `>`.
+    #[inline(always)]
+    pub(super) fn read_bracketed(&mut self, cursor: &mut Cursor<'a>) -> Option<Result<(), UriError>> {
         let mut ahead = *cursor;
         // No part of a SIP URI holds `>`, so what is read up to one is the same as what is cut out first.
-        if let Some(uri) = SipUri::read_at(&mut ahead)
+        if let Self::Sip(sip) = self
+            && sip.read_at(&mut ahead).is_some()
             && ahead.eat(b'>')
         {
             *cursor = ahead;
-            return Some(Ok(Self::Sip(uri)));
+            return Some(Ok(()));
         }
-        Some(Self::parse_any(trim(cursor.until(b'>')?)))
+        let any = Self::parse_any(trim(cursor.until(b'>')?));
+        Some(any.map(|uri| *self = uri))
     }
 
     /// Any scheme in any case; says what is wrong.
@@ -199,20 +216,32 @@ impl<'a> SipUri<'a> {
         }
     }
 
-    /// Reads a URI at the cursor that begins with `sip:`, as nearly all do, up to the first byte that is no part of it.
-    /// `None` if some part is wrong.
+    const EMPTY: Self = Self {
+        text: "",
+        secure: false,
+        user: None,
+        password: None,
+        host: Host::EMPTY,
+        port: None,
+        params: UriParams::EMPTY,
+        headers: UriHeaders::EMPTY,
+    };
+
+    /// Reads a URI at the cursor that begins with `sip:`, as nearly all do, up to the first byte that is no part of it; in
+    /// the place of [`SipUri::EMPTY`]. `None` if some part is wrong.
     #[inline(always)]
-    fn read_at(cursor: &mut Cursor<'a>) -> Option<Self> {
+    fn read_at(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
         let start = *cursor;
         if !cursor.eat_text("sip:") {
             return None;
         }
-        let (user, password) = read_userinfo(cursor);
-        let host = Host::read(cursor)?;
-        let port = Host::read_port(cursor)?;
-        let params = UriParams::read(cursor)?;
-        let headers = UriHeaders::read(cursor)?;
-        Some(Self { text: start.until_cursor(*cursor), secure: false, user, password, host, port, params, headers })
+        (self.user, self.password) = read_userinfo(cursor);
+        self.host.read(cursor)?;
+        self.port = Host::read_port(cursor)?;
+        self.params = UriParams::read(cursor)?;
+        self.headers = UriHeaders::read(cursor)?;
+        self.text = start.until_cursor(*cursor);
+        Some(())
     }
 
     /// Reads what stands behind the colon of the scheme; says what is wrong.
@@ -220,7 +249,8 @@ impl<'a> SipUri<'a> {
         let (user, password) = read_userinfo(&mut cursor);
         // What did not pass as a user was then read as a host.
         let wrong = |part| if user.is_none() && text.contains('@') { UriError::User } else { part };
-        let host = Host::read(&mut cursor).ok_or_else(|| wrong(UriError::Host))?;
+        let mut host = Host::EMPTY;
+        host.read(&mut cursor).ok_or_else(|| wrong(UriError::Host))?;
         let port = Host::read_port(&mut cursor).ok_or_else(|| wrong(UriError::Port))?;
         let params = UriParams::read(&mut cursor).ok_or_else(|| wrong(UriError::Param))?;
         let headers = UriHeaders::read(&mut cursor).ok_or_else(|| wrong(UriError::Header))?;

@@ -31,11 +31,13 @@ pub struct UriHeaders<'a> {
 }
 
 impl<'a> UriParams<'a> {
+    pub(super) const EMPTY: Self = Self { text: "" };
+
     /// Reads as many parameters as there are. `None` if one is wrong.
     #[inline(always)]
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
         if cursor.peek() != Some(b';') {
-            return Some(Self { text: "" });
+            return Some(Self::EMPTY);
         }
         let start = *cursor;
         let mut count = 0;
@@ -105,11 +107,13 @@ impl<'a> UriParams<'a> {
 }
 
 impl<'a> UriHeaders<'a> {
+    pub(super) const EMPTY: Self = Self { text: "" };
+
     /// Reads `?name=value&…`, if there is one. `None` if it is wrong.
     #[inline(always)]
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
         if cursor.peek() != Some(b'?') {
-            return Some(Self { text: "" });
+            return Some(Self::EMPTY);
         }
         let start = *cursor;
         cursor.eat(b'?');
