@@ -66,11 +66,16 @@ pub fn run(words: &[OsString]) -> Result<Said, BenchError> {
     let Some(options) = options::read(words.iter().cloned(), &cpus).map_err(BenchError::Usage)? else {
         return Ok(Said { text: HELP.to_owned(), missing: Vec::new() });
     };
+    let unwritable = |directory: &std::path::Path, error: std::io::Error| format!("--report {}: {error}", directory.display());
+    if let Some(directory) = &options.report {
+        // Before it has taken a quarter of an hour.
+        std::fs::create_dir_all(directory).map_err(|error| BenchError::Usage(unwritable(directory, error)))?;
+    }
     let results = measure(&options, &cpus).map_err(BenchError::Failed)?;
     let command = words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
     let report = report::json(&command, &options, &results);
     if let Some(directory) = &options.report {
-        report::write(directory, &report).map_err(|error| BenchError::Failed(format!("{}: {error}", directory.display())))?;
+        report::write(directory, &report).map_err(|error| BenchError::Failed(unwritable(directory, error)))?;
         progress(&format!("the report and its plots: {}", directory.join("report.md").display()));
     }
     let nonsense = if options.quick { report::nonsense(&report) } else { Vec::new() };

@@ -126,6 +126,8 @@ impl Switch {
         let (first, last) = ports(channels).ok_or("more channels than ports")?;
         let mut command = program()?;
         command.args(["--public-address", &ip.to_string(), "--cores", cores, "--log", "warn", "--media-timeout", "3600"]);
+        // Named, since each address that it would find has all ports, and asks for as many descriptors.
+        command.args(["--rtp-address", &ip.to_string()]);
         command.args(["--sip-address", &ip.to_string(), "--rtp-ports", &format!("{first}-{last}"), "--max-registrations", "2000000"]);
         for (name, port) in [("rtp-http-port", rtp_http), ("sip-http-port", sip_http), ("control-port", control_http), ("sip-port", sip)] {
             command.args([format!("--{name}"), port.to_string()]);

@@ -393,7 +393,7 @@ fn capacity(what: &str, capacity: &Value, held: &Value, unit: &str, ended: &Valu
     }
 }
 
-pub(super) fn spread(value: &Value) -> String {
+fn spread(value: &Value) -> String {
     format!("{} ({} to {})", text(&value["median"]), text(&value["least"]), text(&value["most"]))
 }
 

@@ -12,7 +12,7 @@
 
 use serde_json::Value;
 
-use super::markdown::{line, percent, spread, text};
+use super::markdown::{line, percent, text};
 use super::plots;
 
 /// A report and the name of its directory.
@@ -49,12 +49,12 @@ pub fn results(report: &Value) -> impl Iterator<Item = &Value> {
 pub fn short(reports: &[Named]) -> String {
     let mut out = String::from("| | carried | µs of CPU each | over a bare forwarder | rtpengine over ours |\n|---|---|---|---|---|\n");
     for (what, result) in media(reports) {
-        let (reference, ratio) = (&result["reference"], |value: &Value| text(&value["median"]));
+        let (reference, ratio) = (&result["reference"], |value: &Value| short_number(&value["median"]));
         line(
             &mut out,
             &format!(
-                "| {what} | {} channels | {} a packet | {} | {} |",
-                carried(&result["capacity_channels"], &result["held_channels"]),
+                "| {what} | {} | {} a packet | {} | {} |",
+                carried(&result["capacity_channels"], &result["held_channels"], " channels"),
                 ratio(&reference["ours_us"]),
                 ratio(&reference["ratio"]),
                 peer(result, "rtpengine")
@@ -66,9 +66,9 @@ pub fn short(reports: &[Named]) -> String {
         line(
             &mut out,
             &format!(
-                "| {what} | {} a second | {} {unit} | | |",
-                carried(&result[key], &result["held_per_second"]),
-                level.map_or_else(|| "-".to_owned(), |level| text(&level[cost_of(result)]))
+                "| {what} | {} | {} {unit} | | |",
+                carried(&result[key], &result["held_per_second"], " a second"),
+                level.map_or_else(|| "-".to_owned(), |level| short_number(&level[cost_of(result)]))
             ),
         );
     }
@@ -95,13 +95,29 @@ fn best(result: &Value) -> Option<&Value> {
     levels.max_by_key(|level| level["channels"].as_u64().or(level["per_second"].as_u64()))
 }
 
-/// `**1200**`, `at least 960`, or that none held.
-fn carried(capacity: &Value, held: &Value) -> String {
+/// `**1200** channels`, `at least 960 channels`, or that none held.
+fn carried(capacity: &Value, held: &Value, unit: &str) -> String {
     match (capacity.as_u64(), held.as_u64()) {
-        (Some(capacity), _) => format!("**{capacity}**"),
-        (None, Some(held)) if held > 0 => format!("at least {held}"),
-        (None, _) => "no load held, of".to_owned(),
+        (Some(capacity), _) => format!("**{capacity}**{unit}"),
+        (None, Some(held)) if held > 0 => format!("at least {held}{unit}"),
+        (None, _) => "no load held".to_owned(),
     }
+}
+
+/// To three digits, none of them of a fraction from 100 on.
+fn short_number(value: &Value) -> String {
+    match value.as_f64() {
+        Some(value) if value.abs() >= 100.0 => format!("{value:.0}"),
+        Some(value) if value.abs() >= 10.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.2}"),
+        None => "-".to_owned(),
+    }
+}
+
+/// Median, least and most, so.
+fn spread(value: &Value) -> String {
+    let [median, least, most] = ["median", "least", "most"].map(|key| short_number(&value[key]));
+    format!("{median} ({least} to {most})")
 }
 
 /// Ratio of the peer whose name begins so.
@@ -126,7 +142,7 @@ pub fn all(reports: &[Named]) -> String {
             &mut out,
             &format!(
                 "| {what} | {} | {} | {} | {} | {} | {} | {} | {} |",
-                carried(&result["capacity_channels"], &result["held_channels"]),
+                carried(&result["capacity_channels"], &result["held_channels"], ""),
                 text(&result["ended"]),
                 text(&reference["channels"]),
                 spread(&reference["ours_us"]),
@@ -137,6 +153,13 @@ pub fn all(reports: &[Named]) -> String {
             ),
         );
     }
+    for (what, result) in media(reports) {
+        for note in result["reference"]["peers"].as_array().into_iter().flatten().filter_map(|peer| peer["note"].as_str()) {
+            if !note.is_empty() {
+                line(&mut out, &format!("\n{what}: {note}"));
+            }
+        }
+    }
     for result in reports.iter().filter(|(name, _)| name == "relay-channels").flat_map(|(_, report)| results(report)) {
         line(&mut out, &format!("\nThe same over the number of channels, {}:\n", text(&result["what"])));
         line(
@@ -146,12 +169,19 @@ pub fn all(reports: &[Named]) -> String {
         for level in result["levels"].as_array().into_iter().flatten() {
             let ms = |key: &str| level["delay_us"][key].as_f64().map_or_else(|| "-".to_owned(), |us| format!("{:.1}", us / 1e3));
             let kib = level["bytes_per_channel"].as_f64().unwrap_or(0.0) / 1024.0;
-            let told = [&level["channels"], &level["packets_per_second"], &level["cpu_us_per_packet"]].map(text).join(" | ");
-            let (kernel, core, why) = (percent(&level["kernel_part"]), percent(&level["core"]), level["why"].as_str().unwrap_or_default());
-            line(
-                &mut out,
-                &format!("| {told} | {kernel} | {core} | {}, {} | {kib:.1} | {} {why} |", ms("p50"), ms("p99"), text(&level["verdict"])),
+            let told = format!(
+                "{} | {} | {}",
+                text(&level["channels"]),
+                text(&level["packets_per_second"]),
+                short_number(&level["cpu_us_per_packet"])
             );
+            let (kernel, core, why) = (percent(&level["kernel_part"]), percent(&level["core"]), level["why"].as_str().unwrap_or_default());
+            let verdict = match level["verdict"].as_str() {
+                Some("generator") => format!("none, the load generator was the limit: {why}"),
+                Some("host") => format!("none, the host stalled it: {why}"),
+                word => format!("{} {why}", word.unwrap_or("-")),
+            };
+            line(&mut out, &format!("| {told} | {kernel} | {core} | {}, {} | {kib:.1} | {} |", ms("p50"), ms("p99"), verdict.trim()));
         }
     }
     for result in reports.iter().flat_map(|(_, report)| results(report)) {
@@ -181,9 +211,9 @@ pub fn all(reports: &[Named]) -> String {
             &mut out,
             &format!(
                 "| {what} | {} | {} | {} | {p99} | {theirs} |",
-                carried(&result[key], &result["held_per_second"]),
+                carried(&result[key], &result["held_per_second"], ""),
                 text(&result["ended"]),
-                text(&level[cost_of(result)])
+                short_number(&level[cost_of(result)])
             ),
         );
     }
@@ -197,7 +227,7 @@ pub fn all(reports: &[Named]) -> String {
                     &format!(
                         "| {} | {bound}{rate:.0} | closed loop, 16 connections | {} | {p99:.1} | - |",
                         text(&result["what"]),
-                        text(&result[cost])
+                        short_number(&result[cost])
                     ),
                 );
             }
