@@ -162,12 +162,12 @@ fn calls(count: u32, per_second: u32) {
     let Some(mut called) = load("uas-plain.xml", count, &["-p", &callee.to_string()]) else { return };
     let (port, rate) = (free_port().unwrap().to_string(), per_second.to_string());
     let to = format!("127.0.0.1:{}", ports.sip);
-    let mut calling = load("uac-plain.xml", count, &["-p", &port, "-s", "any", "-d", "500", "-r", &rate, "-l", "2000", &to]).unwrap();
+    let mut calling = load("uac-plain.xml", count, &["-p", &port, "-s", "any", "-d", "500", "-r", &rate, "-l", "400", &to]).unwrap();
 
     let made = || {
-        let answer = http_get(ports.sip_http, "/dialog").unwrap();
-        let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
-        (body["count"].as_u64().unwrap(), body["counter"].as_u64().unwrap())
+        let answer = http_get(ports.sip_http, "/dialog").ok()?;
+        let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+        body["count"].as_u64().zip(body["counter"].as_u64())
     };
     // Ten times as long as it should take: a busy machine is slow, not wrong.
     let end = Instant::now() + PATIENCE + Duration::from_secs(u64::from(count / per_second) * 10);
@@ -177,7 +177,7 @@ fn calls(count: u32, per_second: u32) {
             break status;
         }
         assert!(Instant::now() < end, "the calls do not end\n{}", calling.output());
-        let legs = made().1;
+        let Some((_, legs)) = made() else { continue };
         if legs * 10 >= u64::from(count) * 2 * step {
             let memory = memory_kib(server.id());
             println!("{legs:>8} legs: {memory} KiB");
@@ -188,11 +188,11 @@ fn calls(count: u32, per_second: u32) {
     assert!(status.success(), "{status}\n{}", calling.output());
     let status = called.wait(PATIENCE).unwrap();
     assert!(status.success(), "{status}\n{}", called.output());
-    while made().0 > 0 {
+    while made().is_none_or(|(live, _)| live > 0) {
         assert!(Instant::now() < end, "calls are left");
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(made().1, u64::from(count) * 2);
+    assert_eq!(made(), Some((0, u64::from(count) * 2)));
     let last = memory_kib(server.id());
     println!("in the end {last} KiB");
     // The allocator keeps what it had at the peak, and a busy machine makes peaks: some tenths of the way may grow. What is lost

@@ -245,5 +245,7 @@ fn points(entry: &Entry, size: u32, now: Instant) -> u32 {
 }
 
 fn contains(agent: &str, name: &str) -> bool {
-    agent.as_bytes().windows(name.len()).any(|part| part.eq_ignore_ascii_case(name.as_bytes()))
+    // Most places end at the first letter.
+    let begins = |part: &[u8]| part.first().zip(name.as_bytes().first()).is_some_and(|(one, other)| one.eq_ignore_ascii_case(other));
+    agent.as_bytes().windows(name.len()).any(|part| begins(part) && part.eq_ignore_ascii_case(name.as_bytes()))
 }
