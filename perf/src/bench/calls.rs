@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::media::{attempts, round, unmeasured_json};
+use super::media::{attempts, one_line, round, unmeasured_json};
 use super::noise::Stolen;
 use super::options::Options;
 use super::search::{self, Found, Range};
@@ -130,7 +130,7 @@ pub fn measure(kind: Kind, options: &Options) -> Result<Value, String> {
         Kind::SipAlone => "calls, SIP alone",
     };
     let mut play = |rate: usize| {
-        let level = level(kind, rate, options).inspect_err(|why| {
+        let level = level(kind, rate, options).map_err(|why| one_line(&why)).inspect_err(|why| {
             progress(&format!("{what}: {rate} a second could not be measured: {why}"));
             unmeasured.push((rate, why.clone()));
         })?;

@@ -267,7 +267,9 @@ pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
     let (mut levels, mut unmeasured): (Vec<Level>, Vec<(usize, String)>) = (Vec::new(), Vec::new());
     let mut noise = Noise::first(options);
     let mut play = |channels: usize| {
-        let level = level(job, channels, options, &mut noise).inspect_err(|why| {
+        // A switch that a stall made late refuses channels for a while: once more, before it is called impossible.
+        let first = level(job, channels, options, &mut noise);
+        let level = first.or_else(|_| level(job, channels, options, &mut noise)).map_err(|why| one_line(&why)).inspect_err(|why| {
             progress(&format!("{}: {channels} channels could not be measured: {why}", job.name()));
             unmeasured.push((channels, why.clone()));
         })?;
@@ -287,8 +289,9 @@ pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
     if levels.is_empty() {
         return Err(unmeasured.into_iter().next().map_or_else(|| "no load was given".to_owned(), |(_, why)| why));
     }
-    // Of several, the middle one: few channels share out what a slot costs badly.
-    let compared = fixed.get(fixed.len() / 2).copied().unwrap_or_else(|| compared(&levels, found.held, step));
+    // Of several that were given, the middle one: few channels share out what a slot costs badly.
+    let given = levels.get(levels.len() / 2).map(|level| level.channels).filter(|_| !fixed.is_empty());
+    let compared = given.unwrap_or_else(|| compared(&levels, found.held, step));
     let reference = beside::compare(job, compared, options, &mut noise).unwrap_or_else(|why| {
         unmeasured.push((compared, why));
         Value::Null
@@ -316,6 +319,11 @@ fn compared(levels: &[Level], held: usize, step: usize) -> usize {
     let undecided = levels.iter().filter(|level| !matches!(level.verdict, Verdict::Failed(_))).map(|level| level.channels).max();
     let half = if held > 0 { held } else { undecided.unwrap_or(0) } / 2;
     (half / step).max(1) * step
+}
+
+/// A text of several lines, such as a program's last words, as one.
+pub fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// How many loads were played, and how many of them had no verdict.
@@ -394,6 +402,11 @@ mod tests {
         let mix = Job::Mix(3, Codec::Pcmu);
         assert_eq!(leg(mix, 4, channel).listens.map(|(hz, _)| What::Tone(hz)), Some(leg(mix, 3, channel).says));
         assert_eq!((leg(mix, 3, channel).listens, leg(mix, 5, channel).says), (None, What::Silence));
+    }
+
+    #[test]
+    fn last_words_are_one_line() {
+        assert_eq!(one_line("it ended:\n  RLIMIT_NOFILE is 1024.\n\n"), "it ended: RLIMIT_NOFILE is 1024.");
     }
 
     #[test]

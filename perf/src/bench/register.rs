@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use serde_json::{Value, json};
 
 use super::calls::{threads, threads_since, times};
-use super::media::{attempts, round, unmeasured_json};
+use super::media::{attempts, one_line, round, unmeasured_json};
 use super::noise::Stolen;
 use super::options::Options;
 use super::peers::kamailio::Kamailio;
@@ -131,7 +131,7 @@ impl Level {
 pub fn measure(options: &Options) -> Result<Value, String> {
     let (mut levels, mut verdicts, mut unmeasured) = (Vec::new(), Vec::new(), Vec::new());
     let mut play = |rate: usize| {
-        let level = ours(rate, options).inspect_err(|why| {
+        let level = ours(rate, options).map_err(|why| one_line(&why)).inspect_err(|why| {
             progress(&format!("register: {rate} a second could not be measured: {why}"));
             unmeasured.push((rate, why.clone()));
         })?;
