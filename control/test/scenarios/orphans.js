@@ -3,12 +3,14 @@
 
 const { talk } = require("./basic.js");
 
-/** Answers that come later than anybody waits for them. */
-function late(server, start) {
-  const wait = (ms) => new Promise((resolve) => server.host.timer(ms, resolve));
+/** One answer comes later than anybody waits for it; for all others there is the usual time. */
+function late({ control }, server, start) {
+  const { trylimit } = control.times;
+  control.times.trylimit = 100;
   server.refusals.set(start, async (entry) => {
     server.refusals.delete(start);
-    await wait(300);
+    control.times.trylimit = trylimit;
+    await new Promise((resolve) => server.host.timer(300, resolve));
     return server.reply(entry);
   });
 }
@@ -16,8 +18,7 @@ function late(server, start) {
 const scenarios = [
   ["a channel that is opened after we gave up is found by its id and given back", async (world) => {
     const { control, sip, rtp, check } = world;
-    control.times.trylimit = 100;
-    late(rtp, "POST /channel");
+    late(world, rtp, "POST /channel");
     let answered;
     control.onnewcall = async (call) => (answered = await call.answer());
     const a = await sip.incoming();
@@ -35,8 +36,7 @@ const scenarios = [
     const { control, sip, check } = world;
     const rtps = await world.morertp(2);
     control.random = () => 0;
-    control.times.trylimit = 100;
-    late(rtps[0], "POST /channel");
+    late(world, rtps[0], "POST /channel");
     control.onnewcall = (call) => call.answer();
     const a = await sip.incoming();
     await world.until(() => world.call(a).answered, "the answer");
@@ -49,8 +49,8 @@ const scenarios = [
     control.onnewcall = (call) => call.answer();
     const a = await sip.incoming();
     await world.until(() => world.call(a).answered, "the answer");
-    Object.assign(control.times, { trylimit: 50, tryagain: [] });
-    late(rtp, "DELETE /channel");
+    control.times.tryagain = [];
+    late(world, rtp, "DELETE /channel");
     rtp.reply = ((reply) => (entry) => (entry.method === "DELETE" && rtp.count("DELETE /channel") === 1 ? { status: 500 } : reply.call(rtp, entry)))(rtp.reply);
     await sip.hangup(a);
     await world.until(() => rtp.channels.size === 0, "given back");
@@ -61,8 +61,10 @@ const scenarios = [
     const { control, check } = world;
     const [first, second] = await world.moresip();
     control.random = () => 0;
-    control.times.trylimit = 100;
-    late(first, "POST /dialog/invite");
+    world.rtp.refusals.set("POST /channel", (entry) => {
+      late(world, first, "POST /dialog/invite");
+      return world.rtp.reply(entry);
+    });
     const call = control.newcall({ from: "1000@bling.babblevoice.com", to: "1003@bling.babblevoice.com" });
     await world.until(() => call.callinfo.callid, "the call placed");
     check.equal([call.dialog.server.port, first.calls.size, second.calls.size, call.haserror], [first.port, 1, 0, false]);

@@ -106,7 +106,7 @@ async function play(world, seed) {
       phones[roll(phones.length)](sip, callid, roll);
       delete state.refer;
       delete state.digits;
-      if (roll(10) === 0) world.ask("PUT", `/dialog/${callid}`, { ...state });
+      if (roll(10) === 0) world.ask("PUT", `/dialog/${callid}`, { ...state }).catch(() => undefined);
     }
     if (roll(3) > 0) await world.turn();
   }
