@@ -60,6 +60,16 @@ fn a_trusted_peer_has_a_budget_of_its_own() {
 }
 
 #[test]
+fn scanners_are_known_anywhere_in_a_name_and_in_any_case() {
+    for name in SCANNERS {
+        for agent in [(*name).to_owned(), format!("x {}", name.to_uppercase()), format!("s{name}/1.0")] {
+            assert!(names_scanner(&agent), "{agent}");
+        }
+        assert!(!names_scanner(&name[..name.len() - 1]) && !names_scanner(&name[1..]), "{name}");
+    }
+}
+
+#[test]
 fn known_scanners_are_out_at_once() {
     let (mut guard, now) = start();
     assert!(guard.is_scanner("Friendly-Scanner v1", ip(1), false, now) && !guard.admits(ip(1), false, now));
