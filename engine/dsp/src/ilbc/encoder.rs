@@ -37,7 +37,7 @@ impl Encoder {
 
     /// Encodes a frame.
     #[inline(always)]
-    pub(super) fn encode<F: Floats>(&mut self, f: F, samples: &[i16], octets: &mut [u8]) {
+    pub(super) fn encode<F: Floats>(&mut self, f: F, samples: &[i16], octets: &mut [u8], scratch: &mut Scratch) {
         let mode = self.mode;
         let mut signal = [0.0; ORDER + SAMPLES_MAX];
         let signal = &mut signal[..ORDER + mode.samples()];
@@ -68,7 +68,7 @@ impl Encoder {
             scalars_first,
         );
         let mut frame = Frame { lsf, start, scalars_first, scale, scalars: chosen, ..Frame::EMPTY };
-        walk(f, mode, &mut frame, &synthesis, &mut Searching { f, residual: &residual, weighting: &weighting, scratch: Scratch::NEW });
+        walk(f, mode, &mut frame, &synthesis, &mut Searching { f, residual: &residual, weighting: &weighting, scratch });
         frame.write(mode, octets);
     }
 }
@@ -78,14 +78,14 @@ struct Searching<'a, F> {
     f: F,
     residual: &'a [f32; SAMPLES_MAX],
     weighting: &'a Predictors,
-    scratch: Scratch,
+    scratch: &'a mut Scratch,
 }
 
 impl<F: Floats> Decide for Searching<'_, F> {
     #[inline(always)]
     fn decide(&mut self, block: usize, subframe: usize, memory: &[f32], stretch: Stretch) -> Choice {
         let mut target = [0.0; SUBFRAME];
-        search(self.f, block, memory, stretch.read(self.residual, &mut target), &self.weighting[subframe], &mut self.scratch)
+        search(self.f, block, memory, stretch.read(self.residual, &mut target), &self.weighting[subframe], self.scratch)
     }
 }
 

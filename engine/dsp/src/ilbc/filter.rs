@@ -47,6 +47,17 @@ pub(super) const LANES: usize = 16;
 /// One value of every channel.
 pub(super) type Row = [f32; LANES];
 
+/// The numbers of the lanes.
+pub(super) static COUNT: Row = {
+    let mut count = [0.0; LANES];
+    let mut i = 0;
+    while i < LANES {
+        count[i] = i as f32;
+        i += 1;
+    }
+    count
+};
+
 /// `all_pole` of one channel per lane, `F::WIDTH` of them from `lane` on. `rows` begins with the outputs before, oldest first; `negative` are the
 /// predictors' coefficients but for the first, each times -1.
 #[inline(always)]

@@ -6,7 +6,7 @@
 //! Errors: none.
 //! Source: RFC 3951 §3.2, §4.1; appendices A.34, A.36, A.38, A.40.
 
-use super::filter::{ORDER, Predictor};
+use super::filter::{COUNT, LANES, ORDER, Predictor};
 use super::lsf::{self, Lsf};
 use super::lsf_codebook::{FIRST, SECOND, THIRD};
 use super::shape::{Mode, SAMPLES_MAX, SUBFRAMES_MAX};
@@ -173,20 +173,23 @@ const fn columns<const N: usize, const D: usize>(rows: &[[f32; D]; N]) -> [[f32;
 /// The vector nearest to `x`, the first of equals.
 #[inline(always)]
 fn nearest<F: Floats, const N: usize, const D: usize>(f: F, columns: &[[f32; N]; D], x: [f32; D]) -> usize {
-    let mut distances = [0.0; N];
+    let (mut least, mut place) = (f.splat(f32::INFINITY), f.splat(0.0));
+    let (mut here, step) = (f.load(&COUNT), f.splat(F::WIDTH as f32));
     for at in (0..N).step_by(F::WIDTH) {
-        let mut sum = f.splat(0.0);
+        let mut distance = f.splat(0.0);
         for (column, x) in columns.iter().zip(x) {
             let difference = f.sub(f.splat(x), f.load(&column[at..]));
-            sum = f.mul_add(difference, difference, sum);
+            distance = f.mul_add(difference, difference, distance);
         }
-        f.store(sum, &mut distances[at..]);
+        place = f.if_greater(least, distance, here, place);
+        least = f.if_greater(least, distance, distance, least);
+        here = f.add(here, step);
     }
-    let mut found = (0, f32::INFINITY);
-    for (i, distance) in distances.into_iter().enumerate() {
-        if distance < found.1 {
-            found = (i, distance);
-        }
-    }
-    found.0
+    let (mut distances, mut places) = ([0.0; LANES], [0.0; LANES]);
+    f.store(least, &mut distances);
+    f.store(place, &mut places);
+    let (distances, places) = (&distances[..F::WIDTH], &places[..F::WIDTH]);
+    let least = distances.iter().fold(f32::INFINITY, |least, distance| least.min(*distance));
+    let first = distances.iter().zip(places).filter(|(distance, _)| **distance <= least).fold(N as f32, |first, (_, place)| first.min(*place));
+    (first as usize).min(N - 1)
 }

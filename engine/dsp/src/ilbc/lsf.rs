@@ -7,15 +7,28 @@
 
 use std::f32::consts::TAU;
 
-use super::filter::{ORDER, Predictor};
+use super::filter::{LANES, ORDER, Predictor};
 use crate::lanes::Floats;
 
 /// A set of frequencies.
 pub(super) type Lsf = [f32; ORDER];
 
 const HALF: usize = ORDER / 2;
-/// Steps of the search in turns: coarse, then ever finer.
-const STEPS: [f32; 4] = [0.00635, 0.003175, 0.001_587_5, 0.000_793_75];
+/// Steps of the search in turns: coarse, and after it is halved three times.
+const STEP: f32 = 0.00635;
+const FINEST: f32 = 0.000_793_75;
+/// Fine steps in a coarse one.
+const FINE: usize = 8;
+/// What each fine step back adds to a quarter turn less the frequency.
+static BACK: [f32; LANES] = {
+    let mut back = [0.0; LANES];
+    let mut i = 0;
+    while i < LANES {
+        back[i] = i as f32 * FINEST;
+        i += 1;
+    }
+    back
+};
 /// Points of the coarse grid up to half a turn, and up to a whole number of vectors.
 const GRID: usize = 80;
 
@@ -24,7 +37,7 @@ const OMEGAS: [f32; GRID] = {
     let mut omegas = [0.0; GRID];
     let mut i = 1;
     while i < GRID {
-        omegas[i] = omegas[i - 1] + STEPS[0];
+        omegas[i] = omegas[i - 1] + STEP;
         i += 1;
     }
     omegas
@@ -48,6 +61,17 @@ const fn cosine(turns: f32) -> f32 {
     let y = x * x;
     let s = &SINE;
     x * (s[0] + y * (s[1] + y * (s[2] + y * (s[3] + y * (s[4] + y * (s[5] + y * s[6]))))))
+}
+
+/// The same in lanes, of a quarter turn less each angle.
+#[inline(always)]
+fn cosine_lanes<F: Floats>(f: F, x: F::V) -> F::V {
+    let y = f.mul(x, x);
+    let mut sine = f.splat(SINE[SINE.len() - 1]);
+    for c in SINE.iter().rev().skip(1) {
+        sine = f.mul_add(y, sine, f.splat(*c));
+    }
+    f.mul(x, sine)
 }
 
 /// The polynomial of one half of the frequencies, by its coefficients, at a cosine.
@@ -80,11 +104,12 @@ pub(super) fn from_predictor<F: Floats>(f: F, a: &Predictor) -> Lsf {
         f.store(half_polynomial(f, &p, cosine), &mut at_p[i..]);
         f.store(half_polynomial(f, &q, cosine), &mut at_q[i..]);
     }
-    search(&p, &q, &at_p, &at_q)
+    search(f, &p, &q, &at_p, &at_q)
 }
 
 /// Zeros of the two polynomials in turn, each from where the one before was found.
-fn search(p: &[f32; HALF], q: &[f32; HALF], at_p: &[f32; GRID], at_q: &[f32; GRID]) -> Lsf {
+#[inline(always)]
+fn search<F: Floats>(f: F, p: &[f32; HALF], q: &[f32; HALF], at_p: &[f32; GRID], at_q: &[f32; GRID]) -> Lsf {
     const BEYOND: f32 = 1e37;
     let mut before = [BEYOND, BEYOND];
     let mut frequencies = [0.0; ORDER];
@@ -96,23 +121,33 @@ fn search(p: &[f32; HALF], q: &[f32; HALF], at_p: &[f32; GRID], at_q: &[f32; GRI
             *old = grid[point];
             point += 1;
         }
-        // The sign changes before this point: three finer steps back and forth.
-        let mut omega = OMEGAS[point];
-        for (fineness, step) in STEPS.iter().enumerate().skip(1) {
-            omega -= step;
-            let mut value = half_polynomial(crate::lanes::One, c, cosine(omega));
-            while value * *old > 0.0 && omega < 0.5 {
-                *old = value;
-                omega += step;
-                value = half_polynomial(crate::lanes::One, c, cosine(omega));
-            }
-            if fineness == STEPS.len() - 1 {
-                *frequency = TAU * if value.abs() >= old.abs() { omega - step } else { omega };
+        // The sign changes in the step before this point: halved three times.
+        let (omega, fine) = (OMEGAS[point], fine(f, c, OMEGAS[point]));
+        let (mut back, mut value) = (0, grid[point]);
+        for half in [FINE / 2, FINE / 4, FINE / 8] {
+            if fine[back + half] * *old > 0.0 {
+                *old = fine[back + half];
+            } else {
+                back += half;
+                value = fine[back];
             }
         }
+        let back = if value.abs() >= old.abs() { back + 1 } else { back };
+        *frequency = TAU * (omega - back as f32 * FINEST);
         *old = if *old >= 0.0 { -BEYOND } else { BEYOND };
     }
     frequencies
+}
+
+/// The polynomial of one half of the frequencies at each fine step back from a point.
+#[inline(always)]
+fn fine<F: Floats>(f: F, c: &[f32; HALF], omega: f32) -> [f32; LANES] {
+    let mut values = [0.0; LANES];
+    for at in (0..FINE).step_by(F::WIDTH) {
+        let x = f.add(f.splat(0.25 - omega), f.load(&BACK[at..]));
+        f.store(half_polynomial(f, c, cosine_lanes(f, x)), &mut values[at..]);
+    }
+    values
 }
 
 /// Halves of the polynomials of all sub-frames, and up to a whole number of vectors of every level.
@@ -171,12 +206,7 @@ fn half_products<F: Floats>(f: F, turns: &[[f32; HALVES]; HALF], products: &mut 
         let turns = f.if_greater(turns, zero, turns, zero);
         let turns = f.if_greater(turns, half, half, turns);
         let x = f.sub(quarter, turns);
-        let y = f.mul(x, x);
-        let mut sine = f.splat(SINE[SINE.len() - 1]);
-        for c in SINE.iter().rev().skip(1) {
-            sine = f.mul_add(y, sine, f.splat(*c));
-        }
-        let minus_two_cosines = f.mul(minus_two, f.mul(x, sine));
+        let minus_two_cosines = f.mul(minus_two, cosine_lanes(f, x));
         // Degree 2i becomes 2i + 2; only the first half of it is kept, and its middle is mirrored.
         for j in (0..=(i + 1).min(HALF)).rev() {
             let one = if j == 0 { zero } else { product[j - 1] };

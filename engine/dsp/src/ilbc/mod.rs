@@ -37,6 +37,7 @@ use crate::batch::Batch;
 use crate::kernels::{Isa, Level};
 pub use decoder::Decoder;
 use decoder::Voices;
+use search::Scratch;
 pub use encoder::Encoder;
 pub use group::{Channel, Group};
 pub use shape::Mode;
@@ -47,7 +48,7 @@ pub const LANES: usize = filter::LANES;
 /// The iLBC kernels of one level.
 #[derive(Debug, Clone, Copy)]
 pub struct Ilbc {
-    encode: unsafe fn(&mut Encoder, &[i16], &mut [u8]),
+    encode: unsafe fn(&mut Encoder, &[i16], &mut [u8], &mut Scratch),
     excite: unsafe fn(&mut Decoder, &[u8], usize, &mut Voices),
     speak: unsafe fn(&mut Voices, Mode, u16, &mut [i16]),
 }
@@ -73,6 +74,7 @@ impl Ilbc {
 
     /// Encodes all frames of a batch: `mode.samples()` in, `mode.octets()` out. Samples that are missing count as zeros, more are left out.
     pub fn encode(&self, batch: &mut Batch<Encoder, i16, u8>) {
+        let mut scratch = Scratch::NEW;
         batch.run::<_, LANES>(
             |encoder, _| encoder.mode(),
             |mode, _| mode.octets(),
@@ -82,7 +84,7 @@ impl Ilbc {
                 lot.update(|lane, encoder| {
                     if let (Some(octets), Some(samples)) = (frames.next(), inputs.get(lane)) {
                         // SAFETY: `new` took a level that the CPU has.
-                        unsafe { (self.encode)(encoder, samples, octets) }
+                        unsafe { (self.encode)(encoder, samples, octets, &mut scratch) }
                     }
                 });
             },
@@ -117,9 +119,10 @@ impl Ilbc {
     pub fn encode_group(&self, group: &mut Group<Encoder>, ticking: u16, samples: &[&[i16]; LANES], out: &mut [u8]) {
         let each = group.mode().octets();
         assert!(out.len() >= LANES * each);
+        let mut scratch = Scratch::NEW;
         for (lane, encoder) in group.ticking(ticking) {
             // SAFETY: `new` took a level that the CPU has.
-            unsafe { (self.encode)(encoder, samples[lane], &mut out[lane * each..][..each]) }
+            unsafe { (self.encode)(encoder, samples[lane], &mut out[lane * each..][..each], &mut scratch) }
         }
     }
 

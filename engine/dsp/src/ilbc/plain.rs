@@ -8,11 +8,12 @@ macro_rules! level {
         $(#[$doc])*
         pub(super) mod $level {
             use crate::ilbc::decoder::Voices;
+            use crate::ilbc::search::Scratch;
             use crate::ilbc::{Decoder, Encoder, Mode};
             use crate::lanes::$token;
 
-            pub(in crate::ilbc) fn encode(encoder: &mut Encoder, samples: &[i16], octets: &mut [u8]) {
-                encoder.encode($token, samples, octets);
+            pub(in crate::ilbc) fn encode(encoder: &mut Encoder, samples: &[i16], octets: &mut [u8], scratch: &mut Scratch) {
+                encoder.encode($token, samples, octets, scratch);
             }
             pub(in crate::ilbc) fn excite(decoder: &mut Decoder, octets: &[u8], lane: usize, voices: &mut Voices) {
                 decoder.excite($token, octets, lane, voices);

@@ -7,7 +7,7 @@
 //! Source: RFC 3951 §3.6.3, §3.6.4; appendices A.12, A.20, A.24.
 
 use super::codebook::{self, FADE, MEMORY, filtered, quantise};
-use super::filter::{ORDER, Predictor, all_pole};
+use super::filter::{COUNT, LANES, ORDER, Predictor, all_pole};
 use super::shape::{Choice, STAGES, SUBFRAME};
 use super::sums::{correlate, dot, energies};
 use super::tables::{GAINS_5, SEARCH_RANGE};
@@ -301,15 +301,11 @@ fn invert<F: Floats, const N: usize>(f: F, energies: &[f32; N], inverse: &mut [f
 /// `rising`: only those that point the way of the target.
 #[inline(always)]
 fn strongest<F: Floats>(f: F, products: &[f32], inverse: &[f32], count: usize, rising: bool) -> Best {
-    let (mut most, mut place) = ([NOTHING; 16], [0.0; 16]);
+    let (mut most, mut place) = ([NOTHING; LANES], [0.0; LANES]);
     let nothing = f.splat(NOTHING);
     let (mut best, mut best_at) = (nothing, f.splat(-1.0));
     let mut at = 0;
-    let mut index = [0.0; 16];
-    for (i, index) in index.iter_mut().enumerate() {
-        *index = i as f32;
-    }
-    let mut here = f.load(&index);
+    let mut here = f.load(&COUNT);
     let step = f.splat(F::WIDTH as f32);
     let end = f.splat(count as f32);
     while at < count {

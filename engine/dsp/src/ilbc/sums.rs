@@ -11,59 +11,63 @@ use crate::lanes::Floats;
 /// `out[i]` = sum over `j` of `a[j] * b[i + j]`.
 #[inline(always)]
 pub(super) fn correlate<F: Floats>(f: F, a: &[f32], b: &[f32], out: &mut [f32]) {
-    let b = &b[..out.len() + a.len() - 1];
+    let len = out.len();
+    let b = &b[..len + a.len() - 1];
     let mut at = 0;
-    while at + 4 * F::WIDTH <= out.len() {
-        let zero = f.splat(0.0);
-        let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
-        for (j, a) in a.iter().enumerate() {
-            let b = &b[at + j..at + j + 4 * F::WIDTH];
-            let a = f.splat(*a);
-            s0 = f.mul_add(a, f.load(b), s0);
-            s1 = f.mul_add(a, f.load(&b[F::WIDTH..]), s1);
-            s2 = f.mul_add(a, f.load(&b[2 * F::WIDTH..]), s2);
-            s3 = f.mul_add(a, f.load(&b[3 * F::WIDTH..]), s3);
-        }
-        f.store(s0, &mut out[at..]);
-        f.store(s1, &mut out[at + F::WIDTH..]);
-        f.store(s2, &mut out[at + 2 * F::WIDTH..]);
-        f.store(s3, &mut out[at + 3 * F::WIDTH..]);
-        at += 4 * F::WIDTH;
-    }
-    while at + F::WIDTH <= out.len() {
-        one(f, a, b, at, out);
-        at += F::WIDTH;
-    }
-    if at < out.len() {
-        if out.len() >= F::WIDTH {
-            one(f, a, b, out.len() - F::WIDTH, out); // some of them again
-        } else {
-            for (i, out) in out.iter_mut().enumerate().skip(at) {
-                *out = a.iter().zip(&b[i..]).fold(0.0, |sum, (a, b)| f.fma(*a, *b, sum));
+    while at < len {
+        // The last outputs of many are made with some before them once more.
+        let left = (len - at).div_ceil(F::WIDTH);
+        at = match left {
+            5.. if len >= 7 * F::WIDTH => block::<F, 7>(f, a, b, at, out),
+            2.. if len >= 4 * F::WIDTH => block::<F, 4>(f, a, b, at, out),
+            _ if len >= F::WIDTH => one(f, a, b, at, out),
+            _ => {
+                for (out, b) in out.iter_mut().zip(b.windows(a.len())) {
+                    *out = a.iter().zip(b).fold(0.0, |sum, (a, b)| f.fma(*a, *b, sum));
+                }
+                len
             }
-        }
+        };
     }
 }
 
-/// A vector of outputs from `at`.
+/// `N` vectors of outputs from `at`, or from where as many are left. Where the next ones begin.
 #[inline(always)]
-fn one<F: Floats>(f: F, a: &[f32], b: &[f32], at: usize, out: &mut [f32]) {
+fn block<F: Floats, const N: usize>(f: F, a: &[f32], b: &[f32], at: usize, out: &mut [f32]) -> usize {
+    let at = at.min(out.len() - N * F::WIDTH);
+    let mut sums = [f.splat(0.0); N];
+    for (a, b) in a.iter().zip(b[at..].windows(N * F::WIDTH)) {
+        let a = f.splat(*a);
+        for (sum, b) in sums.iter_mut().zip(b.chunks_exact(F::WIDTH)) {
+            *sum = f.mul_add(a, f.load(b), *sum);
+        }
+    }
+    for (sum, out) in sums.into_iter().zip(out[at..].chunks_exact_mut(F::WIDTH)) {
+        f.store(sum, out);
+    }
+    at + N * F::WIDTH
+}
+
+/// A vector of outputs from `at`, or the last. Where the next one begins.
+#[inline(always)]
+fn one<F: Floats>(f: F, a: &[f32], b: &[f32], at: usize, out: &mut [f32]) -> usize {
+    let at = at.min(out.len() - F::WIDTH);
     // Four sums: the chain of one would be as long as `a`.
     let zero = f.splat(0.0);
     let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
     let (fours, rest) = a.as_chunks::<4>();
     let b = &b[at..at + a.len() - 1 + F::WIDTH];
-    for (j, a) in fours.iter().enumerate() {
-        let b = &b[4 * j..4 * j + 3 + F::WIDTH];
+    for (a, b) in fours.iter().zip(b.windows(F::WIDTH + 3).step_by(4)) {
         s0 = f.mul_add(f.splat(a[0]), f.load(b), s0);
         s1 = f.mul_add(f.splat(a[1]), f.load(&b[1..]), s1);
         s2 = f.mul_add(f.splat(a[2]), f.load(&b[2..]), s2);
         s3 = f.mul_add(f.splat(a[3]), f.load(&b[3..]), s3);
     }
-    for (j, a) in rest.iter().enumerate() {
-        s0 = f.mul_add(f.splat(*a), f.load(&b[4 * fours.len() + j..]), s0);
+    for (a, b) in rest.iter().zip(b[4 * fours.len()..].windows(F::WIDTH)) {
+        s0 = f.mul_add(f.splat(*a), f.load(b), s0);
     }
     f.store(f.add(f.add(s0, s1), f.add(s2, s3)), &mut out[at..]);
+    at + F::WIDTH
 }
 
 /// Sum of `a[j] * b[j]` over the shorter of the two.

@@ -6,17 +6,18 @@
 #![allow(unsafe_code)]
 
 use super::decoder::Voices;
+use super::search::Scratch;
 use super::{Decoder, Encoder, Mode};
 use crate::lanes::{Avx2, Avx512};
 
 macro_rules! shells {
     ($level:ident, $token:ident, $features:literal) => {
         pub(super) mod $level {
-            use super::{Decoder, Encoder, Mode, Voices, $token};
+            use super::{Decoder, Encoder, Mode, Scratch, Voices, $token};
             #[target_feature(enable = $features)]
-            pub(in crate::ilbc) fn encode(encoder: &mut Encoder, samples: &[i16], octets: &mut [u8]) {
+            pub(in crate::ilbc) fn encode(encoder: &mut Encoder, samples: &[i16], octets: &mut [u8], scratch: &mut Scratch) {
                 // SAFETY: this function runs only where the CPU has the features of the level.
-                encoder.encode(unsafe { $token::new() }, samples, octets);
+                encoder.encode(unsafe { $token::new() }, samples, octets, scratch);
             }
             #[target_feature(enable = $features)]
             pub(in crate::ilbc) fn excite(decoder: &mut Decoder, octets: &[u8], lane: usize, voices: &mut Voices) {

@@ -34,7 +34,7 @@ impl Channel {
 fn encode_one(ilbc: &Ilbc, encoder: &mut Encoder, pcm: &[i16]) -> Vec<u8> {
     let mut octets = vec![0; encoder.mode().octets()];
     // SAFETY: the level is available.
-    unsafe { (ilbc.encode)(encoder, pcm, &mut octets) };
+    unsafe { (ilbc.encode)(encoder, pcm, &mut octets, &mut Scratch::NEW) };
     octets
 }
 

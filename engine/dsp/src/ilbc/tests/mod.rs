@@ -18,11 +18,11 @@ const MODES: [(Mode, &str); 2] = [(Mode::Ms20, "20"), (Mode::Ms30, "30")];
 const SIGNALS: [&str; 6] = ["speech", "noisy_speech", "white", "silence", "tones", "clipped_speech"];
 
 fn encode(ilbc: &Ilbc, mode: Mode, pcm: &[i16]) -> Vec<u8> {
-    let (mut encoder, mut out) = (Encoder::new(mode), vec![]);
+    let (mut encoder, mut scratch, mut out) = (Encoder::new(mode), Scratch::NEW, vec![]);
     for frame in pcm.chunks_exact(mode.samples()) {
         let mut octets = vec![0; mode.octets()];
         // SAFETY: the level is available.
-        unsafe { (ilbc.encode)(&mut encoder, frame, &mut octets) };
+        unsafe { (ilbc.encode)(&mut encoder, frame, &mut octets, &mut scratch) };
         out.extend(octets);
     }
     out
@@ -188,11 +188,11 @@ fn full_scale_and_noise_stay_finite() {
         let noise: Vec<i16> = (0..24_000).map(|_| random.sample()).collect();
         for pcm in [square, noise] {
             for (name, ilbc) in levels() {
-                let (mut encoder, mut decoder) = (Encoder::new(mode), Decoder::new(mode));
+                let (mut encoder, mut scratch, mut decoder) = (Encoder::new(mode), Scratch::NEW, Decoder::new(mode));
                 for frame in pcm.chunks_exact(mode.samples()) {
                     let (mut octets, mut out) = (vec![0; mode.octets()], vec![0; mode.samples()]);
                     // SAFETY: the level is available.
-                    unsafe { (ilbc.encode)(&mut encoder, frame, &mut octets) };
+                    unsafe { (ilbc.encode)(&mut encoder, frame, &mut octets, &mut scratch) };
                     decode_one(&ilbc, &mut decoder, &octets, &mut out);
                 }
                 assert!(encoder == encoder && decoder == decoder, "{name}: a state that does not equal itself is not a number");
