@@ -159,9 +159,12 @@ impl RtpConfig {
     /// `Value`.
     pub fn read(settings: &Settings) -> Result<Self, SettingsError> {
         let max: u64 = settings.require("max-transcodes")?;
+        let interfaces = interfaces(settings)?;
+        // Each address has the whole range: what nobody asked for does not double the descriptors that a host must grant.
+        let own = 10_000..=10_000 + 10_000 / u16::try_from(interfaces.len().max(1)).unwrap_or(u16::MAX);
         Ok(Self {
-            interfaces: interfaces(settings)?,
-            ports: settings.get_with("rtp-ports", |text| range(text, &1024, "10000-20000"))?.unwrap_or(10000..=20000),
+            ports: settings.get_with("rtp-ports", |text| range(text, &1024, "10000-20000"))?.unwrap_or(own),
+            interfaces,
             http: http(settings, "rtp-http-port")?,
             timeout: Duration::from_secs(settings.require::<u32>("media-timeout")?.into()),
             media: settings.get("media")?,
@@ -335,6 +338,14 @@ mod tests {
         let config = SipConfig::read(&settings(Program::Sip, &["--sip-address", "127.0.0.2,[::1],127.0.0.2", "--sp", "5080"])).unwrap();
         let pair = |ip: &str| (SocketAddr::new(ip.parse().unwrap(), 5080), ip.parse::<IpAddr>().unwrap());
         assert_eq!(config.listeners, [pair("127.0.0.2"), pair("::1")]);
+    }
+
+    #[test]
+    fn several_addresses_share_the_ports_that_nobody_asked_for() {
+        let ports = |args: &[&str]| RtpConfig::read(&settings(Program::Rtp, args)).unwrap().ports;
+        assert_eq!(ports(&["--rtp-address", "127.0.0.1"]), 10_000..=20_000);
+        assert_eq!(ports(&["--rtp-address", "127.0.0.1,127.0.0.2"]), 10_000..=15_000);
+        assert_eq!(ports(&["--rtp-address", "127.0.0.1,127.0.0.2", "--rtp-ports", "10000-20000"]), 10_000..=20_000);
     }
 
     #[test]

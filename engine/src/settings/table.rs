@@ -74,8 +74,8 @@ pub const TABLE: &[Setting] = &[
         name: "rtp-ports",
         aliases: &[],
         value: Some("FIRST-LAST"),
-        default: Some("10000-20000"),
-        help: "Port range of RTP (even) and RTCP (odd). Keep it out of net.ipv4.ip_local_port_range.",
+        default: None,
+        help: "Port range of RTP (even) and RTCP (odd) on each address; 10000-20000 if not given, its first half with two addresses, and so on. Keep it out of net.ipv4.ip_local_port_range.",
         of: RTP,
     },
     Setting {

@@ -190,6 +190,7 @@ fn nearest<F: Floats, const N: usize, const D: usize>(f: F, columns: &[[f32; N];
     f.store(place, &mut places);
     let (distances, places) = (&distances[..F::WIDTH], &places[..F::WIDTH]);
     let least = distances.iter().fold(f32::INFINITY, |least, distance| least.min(*distance));
-    let first = distances.iter().zip(places).filter(|(distance, _)| **distance <= least).fold(N as f32, |first, (_, place)| first.min(*place));
+    let first =
+        distances.iter().zip(places).filter(|(distance, _)| **distance <= least).fold(N as f32, |first, (_, place)| first.min(*place));
     (first as usize).min(N - 1)
 }

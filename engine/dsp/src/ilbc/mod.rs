@@ -37,9 +37,9 @@ use crate::batch::Batch;
 use crate::kernels::{Isa, Level};
 pub use decoder::Decoder;
 use decoder::Voices;
-use search::Scratch;
 pub use encoder::Encoder;
 pub use group::{Channel, Group};
+use search::Scratch;
 pub use shape::Mode;
 
 /// Lanes of a group, and frames that a batch hands out at a time, at every level.

@@ -32,9 +32,9 @@ impl Channel {
 
 /// Encodes the samples of one frame alone.
 fn encode_one(ilbc: &Ilbc, encoder: &mut Encoder, pcm: &[i16]) -> Vec<u8> {
-    let mut octets = vec![0; encoder.mode().octets()];
+    let (mut octets, mut scratch) = (vec![0; encoder.mode().octets()], Scratch::NEW);
     // SAFETY: the level is available.
-    unsafe { (ilbc.encode)(encoder, pcm, &mut octets, &mut Scratch::NEW) };
+    unsafe { (ilbc.encode)(encoder, pcm, &mut octets, &mut scratch) };
     octets
 }
 
