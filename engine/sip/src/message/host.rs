@@ -102,16 +102,16 @@ fn ipv4(text: &str) -> Option<Ipv4Addr> {
     if text.len() > "255.255.255.255".len() {
         return None;
     }
-    let octet = |value, digits| {
+    let octet = |value: u64, digits| {
         let written = 1 + usize::from(value > 9) + usize::from(value > 99);
-        (value <= 255 && written == digits).then_some(value)
+        u8::try_from(value).ok().filter(|_| written == digits).map(u32::from)
     };
     // The octets stay in a register: four stores that one load has to wait for would be slower than all the rest.
-    let (mut octets, mut dots, mut digits, mut value) = (0, 0, 0, 0_u32);
+    let (mut octets, mut dots, mut digits, mut value) = (0, 0, 0, 0_u64);
     for byte in text.bytes() {
         let digit = byte.wrapping_sub(b'0');
         if digit <= 9 {
-            (digits, value) = (digits + 1, value * 10 + u32::from(digit));
+            (digits, value) = (digits + 1, value * 10 + u64::from(digit)); // fifteen digits at most
         } else if byte == b'.' && dots < 3 {
             octets = octets << 8 | octet(value, digits)?;
             (dots, digits, value) = (dots + 1, 0, 0);
