@@ -4,6 +4,8 @@
 //! prints the curve. Each of the two has the process to itself, so that nothing else allocates meanwhile. Linux only.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell; clippy only exempts functions marked #[test]")]
 
+mod resident;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -18,12 +20,6 @@ use sip::registrar::RegistrarConfig;
 
 /// Time between two refreshes of a phone: longer than the 32 s of a transaction over UDP.
 const REFRESH: Duration = Duration::from_secs(120);
-
-fn resident_bytes() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = text.split_whitespace().nth(1).unwrap().parse().unwrap();
-    pages * 4096
-}
 
 struct Soak {
     endpoint: Endpoint,
@@ -112,15 +108,15 @@ fn soak(phones: u32, rounds: u32) {
     // Tables grow to their size in the first rounds, a tenth of all.
     let warm = (rounds / 10).max(2);
     (0..warm).for_each(|_| soak.round());
-    let before = resident_bytes();
+    let before = resident::bytes();
     println!("{} refreshes: {} KiB", phones * warm, before >> 10);
     for round in warm..rounds {
         soak.round();
         if (round + 1) % warm == 0 {
-            println!("{} refreshes: {} KiB", phones * (round + 1), resident_bytes() >> 10);
+            println!("{} refreshes: {} KiB", phones * (round + 1), resident::bytes() >> 10);
         }
     }
-    let after = resident_bytes();
+    let after = resident::bytes();
     assert!(after <= before + before / 20 + (1 << 20), "{before} bytes before, {after} after");
     assert_eq!(soak.status("registrations"), u64::from(phones));
     soak.pass(Duration::from_secs(601));

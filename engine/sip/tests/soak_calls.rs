@@ -8,6 +8,8 @@
 //! it prints the curve. Each of the two has the process to itself, so that nothing else allocates meanwhile. Linux only.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell; clippy only exempts functions marked #[test]")]
 
+mod resident;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -21,12 +23,6 @@ const CALLER: &str = "192.0.2.20:5060";
 const CALLEE: &str = "192.0.2.30:5060";
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 0 101\r\n\
      a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=sendrecv\r\n";
-
-fn resident_bytes() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = text.split_whitespace().nth(1).unwrap().parse().unwrap();
-    pages * 4096
-}
 
 struct Soak {
     endpoint: Endpoint,
@@ -207,7 +203,7 @@ fn soak(calls: u32) {
             soak.pass(Duration::from_secs(10));
         }
         if (number + 1) % step == 0 {
-            let resident = resident_bytes();
+            let resident = resident::bytes();
             println!("{:>7} calls: {} KiB", number + 1, resident >> 10);
             // Tables grow to their size in the first tenths.
             if number + 1 == 2 * step {
@@ -215,7 +211,7 @@ fn soak(calls: u32) {
             }
         }
     }
-    let after = resident_bytes();
+    let after = resident::bytes();
     assert!(after <= before + before / 20 + (1 << 20), "{before} bytes before, {after} after");
     assert!(soak.events >= u64::from(calls) * 4, "{} events", soak.events);
     for _ in 0..20 {

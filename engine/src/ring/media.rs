@@ -162,7 +162,7 @@ impl MediaRing {
             match self.bind_pair(ip, port) {
                 Ok((rtp, rtcp)) => return self.install(ip, port, rtp, rtcp, size, now),
                 Err(error) => {
-                    self.give_back(ip, port, now);
+                    self.ports.give_back(ip, port, now);
                     if error.kind() != io::ErrorKind::AddrInUse {
                         return Err(OpenError::Socket { ip, source: error });
                     }
@@ -176,7 +176,7 @@ impl MediaRing {
         let rtp = match self.install_one(ip, port, rtp, size) {
             Ok(id) => id,
             Err(error) => {
-                self.give_back(ip, port, now);
+                self.ports.give_back(ip, port, now);
                 return Err(error);
             }
         };
@@ -200,12 +200,6 @@ impl MediaRing {
         }
         self.arm(id);
         Ok(id)
-    }
-
-    fn give_back(&mut self, ip: IpAddr, port: u16, now: Instant) {
-        if let Some(pool) = self.ports.of(ip) {
-            pool.give_back(port, now);
-        }
     }
 
     fn bind_pair(&self, ip: IpAddr, port: u16) -> io::Result<(OwnedFd, OwnedFd)> {

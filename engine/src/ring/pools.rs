@@ -11,6 +11,7 @@
 
 use super::ports::PortPool;
 use std::net::IpAddr;
+use std::time::Instant;
 
 /// Port pools by address.
 #[derive(Debug)]
@@ -33,6 +34,13 @@ impl Pools {
         self.0.iter_mut().find(|(known, _)| *known == ip).map(|(_, pool)| pool)
     }
 
+    /// Puts a pair that was taken, and is not used after all, back into the pool of its address.
+    pub fn give_back(&mut self, ip: IpAddr, port: u16, now: Instant) {
+        if let Some(pool) = self.of(ip) {
+            pool.give_back(port, now);
+        }
+    }
+
     /// How many pairs there are, used or free.
     pub fn pairs(&self) -> usize {
         self.0.iter().map(|(_, pool)| pool.pairs()).sum()
@@ -47,7 +55,7 @@ impl Pools {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     #[test]
     fn each_address_has_all_pairs_and_is_empty_for_itself() {
@@ -61,6 +69,8 @@ mod tests {
         assert!(pools.of(a).unwrap().take(now).is_err());
         assert_eq!(pools.of(b).unwrap().take(now), Ok(10_000));
         assert_eq!((pools.pairs(), pools.free()), (4, 1));
+        pools.give_back(a, 10_002, now);
+        assert_eq!(pools.of(a).unwrap().take(now), Ok(10_002));
         assert!(pools.of(IpAddr::from([127, 0, 0, 3])).is_none());
     }
 }

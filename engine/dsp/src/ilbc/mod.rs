@@ -111,6 +111,7 @@ impl Ilbc {
             },
         );
     }
+
     /// Encodes the frames of the lanes whose bits are set in `ticking`; the others keep their state.
     /// `samples[lane]` is a frame as in `encode`; `out` takes `LANES` frames of `mode.octets()` end to end, written where a lane ticks.
     ///
