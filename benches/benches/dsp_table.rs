@@ -1,7 +1,7 @@
 //! The table of all kernels of `dsp`: ns per 20 ms channel frame and ratio to the first line of each part, which is the best library of
 //! the field with `--features peers`, else our own scalar code.
 //! ```text
-//!   cargo bench -p benches --bench dsp_table [--features peers] [-- NAME …]
+//!   cargo bench -p benches --bench dsp_table [--features peers | --features peers-ilbc] [-- NAME …]
 //! ```
 //! Method: all lines of a part take turns, many times over, and each keeps its best turn. So a noisy machine slows the measurement, not
 //!         the result, and ratios are of the same minute.
@@ -293,6 +293,29 @@ fn ilbc() {
         let (speech, codes) = (signals::speech_8k(), signals::speech_ilbc(mode));
         let (speech, codes) = (&speech, &codes);
         let (mut encode, mut decode) = (Part::new(name), Part::new(back));
+        let length = i16::try_from(mode.samples()).expect("a frame");
+        if let Some(mut peers) = (0..CHANNELS).map(|_| peers::ilbc(length)).collect::<Option<Vec<_>>>() {
+            encode.line("WebRTC", CHANNELS * ROUNDS, move || {
+                for round in 0..ROUNDS {
+                    for (channel, peer) in peers.iter_mut().enumerate() {
+                        let (at, mut octets) = (8000 + channel * 6007 + round * mode.samples(), [0; 50]);
+                        peer.encode(&speech[at..at + mode.samples()], &mut octets);
+                        black_box(octets);
+                    }
+                }
+            });
+        }
+        if let Some(mut peers) = (0..CHANNELS).map(|_| peers::ilbc(length)).collect::<Option<Vec<_>>>() {
+            decode.line("WebRTC", CHANNELS * ROUNDS, move || {
+                for round in 0..ROUNDS {
+                    for (channel, peer) in peers.iter_mut().enumerate() {
+                        let (at, mut samples) = ((50 + channel * 20 + round) * mode.octets(), [0; 240]);
+                        peer.decode(&codes[at..at + mode.octets()], &mut samples);
+                        black_box(samples);
+                    }
+                }
+            });
+        }
         for k in levels() {
             let mut states = vec![ilbc::Encoder::new(mode); CHANNELS];
             let (mut batch, mut tickets) = (Batch::new(CHANNELS, CHANNELS * mode.samples()), vec![]);

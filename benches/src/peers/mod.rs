@@ -1,10 +1,12 @@
-//! Libraries of the field to measure against, as Debian and Ubuntu package them: spandsp, speexdsp. Programs: `perf::bench::peers`.
-//! Shape:  one trait per codec; each function gives a peer, or `None` in a build without the feature `peers`.
-//! Needs:  `libspandsp-dev` and `libspeexdsp-dev` for the feature.
+//! Libraries of the field to measure against, as Debian and Ubuntu package them: spandsp, speexdsp, WebRTC. Programs: `perf::bench::peers`.
+//! Shape:  one trait per codec; each function gives a peer, or `None` in a build without its feature.
+//! Needs:  `libspandsp-dev` and `libspeexdsp-dev` for the feature `peers`; `libtgowt-dev`, which has WebRTC in it, too for `peers-ilbc`.
 //! Errors: none; a peer that is there and refuses panics.
 
 #[cfg(feature = "peers")]
 mod c;
+#[cfg(feature = "peers-ilbc")]
+mod webrtc;
 
 /// One law of G.711.
 pub trait G711 {
@@ -24,6 +26,14 @@ pub trait G722 {
     fn decode(&mut self, codes: &[u8], samples: &mut [i16]);
 }
 
+/// iLBC of one frame size, both directions.
+pub trait Ilbc {
+    /// One frame.
+    fn encode(&mut self, samples: &[i16], octets: &mut [u8]);
+    /// One frame.
+    fn decode(&mut self, octets: &[u8], samples: &mut [i16]);
+}
+
 /// A DTMF detector.
 pub trait Dtmf {
     /// Listens to a frame; returns how many digits it found.
@@ -37,12 +47,12 @@ pub trait Resampler {
 }
 
 macro_rules! peers {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $trait:ident = $make:expr;)*) => {$(
+    ($($(#[$doc:meta])* $feature:literal $name:ident($($arg:ident: $type:ty),*) -> $trait:ident = $make:expr;)*) => {$(
         $(#[$doc])*
         pub fn $name($($arg: $type),*) -> Option<Box<dyn $trait>> {
-            #[cfg(feature = "peers")]
+            #[cfg(feature = $feature)]
             return Some(Box::new($make));
-            #[cfg(not(feature = "peers"))]
+            #[cfg(not(feature = $feature))]
             {
                 $(let _ = $arg;)*
                 None
@@ -53,11 +63,13 @@ macro_rules! peers {
 
 peers! {
     /// G.711 of spandsp.
-    g711(alaw: bool) -> G711 = c::SpandspG711::new(alaw);
+    "peers" g711(alaw: bool) -> G711 = c::SpandspG711::new(alaw);
     /// G.722 of spandsp.
-    g722() -> G722 = c::SpandspG722::new();
+    "peers" g722() -> G722 = c::SpandspG722::new();
     /// DTMF of spandsp with its default limits.
-    dtmf() -> Dtmf = c::SpandspDtmf::new();
+    "peers" dtmf() -> Dtmf = c::SpandspDtmf::new();
     /// Speexdsp, quality 0 to 10.
-    resampler(from_hz: u32, to_hz: u32, quality: i32) -> Resampler = c::Speex::new(from_hz, to_hz, quality);
+    "peers" resampler(from_hz: u32, to_hz: u32, quality: i32) -> Resampler = c::Speex::new(from_hz, to_hz, quality);
+    /// iLBC of WebRTC, in fixed point, by samples of a frame.
+    "peers-ilbc" ilbc(samples: i16) -> Ilbc = webrtc::WebrtcIlbc::new(samples);
 }

@@ -54,15 +54,14 @@ impl Encoder {
         }
         self.past.copy_from_slice(&signal[mode.samples()..]);
 
-        let start = start(mode, &residual);
+        let start = start(f, mode, &residual);
         let (scalars, rest) = (mode.state_scalars(), mode.state_rest());
         let state_at = (start - 1) * SUBFRAME;
-        let energy = |from: usize| dot(f, &residual[from..from + scalars], &residual[from..from + scalars]);
-        let scalars_first = energy(state_at) > energy(state_at + rest);
-        let at = if scalars_first { state_at } else { state_at + rest };
+        let (early, late) = (&residual[state_at..state_at + scalars], &residual[state_at + rest..state_at + rest + scalars]);
+        let scalars_first = dot(f, early, early) > dot(f, late, late);
         let (scale, chosen) = start_state::search(
             f,
-            &residual[at..at + scalars],
+            if scalars_first { early } else { late },
             &synthesis[start - 1],
             [&weighting[start - 1], &weighting[start]],
             scalars_first,
@@ -89,23 +88,42 @@ impl<F: Floats> Decide for Searching<'_, F> {
     }
 }
 
-/// Where the start state is: the pair of sub-frames with most energy, its ends faded, pairs in the middle preferred. From 1.
-fn start(mode: Mode, residual: &[f32; SAMPLES_MAX]) -> usize {
-    const PREFERENCE: [f32; SUBFRAMES_MAX - 1] = [0.8, 0.9, 1.0, 0.9, 0.8];
+/// Weights of a sub-frame's energy where the pair begins with it: its first samples are faded in.
+static FADE_IN: [f32; SUBFRAME] = {
     const FADE: usize = 5;
-    let (mut front, mut back) = ([0.0; SUBFRAMES_MAX], [0.0; SUBFRAMES_MAX]);
-    for (n, samples) in residual[..mode.samples()].chunks_exact(SUBFRAME).enumerate() {
-        for (i, x) in samples.iter().enumerate() {
-            let (energy, weight) = (x * x, |from_end: usize| (from_end + 1).min(FADE + 1) as f32 / (FADE + 1) as f32);
-            front[n] += energy * weight(i);
-            back[n] += energy * weight(SUBFRAME - 1 - i);
-        }
+    let mut weights = [1.0; SUBFRAME];
+    let mut i = 0;
+    while i < FADE {
+        weights[i] = (i + 1) as f32 / (FADE + 1) as f32;
+        i += 1;
+    }
+    weights
+};
+/// The same where the pair ends with it.
+static FADE_OUT: [f32; SUBFRAME] = {
+    let mut weights = FADE_IN;
+    let mut i = 0;
+    while i < SUBFRAME {
+        weights[i] = FADE_IN[SUBFRAME - 1 - i];
+        i += 1;
+    }
+    weights
+};
+
+/// Where the start state is: the pair of sub-frames with most energy, its ends faded, pairs in the middle preferred. From 1.
+#[inline(always)]
+fn start<F: Floats>(f: F, mode: Mode, residual: &[f32; SAMPLES_MAX]) -> usize {
+    const PREFERENCE: [f32; SUBFRAMES_MAX - 1] = [0.8, 0.9, 1.0, 0.9, 0.8];
+    let mut squares = [0.0; SAMPLES_MAX];
+    for (square, x) in squares.iter_mut().zip(residual) {
+        *square = x * x;
     }
     // The three pairs of a short frame are preferred as the middle ones of a long one.
     let preference = &PREFERENCE[usize::from(mode == Mode::Ms20)..];
     let mut found = (1, f32::NEG_INFINITY);
     for n in 1..mode.subframes() {
-        let energy = (front[n - 1] + back[n]) * preference[n - 1];
+        let (front, back) = squares[(n - 1) * SUBFRAME..(n + 1) * SUBFRAME].split_at(SUBFRAME);
+        let energy = (dot(f, front, &FADE_IN) + dot(f, back, &FADE_OUT)) * preference[n - 1];
         if energy > found.1 {
             found = (n, energy);
         }

@@ -6,7 +6,7 @@
 //! Source: RFC 3951 §4.6, appendix A.16.
 
 use super::shape::{Mode, SAMPLES_MAX};
-use super::sums::{correlate, dot, energies, greatest};
+use super::sums::{BEHIND, correlate, dot, energies, greatest};
 use super::tables::{BLOCK_CENTRES, HALF_BAND, POLYPHASE};
 use crate::lanes::Floats;
 
@@ -92,7 +92,7 @@ impl Enhancer {
         padded[..count + 6].copy_from_slice(&self.padded[BEFORE + from - 6..BEFORE + BUFFER]);
         let mut low = [0.0; HISTORY + 3 * BLOCK + 3];
         correlate(f, &HALF_BAND, &padded[..count + 9], &mut low[..count + 3]);
-        let mut half = [0.0; (HISTORY + 3 * BLOCK) / 2];
+        let mut half = [0.0; (HISTORY + 3 * BLOCK) / 2 + BEHIND];
         for (to, pair) in half[..count / 2].iter_mut().zip(low[3..].chunks(2)) {
             *to = pair[0];
         }
@@ -102,7 +102,7 @@ impl Enhancer {
             let (now, before) = (&half[at..at + HALF_BLOCK], &half[at - LONGEST..at + HALF_BLOCK - SHORTEST]);
             let (mut products, mut powers) = ([0.0; ROOM], [0.0; ROOM]);
             correlate(f, now, before, &mut products[..LAGS]);
-            energies(f, before, HALF_BLOCK, &mut powers[..LAGS]);
+            energies(f, &half[at - LONGEST..], HALF_BLOCK, &mut powers[..LAGS]);
             let mut likenesses = [f32::NEG_INFINITY; ROOM];
             let nothing = f.splat(0.0);
             for at in (0..LAGS).step_by(F::WIDTH) {

@@ -1,6 +1,7 @@
 //! Filters of iLBC: two high-passes and the short-term predictor as analysis and synthesis.
 //! Shape:  a predictor is eleven coefficients, the first of them 1; a filter's memory is a small array, newest value first.
-//! Speed:  a recursion sums the oldest products first, so that only one product waits for the sample before.
+//! Speed:  `all_pole` makes as many samples at a time as a vector holds, from the answers of the filter to each sample before them. Other recursions
+//!         sum the oldest products first, so that only one product waits for the sample before.
 //! Errors: none.
 //! Source: RFC 3951 §3.1, §3.2.7, §4.7, §4.8; appendices A.10, A.26, A.32, A.42.
 
@@ -26,20 +27,72 @@ pub(super) fn high_pass<F: Floats>(f: F, zeros: &[f32; 3], poles: &[f32; 3], mem
     *memory = [x1, x2, y1, y2];
 }
 
-/// `1 / predictor` in place. `past` holds the outputs before, newest first.
-#[inline(always)]
-pub(super) fn all_pole<F: Floats>(f: F, predictor: &Predictor, past: &mut [f32; ORDER], io: &mut [f32]) {
-    let a = predictor;
-    let [mut y1, mut y2, mut y3, mut y4, mut y5, mut y6, mut y7, mut y8, mut y9, mut y10] = *past;
-    for io in io {
-        let old = f.fma(-a[6], y6, f.fma(-a[8], y8, f.fma(-a[10], y10, *io)));
-        let odd = f.fma(-a[5], y5, f.fma(-a[7], y7, -a[9] * y9));
-        let new = f.fma(-a[2], y2, f.fma(-a[3], y3, f.fma(-a[4], y4, old + odd)));
-        let y = f.fma(-a[1], y1, new);
-        (y10, y9, y8, y7, y6, y5, y4, y3, y2, y1) = (y9, y8, y7, y6, y5, y4, y3, y2, y1, y);
-        *io = y;
+/// What one sample before, or in, a run of `F::WIDTH` samples adds to the run when it goes through `1 / predictor`.
+struct Answers {
+    /// To an input, with zeros before it.
+    input: [f32; 2 * LANES],
+    /// To each output before the run, the newest first.
+    past: [Row; ORDER],
+}
+
+impl Answers {
+    #[inline(always)]
+    fn of<F: Floats>(f: F, predictor: &Predictor) -> Self {
+        let mut input = [0.0; 2 * LANES];
+        input[LANES] = 1.0;
+        for n in LANES + 1..LANES + F::WIDTH {
+            let mut sum = 0.0;
+            for (back, a) in predictor.iter().enumerate().skip(1).rev() {
+                sum = f.fma(-a, input[n - back], sum);
+            }
+            input[n] = sum;
+        }
+        let mut past = [[0.0; LANES]; ORDER];
+        for (back, row) in past.iter_mut().enumerate() {
+            // Within the run, as many samples as the predictor reaches that far back.
+            let mut sum = f.splat(0.0);
+            for (at, a) in predictor[back + 1..].iter().enumerate().take(F::WIDTH) {
+                sum = f.mul_add(f.splat(-a), f.load(&input[LANES - at..]), sum);
+            }
+            f.store(sum, row);
+        }
+        Self { input, past }
     }
-    *past = [y1, y2, y3, y4, y5, y6, y7, y8, y9, y10];
+
+    /// Turns the inputs of a run, which follow the outputs before, into outputs.
+    #[inline(always)]
+    fn run<F: Floats>(&self, f: F, line: &mut [f32]) {
+        let (past, run) = line.split_at_mut(ORDER);
+        let (mut inputs, mut even, mut odd) = (f.splat(0.0), f.splat(0.0), f.splat(0.0));
+        for (at, x) in run.iter().enumerate().take(F::WIDTH) {
+            inputs = f.mul_add(f.splat(*x), f.load(&self.input[LANES - at..]), inputs);
+        }
+        // The oldest first: the newest is what is waited for.
+        for ((answers, y), n) in self.past.iter().rev().zip(past).zip(0..) {
+            let sum = if n % 2 == 0 { &mut even } else { &mut odd };
+            *sum = f.mul_add(f.splat(*y), f.load(answers), *sum);
+        }
+        f.store(f.add(inputs, f.add(even, odd)), run);
+    }
+}
+
+/// `1 / predictor` in place. `line` begins with the `ORDER` outputs before, oldest first.
+#[inline(always)]
+pub(super) fn all_pole<F: Floats>(f: F, predictor: &Predictor, line: &mut [f32]) {
+    let answers = Answers::of(f, predictor);
+    let mut at = 0;
+    while at + ORDER + F::WIDTH <= line.len() {
+        answers.run(f, &mut line[at..at + ORDER + F::WIDTH]);
+        at += F::WIDTH;
+    }
+    let end = &mut line[at..];
+    if end.len() > ORDER {
+        // A last run that is not full.
+        let mut last = [0.0; ORDER + LANES];
+        last[..end.len()].copy_from_slice(end);
+        answers.run(f, &mut last[..ORDER + F::WIDTH]);
+        end.copy_from_slice(&last[..end.len()]);
+    }
 }
 
 /// Most lanes of a level, and so the channels that go through `all_pole_lanes` and `high_pass_lanes` together.

@@ -6,10 +6,12 @@
 //! Errors: none.
 //! Source: RFC 3951 §3.6.3, §3.6.4; appendices A.12, A.20, A.24.
 
+use std::ops::Range;
+
 use super::codebook::{self, FADE, MEMORY, filtered, quantise};
-use super::filter::{COUNT, LANES, ORDER, Predictor, all_pole};
+use super::filter::{COUNT, ORDER, Predictor, all_pole};
 use super::shape::{Choice, STAGES, SUBFRAME};
-use super::sums::{correlate, dot, energies};
+use super::sums::{BEHIND, correlate, dot, energies};
 use super::tables::{GAINS_5, SEARCH_RANGE};
 use crate::lanes::Floats;
 
@@ -46,7 +48,7 @@ impl Best {
 
 /// One section: its samples, and what all stages need of its vectors.
 struct Section {
-    samples: [f32; MEMORY],
+    samples: [f32; MEMORY + BEHIND],
     len: usize,
     /// Plain vectors that are searched, at most.
     range: usize,
@@ -88,12 +90,12 @@ pub(super) fn search<F: Floats>(
     let repeats = len == SUBFRAME;
     let size = if repeats { plain + REPEATED } else { plain };
 
-    let mut weighted = [0.0; MEMORY + SUBFRAME];
-    let weighted = &mut weighted[..memory.len() + len];
-    weighted[..memory.len()].copy_from_slice(memory);
-    weighted[memory.len()..].copy_from_slice(target);
-    all_pole(f, weighting, &mut [0.0; ORDER], weighted);
-    let (weighted_memory, weighted_target) = weighted.split_at(memory.len());
+    let mut line = [0.0; ORDER + MEMORY + SUBFRAME];
+    let line = &mut line[..ORDER + memory.len() + len];
+    line[ORDER..ORDER + memory.len()].copy_from_slice(memory);
+    line[ORDER + memory.len()..].copy_from_slice(target);
+    all_pole(f, weighting, line);
+    let (weighted_memory, weighted_target) = line[ORDER..].split_at(memory.len());
     let mut left = [0.0; SUBFRAME];
     left[..len].copy_from_slice(weighted_target);
     let target_energy = dot(f, weighted_target, weighted_target);
@@ -108,15 +110,10 @@ pub(super) fn search<F: Floats>(
     let (mut choice, mut gain_before, mut chosen) = (Choice::default(), 1.0, [0.0; SUBFRAME]);
     for (stage, stage_range) in SEARCH_RANGE[block].into_iter().enumerate().take(STAGES) {
         let range = stage_range.min(range);
-        let mut best = first.plain(f, &left[..len], stage, 0..range);
-        if repeats {
-            best = best.better(first.repeating(f, &left, stage, LAG_MIN..LAG_MIN + REPEATED).at(plain));
-        }
+        let lags = if repeats { LAG_MIN..LAG_MIN + REPEATED } else { 0..0 };
+        let best = first.best(f, &left[..len], stage, 0..range, lags);
         let (places, lags) = around(best.index, size, range, repeats);
-        best = best.better(second.plain(f, &left[..len], stage, places).at(size));
-        if repeats && !lags.is_empty() {
-            best = best.better(second.repeating(f, &left, stage, lags).at(size + plain));
-        }
+        let best = best.better(second.best(f, &left[..len], stage, places, lags).at(size));
         let gain = if stage == 0 { best.gain.clamp(0.0, GAIN_MAX) } else { best.gain };
         let (index, gain) = quantise(stage, gain, gain_before);
         (choice.index[stage], choice.gain[stage], gain_before) = (best.index, index, gain);
@@ -147,7 +144,7 @@ fn matched(index: usize, energy: f32, target_energy: f32) -> usize {
 }
 
 /// Which plain places and which lags of the second section are searched after `index` won the first: 34 in all, as near as they can be.
-fn around(index: usize, size: usize, range: usize, repeats: bool) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+fn around(index: usize, size: usize, range: usize, repeats: bool) -> (Range<usize>, Range<usize>) {
     let none = 0..0;
     let plain = if repeats { size - REPEATED } else { size };
     let end_lag = LAG_MIN + REPEATED;
@@ -176,7 +173,7 @@ impl Best {
 
 impl Section {
     const EMPTY: Self = Self {
-        samples: [0.0; MEMORY],
+        samples: [0.0; MEMORY + BEHIND],
         len: 0,
         range: 0,
         inverse: [0.0; LAGS],
@@ -187,34 +184,30 @@ impl Section {
     #[inline(always)]
     fn weigh<F: Floats>(&mut self, f: F, len: usize, vector: usize, range: usize) {
         (self.len, self.range, self.repeated.made) = (len, range, false);
-        let mut powers = [0.0; LAGS];
-        energies(f, &self.samples[len + 1 - vector - range..len], vector, &mut powers[..range]);
-        invert(f, &powers, &mut self.inverse);
+        energies(f, &self.samples[len + 1 - vector - range..], vector, &mut self.inverse[..range]);
+        invert(f, &mut self.inverse);
     }
 
-    /// The best of some plain places.
+    /// The best of some plain places and of the repeating vectors of some lags, by place; of equals the first.
     #[inline(always)]
-    fn plain<F: Floats>(&self, f: F, target: &[f32], stage: usize, places: std::ops::Range<usize>) -> Best {
-        let count = places.len();
+    fn best<F: Floats>(&mut self, f: F, target: &[f32], stage: usize, places: Range<usize>, lags: Range<usize>) -> Best {
+        let mut strongest = Strongest::none(f, stage == 0);
+        let plain = self.len - target.len() + 1;
+        if let (Ok(target), false) = (target.try_into(), lags.is_empty()) {
+            if !self.repeated.made {
+                self.repeated.make(f, &self.samples[..self.len]);
+            }
+            let mut products = [0.0; REPEATED_ROOM + ROOM_AFTER];
+            self.repeated.sums::<F, false>(f, target, &mut products);
+            let skip = LAG_MIN + REPEATED - lags.end;
+            strongest.among(f, &products[skip..], &self.repeated.inverse[skip..], lags.len(), plain + lags.end - LAG_MIN - 1);
+        }
         let mut products = [0.0; LAGS];
         // The longest lag of them is the last place, and comes first in memory.
         let from = self.len - target.len() - (places.end - 1);
-        correlate(f, target, &self.samples[from..self.len], &mut products[..count]);
-        let found = strongest(f, &products, &self.inverse[self.range - places.end..], count, stage == 0);
-        Best { index: places.end - 1 - found.index.min(count - 1), ..found }
-    }
-
-    /// The best of some repeating vectors, by lag; its index counts from lag 20.
-    #[inline(always)]
-    fn repeating<F: Floats>(&mut self, f: F, target: &[f32; SUBFRAME], stage: usize, lags: std::ops::Range<usize>) -> Best {
-        if !self.repeated.made {
-            self.repeated.make(f, &self.samples[..self.len]);
-        }
-        let mut products = [0.0; REPEATED_ROOM + ROOM_AFTER];
-        self.repeated.sums::<F, false>(f, target, &mut products);
-        let skip = LAG_MIN + REPEATED - lags.end;
-        let found = strongest(f, &products[skip..], &self.repeated.inverse[skip..], lags.len(), stage == 0);
-        Best { index: lags.end - 1 - LAG_MIN - found.index.min(lags.len() - 1), ..found }
+        correlate(f, target, &self.samples[from..self.len], &mut products[..places.len()]);
+        strongest.among(f, &products, &self.inverse[self.range - places.end..], places.len(), places.end - 1);
+        strongest.best(f)
     }
 }
 
@@ -258,7 +251,8 @@ impl Repeated {
         }
         let mut powers = [0.0; REPEATED_ROOM + ROOM_AFTER];
         self.sums::<F, true>(f, &[0.0; SUBFRAME], &mut powers);
-        invert(f, &powers, &mut self.inverse);
+        invert(f, &mut powers);
+        self.inverse = powers;
         self.made = true;
     }
 
@@ -287,51 +281,66 @@ impl Repeated {
     }
 }
 
-/// One over each energy; nothing for none.
+/// Makes one over each energy of it; nothing for none.
 #[inline(always)]
-fn invert<F: Floats, const N: usize>(f: F, energies: &[f32; N], inverse: &mut [f32; N]) {
+fn invert<F: Floats>(f: F, energies: &mut [f32]) {
     let (zero, one, least) = (f.splat(0.0), f.splat(1.0), f.splat(f32::EPSILON * f32::EPSILON));
-    for (energies, inverse) in energies.chunks_exact(F::WIDTH).zip(inverse.chunks_exact_mut(F::WIDTH)) {
+    for energies in energies.chunks_exact_mut(F::WIDTH) {
         let energy = f.load(energies);
-        f.store(f.if_greater(energy, zero, f.div(one, f.add(energy, least)), zero), inverse);
+        f.store(f.if_greater(energy, zero, f.div(one, f.add(energy, least)), zero), energies);
     }
 }
 
-/// The first `count` vectors: the one whose energy in the target is greatest, the last of equals, as lags fall from first to last.
-/// `rising`: only those that point the way of the target.
-#[inline(always)]
-fn strongest<F: Floats>(f: F, products: &[f32], inverse: &[f32], count: usize, rising: bool) -> Best {
-    let (mut most, mut place) = ([NOTHING; LANES], [0.0; LANES]);
-    let nothing = f.splat(NOTHING);
-    let (mut best, mut best_at) = (nothing, f.splat(-1.0));
-    let mut at = 0;
-    let mut here = f.load(&COUNT);
-    let step = f.splat(F::WIDTH as f32);
-    let end = f.splat(count as f32);
-    while at < count {
-        let product = f.load(&products[at..]);
-        let gain = f.mul(product, f.load(&inverse[at..]));
-        let mut measure = f.mul(product, gain);
-        measure = f.if_greater(f.splat(GAIN_MAX * GAIN_MAX), f.mul(gain, gain), measure, nothing);
-        measure = f.if_greater(end, here, measure, nothing);
-        if rising {
-            measure = f.if_greater(product, f.splat(0.0), measure, nothing);
+/// The vector whose energy in the target is greatest, each lane for itself.
+struct Strongest<F: Floats> {
+    measure: F::V,
+    gain: F::V,
+    /// Their places, times -1: what is looked at comes by falling places.
+    place: F::V,
+    /// Only those that point the way of the target.
+    rising: bool,
+}
+
+impl<F: Floats> Strongest<F> {
+    #[inline(always)]
+    fn none(f: F, rising: bool) -> Self {
+        Self { measure: f.splat(NOTHING), gain: f.splat(0.0), place: f.splat(0.0), rising }
+    }
+
+    /// Looks at `count` more vectors, the first of them at the place `last`, each next at the place before.
+    #[inline(always)]
+    fn among(&mut self, f: F, products: &[f32], inverse: &[f32], count: usize, last: usize) {
+        let (nothing, zero, gain_max) = (f.splat(NOTHING), f.splat(0.0), f.splat(GAIN_MAX * GAIN_MAX));
+        let mut place = f.add(f.load(&COUNT), f.splat(-(last as f32)));
+        let (end, step) = (f.splat(count as f32 - last as f32), f.splat(F::WIDTH as f32));
+        let rounds = count.div_ceil(F::WIDTH) * F::WIDTH;
+        for (products, inverse) in products[..rounds].chunks_exact(F::WIDTH).zip(inverse[..rounds].chunks_exact(F::WIDTH)) {
+            let product = f.load(products);
+            let gain = f.mul(product, f.load(inverse));
+            let mut measure = f.mul(product, gain);
+            measure = f.if_greater(gain_max, f.mul(gain, gain), measure, nothing);
+            measure = f.if_greater(end, place, measure, nothing);
+            if self.rising {
+                measure = f.if_greater(product, zero, measure, nothing);
+            }
+            // Equal measures: the later one, that is the place that comes first.
+            self.place = f.if_greater(self.measure, measure, self.place, place);
+            self.gain = f.if_greater(self.measure, measure, self.gain, gain);
+            self.measure = f.if_greater(self.measure, measure, self.measure, measure);
+            place = f.add(place, step);
         }
-        // Equal measures: the later one.
-        best_at = f.if_greater(best, measure, best_at, here);
-        best = f.if_greater(best, measure, best, measure);
-        here = f.add(here, step);
-        at += F::WIDTH;
     }
-    f.store(best, &mut most);
-    f.store(best_at, &mut place);
-    // Without branches: which lane wins is anybody's guess.
-    let (most, place) = (&most[..F::WIDTH], &place[..F::WIDTH]);
-    let measure = most.iter().fold(NOTHING, |most, measure| if *measure > most { *measure } else { most });
-    let last = most.iter().zip(place).fold(0.0_f32, |last, (own, place)| if *own == measure && *place > last { *place } else { last });
-    let mut found = Best { measure, index: if measure > NOTHING { last as usize } else { 0 }, gain: 0.0 };
-    if found.measure > NOTHING {
-        found.gain = products[found.index] * inverse[found.index];
+
+    /// The best of all lanes.
+    #[inline(always)]
+    fn best(self, f: F) -> Best {
+        let measure = f.greatest(self.measure);
+        if measure <= NOTHING {
+            return Best { measure: NOTHING, index: 0, gain: 0.0 };
+        }
+        let (best, never) = (f.splat(measure), f.splat(f32::NEG_INFINITY));
+        let place = f.greatest(f.if_greater(best, self.measure, never, self.place));
+        let gain = f.if_greater(best, self.measure, f.splat(0.0), f.if_greater(f.splat(place), self.place, f.splat(0.0), self.gain));
+        Best { measure, index: -place as usize, gain: f.sum(gain) }
     }
-    found
 }

@@ -30,6 +30,10 @@ pub(super) const SUBFRAMES_MAX: usize = 6;
 pub(super) const STATE_SCALARS_MAX: usize = 58;
 /// Most numbers of a frame: 6 + 3 + 58 + 6 + 4 x 6.
 const NUMBERS_MAX: usize = 97;
+/// The same up to a power of two.
+const NUMBERS_ROOM: usize = NUMBERS_MAX.next_power_of_two();
+/// Octets of the longer frame.
+const OCTETS_MAX: usize = 50;
 /// Parts that numbers are cut into: three of each at most, but two of every scalar.
 const PARTS_MAX: usize = 3 * NUMBERS_MAX - STATE_SCALARS_MAX;
 
@@ -165,26 +169,33 @@ impl Frame {
         for index in &mut frame.blocks[0].index[1..] {
             *index = narrowed(*index);
         }
-        let mut numbers = [0; NUMBERS_MAX];
+        let mut numbers = [0; NUMBERS_ROOM];
         let mut next = numbers.iter_mut();
         frame.visit(mode, &mut |number| {
             if let Some(to) = next.next() {
-                *to = *number;
+                *to = *number as u64;
             }
         });
+        // The last bit of the frame stays 0: there is a frame.
+        let mut words = [[0; 4]; OCTETS_MAX.div_ceil(4)];
+        let mut next = words.iter_mut();
         let (mut pending, mut count) = (0, 0);
-        let mut octets = octets.iter_mut();
-        // The last bit, 0, says that there is a frame.
-        for part in mode.parts().iter().chain([&Part { number: u8::MAX, width: 1, later: 0 }]) {
-            let number = numbers.get(usize::from(part.number)).copied().unwrap_or_default();
+        for part in mode.parts() {
+            let number = numbers[usize::from(part.number) % NUMBERS_ROOM];
             pending = pending << part.width | (number >> part.later & ((1 << part.width) - 1));
-            count += part.width;
-            if count >= 8 {
-                count -= 8;
-                if let Some(octet) = octets.next() {
-                    *octet = (pending >> count) as u8;
+            count += u32::from(part.width);
+            if count >= u32::BITS {
+                count -= u32::BITS;
+                if let Some(word) = next.next() {
+                    *word = ((pending >> count) as u32).to_be_bytes();
                 }
             }
+        }
+        if let Some(word) = next.next() {
+            *word = ((pending << (u32::BITS - count)) as u32).to_be_bytes();
+        }
+        for (octet, written) in octets.iter_mut().zip(words.as_flattened()) {
+            *octet = *written;
         }
     }
 

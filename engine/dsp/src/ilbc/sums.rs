@@ -89,34 +89,59 @@ pub(super) fn dot<F: Floats>(f: F, a: &[f32], b: &[f32]) -> f32 {
     a[at..].iter().zip(&b[at..]).fold(f.sum(f.add(s0, s1)), |sum, (a, b)| f.fma(*a, *b, sum))
 }
 
-/// Values that `energies` can take, and what its vectors may touch after them.
-const ENERGIES: usize = 160;
-const ROOM: usize = ENERGIES + 64;
+/// Windows that `energies` can take, and what its vectors touch after the first of the last.
+const ENERGIES: usize = 128;
+const ROOM: usize = ENERGIES + 32;
+/// What `energies` reads behind the last window, and does not count.
+pub(super) const BEHIND: usize = 24;
+/// Squares of a window that stand this far apart are summed first, in whole vectors of most levels.
+const STRIDE: usize = 8;
 
-/// `out[i]` = energy of the `window` values of `b` from `i` on: sums of 1, 2, 4, … squares, and of them those that `window` is made of.
+/// `out[i]` = energy of the `window` values of `b` from `i` on, at least `STRIDE` of them. `b` goes on for `BEHIND` values.
 #[inline(always)]
 pub(super) fn energies<F: Floats>(f: F, b: &[f32], window: usize, out: &mut [f32]) {
-    let used = out.len() + window - 1;
-    let (mut powers, mut sums) = ([0.0; ROOM], [0.0; ROOM]);
-    for (power, b) in powers.iter_mut().zip(&b[..used]) {
-        *power = b * b;
+    let (strides, rest) = (window / STRIDE, window % STRIDE);
+    out.fill(0.0);
+    if rest > 0 {
+        windows(f, strided(f, b, strides + 1, out.len()), 0..rest, out);
     }
-    let (mut width, mut done) = (1, 0);
-    while width <= window {
-        if window & width != 0 {
-            for at in (0..out.len()).step_by(F::WIDTH) {
-                f.store(f.add(f.load(&sums[at..]), f.load(&powers[at + done..])), &mut sums[at..]);
-            }
-            done += width;
+    windows(f, strided(f, b, strides, out.len()), rest..STRIDE, out);
+}
+
+/// Sums of `count` squares, one or more, each `STRIDE` after the one before, for `len` windows.
+#[inline(always)]
+fn strided<F: Floats>(f: F, b: &[f32], count: usize, len: usize) -> [f32; ROOM] {
+    let mut sums = [0.0; ROOM];
+    for at in (0..len + STRIDE).step_by(F::WIDTH) {
+        let mut sum = f.splat(0.0);
+        for x in b[at..at + (count - 1) * STRIDE + F::WIDTH].windows(F::WIDTH).step_by(STRIDE) {
+            let x = f.load(x);
+            sum = f.mul_add(x, x, sum);
         }
-        if 2 * width <= window {
-            for at in (0..used).step_by(F::WIDTH) {
-                f.store(f.add(f.load(&powers[at..]), f.load(&powers[at + width..])), &mut powers[at..]);
+        f.store(sum, &mut sums[at..]);
+    }
+    sums
+}
+
+/// Adds to `out[i]` the values from `i + part.start` up to `i + part.end`: of sums of 1, 2, 4 and 8 of them those that the part is made of.
+#[inline(always)]
+fn windows<F: Floats>(f: F, mut sums: [f32; ROOM], part: std::ops::Range<usize>, out: &mut [f32]) {
+    let (count, mut from, mut width) = (part.len(), part.start, 1);
+    while width <= count {
+        if count & width != 0 {
+            let sums = &sums[from..][..out.len()];
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out += sum;
+            }
+            from += width;
+        }
+        if 2 * width <= count {
+            for at in (0..out.len() + STRIDE).step_by(F::WIDTH) {
+                f.store(f.add(f.load(&sums[at..]), f.load(&sums[at + width..])), &mut sums[at..]);
             }
         }
         width *= 2;
     }
-    out.copy_from_slice(&sums[..out.len()]);
 }
 
 /// The greatest value.
@@ -129,8 +154,5 @@ pub(super) fn greatest<F: Floats>(f: F, values: &[f32]) -> f32 {
         most = f.if_greater(value, most, value, most);
         at += F::WIDTH;
     }
-    let mut lanes = [f32::NEG_INFINITY; 16];
-    f.store(most, &mut lanes);
-    let lanes = lanes[..F::WIDTH].iter().chain(&values[at..]);
-    lanes.fold(f32::NEG_INFINITY, |most, value| if *value > most { *value } else { most })
+    values[at..].iter().fold(f.greatest(most), |most, value| if *value > most { *value } else { most })
 }

@@ -36,6 +36,8 @@ pub(crate) trait Floats: Copy {
     fn fma(self, a: f32, b: f32, c: f32) -> f32;
     /// Sum over the vector.
     fn sum(self, value: Self::V) -> f32;
+    /// The greatest of the vector; none may be not a number.
+    fn greatest(self, value: Self::V) -> f32;
 }
 
 /// Token of the scalar level.
@@ -96,6 +98,10 @@ impl Floats for One {
     fn sum(self, value: f32) -> f32 {
         value
     }
+    #[inline(always)]
+    fn greatest(self, value: f32) -> f32 {
+        value
+    }
 }
 
 const N: usize = 4;
@@ -153,5 +159,10 @@ impl Floats for Array {
     #[inline(always)]
     fn sum(self, value: Self::V) -> f32 {
         (value[0] + value[2]) + (value[1] + value[3])
+    }
+    #[inline(always)]
+    fn greatest(self, value: Self::V) -> f32 {
+        let greater = |a: f32, b: f32| if a > b { a } else { b };
+        greater(greater(value[0], value[2]), greater(value[1], value[3]))
     }
 }

@@ -70,6 +70,17 @@ impl Floats for Avx2 {
         let one = op!(_mm_add_ss(two, second));
         op!(_mm_cvtss_f32(one))
     }
+    #[inline(always)]
+    fn greatest(self, value: __m256) -> f32 {
+        let high = op!(_mm256_extractf128_ps::<1>(value));
+        let low = op!(_mm256_castps256_ps128(value));
+        let four = op!(_mm_max_ps(low, high));
+        let upper = op!(_mm_movehl_ps(four, four));
+        let two = op!(_mm_max_ps(four, upper));
+        let second = op!(_mm_shuffle_ps::<1>(two, two));
+        let one = op!(_mm_max_ss(two, second));
+        op!(_mm_cvtss_f32(one))
+    }
 }
 
 impl Floats for Avx512 {
@@ -126,5 +137,9 @@ impl Floats for Avx512 {
     #[inline(always)]
     fn sum(self, value: __m512) -> f32 {
         op!(_mm512_reduce_add_ps(value))
+    }
+    #[inline(always)]
+    fn greatest(self, value: __m512) -> f32 {
+        op!(_mm512_reduce_max_ps(value))
     }
 }
