@@ -21,9 +21,9 @@ fn parsed(bytes: &[u8]) -> Request<'_> {
     }
 }
 
-/// What `parse` gave, looked at where it stands, as the switch does: moving it out would be a copy of 1.8 KiB.
+/// What was read, looked at where it stands, as the switch does: moving it out would be a copy of 1.8 KiB.
 fn read_in_place<T>(bytes: &[u8], look: impl FnOnce(&Request<'_>) -> T) -> T {
-    match &message::parse(bytes) {
+    match message::Place::new().parse(bytes) {
         Ok(Message::Request(request)) => look(request),
         other => panic!("{other:?}"),
     }

@@ -17,7 +17,7 @@ use super::calls::CallKey;
 use super::source::Source;
 use super::{Datagram, Endpoint, Owner, Purpose, ping, screen};
 use crate::flow::Transport;
-use crate::message::{Fault, HeaderName, Message, Method, ParseError, Rejected, Request, Response, StatusCode, Writer, parse};
+use crate::message::{Fault, HeaderName, Message, Method, ParseError, Place, Rejected, Request, Response, StatusCode, Writer};
 use crate::transaction::{Cancels, Incoming, Matched, NewRequest, RequestHead, ResponseHead, TransactionId};
 
 impl Endpoint {
@@ -33,15 +33,16 @@ impl Endpoint {
     }
 
     fn sort(&mut self, datagram: Datagram<'_>, transport: Transport, handed: bool, now: Instant) {
-        match parse(datagram.bytes) {
-            Ok(message) if self.hands_over(&message, &datagram, transport, handed) => {}
+        let mut place = Place::new();
+        match place.parse(datagram.bytes) {
+            Ok(message) if self.hands_over(message, &datagram, transport, handed) => {}
             Ok(Message::Request(request)) => {
                 let source = Source::new(datagram.listener, transport, datagram.from, request.via());
                 self.refusal = None;
-                self.handle_request(&request, &source, now);
-                self.settle_budget(&request, datagram.from.ip(), now);
+                self.handle_request(request, &source, now);
+                self.settle_budget(request, datagram.from.ip(), now);
             }
-            Ok(Message::Response(response)) => self.handle_response(&response, datagram.from, now),
+            Ok(Message::Response(response)) => self.handle_response(response, datagram.from, now),
             Err(ParseError::Rejected(rejected)) => self.reject(&rejected, datagram, transport),
             Err(ParseError::Garbage(Fault::Empty)) => self.stats.keepalives += 1,
             Err(ParseError::Garbage(_)) => {

@@ -17,7 +17,7 @@ use super::Endpoint;
 use super::source::Source;
 use crate::dialog::Dialog;
 use crate::flow::Flow;
-use crate::message::{HeaderName, Message, Request, StatusCode, WriteError, Writer, parse};
+use crate::message::{HeaderName, Message, Place, Request, StatusCode, WriteError, Writer};
 use crate::transaction::TransactionId;
 
 /// Content-Type of a session description.
@@ -85,9 +85,10 @@ impl Pending {
 
     fn with_request(&self, write: impl FnOnce(&Request<'_>, &mut Vec<u8>) -> Result<usize, WriteError>) -> Result<Vec<u8>, WriteError> {
         // The bytes are our own, and were written from a request that had been read.
-        let Ok(Message::Request(request)) = parse(&self.head) else { return Err(WriteError::Format) };
+        let mut place = Place::new();
+        let Ok(Message::Request(request)) = place.parse(&self.head) else { return Err(WriteError::Format) };
         let mut out = Vec::with_capacity(1024);
-        write(&request, &mut out)?;
+        write(request, &mut out)?;
         Ok(out)
     }
 }

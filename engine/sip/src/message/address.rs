@@ -16,7 +16,7 @@ use std::fmt;
 use super::cursor::Cursor;
 use super::error::Problem;
 use super::lex::{is_lws, number, trim, unfold, unquote};
-use super::params::{Param, Params};
+use super::params::{Param, Params, Usual};
 use super::uri::{Uri, UriError};
 
 /// Expiry that stands for one that cannot be read (RFC 3261 §20.10, §20.19).
@@ -84,6 +84,8 @@ impl<'a> NameAddr<'a> {
             let inside = cursor.quoted().ok_or(Problem::Quote)?;
             cursor.skip_lws();
             DisplayName::Quoted(inside)
+        } else if cursor.peek() == Some(b'<') {
+            DisplayName::None
         } else {
             match trim(cursor.take_while(|byte| !matches!(byte, b'<' | b':' | b';' | b'"'))) {
                 "" => DisplayName::None,
@@ -98,7 +100,7 @@ impl<'a> NameAddr<'a> {
             cursor = start;
             (self.display, self.uri) = (DisplayName::None, bare(&mut cursor)?);
         }
-        let params = Params::read_all(&mut cursor, |param| {
+        let params = Params::read_all(&mut cursor, Usual::TAG, |param| {
             if param.is("tag") {
                 self.tag = param.value.plain();
             }

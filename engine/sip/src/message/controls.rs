@@ -16,10 +16,7 @@ const WIDE: usize = u64::BITS as usize;
 
 /// Positions of all bytes below SP.
 pub(super) struct Controls<'b> {
-    /// Blocks not looked at yet.
-    blocks: std::slice::Iter<'b, [u8; WIDE]>,
-    /// What is behind them, shorter than a block.
-    tail: &'b [u8],
+    bytes: &'b [u8],
     /// Position behind the block of `mask`.
     next: usize,
     /// Positions not given yet.
@@ -30,8 +27,22 @@ impl<'b> Controls<'b> {
     /// Those of `bytes` from `start` on.
     #[inline(always)]
     pub(super) fn new(bytes: &'b [u8], start: usize) -> Self {
-        let (blocks, tail) = bytes.get(start..).unwrap_or_default().as_chunks();
-        Self { blocks: blocks.iter(), tail, next: start, mask: 0 }
+        Self { bytes, next: start, mask: 0 }
+    }
+}
+
+/// Positions of bytes below SP that have none before them.
+pub(super) struct RunsOfControls<'b> {
+    controls: Controls<'b>,
+    /// Whether the block before ended inside a run, as its lowest bit.
+    inside: u64,
+}
+
+impl<'b> RunsOfControls<'b> {
+    /// Those of `bytes` from `start` on.
+    #[inline(always)]
+    pub(super) fn new(bytes: &'b [u8], start: usize) -> Self {
+        Self { controls: Controls::new(bytes, start), inside: 0 }
     }
 }
 
@@ -49,15 +60,45 @@ impl Iterator for Controls<'_> {
     #[inline(always)]
     fn next(&mut self) -> Option<usize> {
         while self.mask == 0 {
-            self.mask = match self.blocks.next() {
-                Some(block) => mask(block),
-                None => mask_of_tail(std::mem::take(&mut self.tail))?,
-            };
-            self.next += WIDE;
+            self.mask = self.next_mask()?;
         }
+        Some(self.take_lowest())
+    }
+}
+
+impl Controls<'_> {
+    /// The mask of the next block.
+    #[inline(always)]
+    fn next_mask(&mut self) -> Option<u64> {
+        let rest = self.bytes.get(self.next..)?;
+        let mask = match rest.first_chunk() {
+            Some(block) => mask(block),
+            None => mask_of_tail(rest)?,
+        };
+        self.next += WIDE;
+        Some(mask)
+    }
+
+    /// Position of the lowest bit, which is cleared.
+    #[inline(always)]
+    fn take_lowest(&mut self) -> usize {
         let at = self.next - WIDE + self.mask.trailing_zeros() as usize;
         self.mask &= self.mask - 1;
-        Some(at)
+        at
+    }
+}
+
+impl Iterator for RunsOfControls<'_> {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        while self.controls.mask == 0 {
+            let mask = self.controls.next_mask()?;
+            self.controls.mask = mask & !(mask << 1 | self.inside);
+            self.inside = mask >> (WIDE - 1);
+        }
+        Some(self.controls.take_lowest())
     }
 }
 
@@ -77,7 +118,9 @@ mod tests {
         #[test]
         fn they_are_those_a_loop_finds(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0x1e..0x24_u8], 0..300), start in 0..9_usize) {
             let found: Vec<_> = Controls::new(&bytes, start).collect();
-            prop_assert_eq!(found, (start..bytes.len()).filter(|&at| bytes[at] < 0x20).collect::<Vec<_>>());
+            prop_assert_eq!(&found, &(start..bytes.len()).filter(|&at| bytes[at] < 0x20).collect::<Vec<_>>());
+            let runs: Vec<_> = RunsOfControls::new(&bytes, start).collect();
+            prop_assert_eq!(runs, found.into_iter().filter(|&at| at == start || bytes[at - 1] >= 0x20).collect::<Vec<_>>());
         }
     }
 }

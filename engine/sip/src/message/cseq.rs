@@ -10,7 +10,7 @@ use std::fmt;
 use super::Method;
 use super::cursor::Cursor;
 use super::error::Problem;
-use super::lex::is_lws;
+use super::lex::{is_lws, number};
 
 /// Number and method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,7 @@ impl<'a> CSeq<'a> {
     ///
     /// # Errors
     /// `Range` for a number above 32 bits, else `Syntax`.
+    #[inline(never)]
     pub fn parse(text: &'a str) -> Result<Self, Problem> {
         let mut cursor = Cursor::new(text);
         cursor.skip_lws();
@@ -38,6 +39,20 @@ impl<'a> CSeq<'a> {
         let method = cursor.token().and_then(Method::parse).ok_or(Problem::Syntax)?;
         cursor.skip_lws();
         if cursor.is_at_end() { Ok(Self { number, method }) } else { Err(Problem::Syntax) }
+    }
+}
+
+impl<'a> CSeq<'a> {
+    /// Reads the value of a request of that method.
+    #[inline(always)]
+    pub(super) fn parse_for(text: &'a str, method: Method<'a>) -> Result<Self, Problem> {
+        // As nearly all are written, without a look at what the method is.
+        if let Some(before) = text.strip_suffix(method.as_str())
+            && let Some(number) = before.strip_suffix(' ').and_then(number)
+        {
+            return Ok(Self { number, method });
+        }
+        Self::parse(text)
     }
 }
 

@@ -50,7 +50,7 @@ impl<'a> Cursor<'a> {
 
     /// Moves over `length` bytes and gives them; over nothing, if that is not between characters.
     #[inline(always)]
-    fn advance(&mut self, length: usize) -> &'a str {
+    pub(super) fn advance(&mut self, length: usize) -> &'a str {
         let (taken, rest) = self.rest.split_at_checked(length).unwrap_or(("", self.rest));
         self.rest = rest;
         taken

@@ -48,17 +48,22 @@ impl Table {
         Self { lines: heapless::Vec::new(), first: [NONE; HeaderName::COUNT], has_repeats: false }
     }
 
-    /// Appends a line; `false` if the table is full.
-    #[inline]
+    /// Appends a line; `false`, and nothing done, if the table is full.
+    #[inline(always)]
     pub(super) fn push(&mut self, line: Line) -> bool {
+        let at = self.lines.len() as u8;
+        if self.lines.is_full() {
+            return false;
+        }
+        let _has_room = self.lines.push(line);
         if let Some(first) = self.first.get_mut(line.name.index()) {
             if *first == NONE {
-                *first = self.lines.len() as u8;
+                *first = at;
             } else {
                 self.has_repeats |= line.name.is_single();
             }
         }
-        self.lines.push(line).is_ok()
+        true
     }
 
     /// The line a fold continues.

@@ -7,7 +7,7 @@
 
 use super::cursor::Cursor;
 use super::error::Problem;
-use super::params::Params;
+use super::params::{Params, Usual};
 
 /// `type/subtype;params`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl<'a> MediaType<'a> {
             return Err(Problem::Syntax);
         }
         let subtype = cursor.token().ok_or(Problem::Syntax)?;
-        let params = Params::read_all(&mut cursor, |_| true).ok_or(Problem::Syntax)?;
+        let params = Params::read_all(&mut cursor, Usual::TAG, |_| true).ok_or(Problem::Syntax)?;
         Ok(Self { kind, subtype, params })
     }
 

@@ -105,26 +105,40 @@ pub struct Response<'a> {
     body: &'a [u8],
 }
 
+/// Where a message is read: 1.8 KiB of the caller's stack, 1.1 of them the table of its headers.
+///
+/// What [`parse`] gives is moved once, and a second time out of its `Result`; that much, moved soon after it was written in
+/// pieces, waits for those writes. Here nothing is moved.
+#[derive(Debug, Default)]
+pub struct Place<'a>(Option<Message<'a>>);
+
+impl<'a> Place<'a> {
+    /// An empty place.
+    #[inline(always)]
+    pub const fn new() -> Self {
+        Self(None)
+    }
+
+    /// As [`parse`]; the message stays here.
+    ///
+    /// # Errors
+    /// As [`parse`].
+    #[inline(always)]
+    pub fn parse(&mut self, bytes: &'a [u8]) -> Result<&Message<'a>, ParseError<'a>> {
+        let message = self.0.insert(Message::Request(Request::empty()));
+        message.read(bytes)?;
+        Ok(message)
+    }
+}
+
 /// Reads one datagram, or one message that a [`Framer`] cut.
 ///
 /// # Errors
 /// [`ParseError::Rejected`] for a request that is wrong and can be answered, [`ParseError::Garbage`] for the rest.
 pub fn parse(bytes: &[u8]) -> Result<Message<'_>, ParseError<'_>> {
-    // A message is 1.8 KiB, 1.1 of them its table: it is filled in place and moved once at most. What is moved
-    // soon after it was written in pieces waits for those writes, which took more time than all of the grammar.
-    let mut result = Ok(Message::Request(Request::empty()));
-    if let Ok(Message::Request(request)) = &mut result {
-        match request.read(bytes) {
-            Ok(StartLine::Request { .. }) => {}
-            Ok(StartLine::Response { status, reason }) => {
-                let Request { essential, body, .. } = *request;
-                let headers = request.headers.clone();
-                result = Ok(Message::Response(Response { status, reason, essential, headers, body }));
-            }
-            Err(error) => result = Err(error),
-        }
-    }
-    result
+    let mut message = Message::Request(Request::empty());
+    message.read(bytes)?;
+    Ok(message)
 }
 
 /// A request that can be answered, or garbage.
@@ -163,6 +177,58 @@ fn utf8(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 impl<'a> Message<'a> {
+    /// Reads a message in the place of an empty request.
+    #[inline(never)]
+    fn read(&mut self, bytes: &'a [u8]) -> Result<(), ParseError<'a>> {
+        if bytes.starts_with(b"SIP/") {
+            *self = Self::Response(Response::empty());
+        }
+        if bytes.len() > MESSAGE_BYTES_MAX {
+            return Err(ParseError::Garbage(Fault::MessageTooLarge));
+        }
+        let scan = scan(bytes, self.headers_mut().table_mut());
+        let (head, rest) = bytes.split_at_checked(scan.body_start).unwrap_or((bytes, &[]));
+        let Ok(text) = simdutf8::basic::from_utf8(head) else { return Err(refuse_not_utf8(head, scan, self.headers_mut().table())) };
+        self.headers_mut().set_head(text);
+        let line = text.get(scan.start_line.clone()).unwrap_or_default();
+        let start = match StartLine::parse(line) {
+            Ok(start) => start,
+            // Phones keep their way through NAT open by line ends (RFC 5626 §4.4.1), some by zeros. Bytes without a line
+            // end are no line.
+            Err(_) if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0)) => {
+                return Err(ParseError::Garbage(Fault::Empty));
+            }
+            Err(fault) => return Err(ParseError::Garbage(fault)),
+        };
+        match (start, self) {
+            (StartLine::Request { method, uri }, Self::Request(request)) => {
+                request.method = method;
+                let checked = uri.and_then(|uri| start_line::read_uri(&mut request.uri, uri));
+                checked
+                    .and_then(|()| request.read_headers(Some(method), scan.fault, rest))
+                    .map_err(|fault| refuse(fault, Cow::Borrowed(text), scan.start_line.start, method, request.headers.table()))
+            }
+            (StartLine::Response { status, reason }, message) => {
+                // With line ends before it, or its version in lower case.
+                if let Self::Request(request) = message {
+                    *message = Self::Response(Response { headers: request.headers.clone(), ..Response::empty() });
+                }
+                let Self::Response(response) = message else { return Err(ParseError::Garbage(Fault::StartLine)) };
+                (response.status, response.reason) = (status, reason);
+                response.read_headers(None, scan.fault, rest).map_err(ParseError::Garbage)
+            }
+            // A line that begins with `SIP/` is no request line.
+            (StartLine::Request { .. }, Self::Response(_)) => Err(ParseError::Garbage(Fault::StartLine)),
+        }
+    }
+
+    const fn headers_mut(&mut self) -> &mut Headers<'a> {
+        match self {
+            Self::Request(request) => &mut request.headers,
+            Self::Response(response) => &mut response.headers,
+        }
+    }
+
     /// The five headers of every message.
     pub const fn essential(&self) -> &Essential<'a> {
         match self {
@@ -212,48 +278,6 @@ impl<'a> Request<'a> {
         Self { method: Method::Invite, uri: Uri::EMPTY, essential: Essential::EMPTY, headers, body: &[] }
     }
 
-    /// Reads a message in the place of an empty request; of a response all but its first line.
-    #[inline(never)]
-    fn read(&mut self, bytes: &'a [u8]) -> Result<StartLine<'a>, ParseError<'a>> {
-        if bytes.len() > MESSAGE_BYTES_MAX {
-            return Err(ParseError::Garbage(Fault::MessageTooLarge));
-        }
-        let scan = scan(bytes, self.headers.table_mut());
-        let (head, rest) = bytes.split_at_checked(scan.body_start).unwrap_or((bytes, &[]));
-        let Ok(text) = std::str::from_utf8(head) else { return Err(refuse_not_utf8(head, scan, self.headers.table())) };
-        self.headers.set_head(text);
-        let line = text.get(scan.start_line.clone()).unwrap_or_default();
-        let start = match StartLine::parse(line) {
-            Ok(start) => start,
-            // Phones keep their way through NAT open by line ends (RFC 5626 §4.4.1), some by zeros. Bytes without a line
-            // end are no line.
-            Err(_) if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0)) => {
-                return Err(ParseError::Garbage(Fault::Empty));
-            }
-            Err(fault) => return Err(ParseError::Garbage(fault)),
-        };
-        match start {
-            StartLine::Request { method, uri } => {
-                self.method = method;
-                let checked = uri.and_then(|uri| start_line::read_uri(&mut self.uri, uri));
-                checked
-                    .and_then(|()| self.read_headers(Some(method), scan.fault, rest))
-                    .map_err(|fault| refuse(fault, Cow::Borrowed(text), scan.start_line.start, method, self.headers.table()))?;
-            }
-            StartLine::Response { .. } => self.read_headers(None, scan.fault, rest).map_err(ParseError::Garbage)?,
-        }
-        Ok(start)
-    }
-
-    /// Reads all that comes after the first line.
-    fn read_headers(&mut self, method: Option<Method<'_>>, fault: Option<Fault>, rest: &'a [u8]) -> Result<(), Fault> {
-        fault.map_or(Ok(()), Err)?;
-        validate::unambiguous(&self.headers)?;
-        self.essential.read(&self.headers, method)?;
-        self.body = validate::body(&self.headers, rest)?;
-        Ok(())
-    }
-
     /// Method of the request line.
     pub const fn method(&self) -> Method<'a> {
         self.method
@@ -266,6 +290,13 @@ impl<'a> Request<'a> {
 }
 
 impl<'a> Response<'a> {
+    /// What stands where a response has yet to be read.
+    #[inline(always)]
+    fn empty() -> Self {
+        let headers = Headers::new("", Table::new());
+        Self { status: StatusCode::OK, reason: "", essential: Essential::EMPTY, headers, body: &[] }
+    }
+
     /// Status.
     pub const fn status(&self) -> StatusCode {
         self.status
@@ -281,6 +312,16 @@ impl<'a> Response<'a> {
 macro_rules! getters {
     ($($kind:ident)*) => {$(
         impl<'a> $kind<'a> {
+            /// Reads all that comes after the first line.
+            #[inline(always)]
+            fn read_headers(&mut self, method: Option<Method<'a>>, fault: Option<Fault>, rest: &'a [u8]) -> Result<(), Fault> {
+                fault.map_or(Ok(()), Err)?;
+                validate::unambiguous(&self.headers)?;
+                self.essential.read(&self.headers, method)?;
+                self.body = validate::body(&self.headers, rest)?;
+                Ok(())
+            }
+
             /// Topmost Via.
             pub const fn via(&self) -> &Via<'a> {
                 &self.essential.via

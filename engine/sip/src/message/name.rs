@@ -36,7 +36,7 @@ macro_rules! names {
         }
 
         /// Every spelling.
-        static SPELLINGS: &[Spelling] =
+        const KNOWN: &[Spelling] =
             &[$(Spelling::new($text, HeaderName::$variant), $(Spelling::new($compact, HeaderName::$variant),)?)*];
 
         #[cfg(test)]
@@ -198,6 +198,7 @@ impl fmt::Display for HeaderName {
 type Key = [u64; 2];
 
 /// One way to write a name.
+#[derive(Clone, Copy)]
 struct Spelling {
     key: Key,
     length: u8,
@@ -214,6 +215,7 @@ impl Spelling {
     #[inline(always)]
     fn find(key: Key) -> Option<&'static Self> {
         let at = TABLE.get(slot(key))?;
+        // Any `u8` is within.
         SPELLINGS.get(usize::from(*at)).filter(|found| (found.key[0] ^ key[0]) | (found.key[1] ^ key[1]) == 0)
     }
 
@@ -270,6 +272,18 @@ const FACTOR: u64 = 0x7B6E_B806_CC54_4333;
 
 static TABLE: [u8; SLOTS] = table();
 
+/// The known ones, and behind them, [`EMPTY`] the last, some that no name has: of no length.
+static SPELLINGS: [Spelling; EMPTY as usize + 1] = {
+    assert!(KNOWN.len() <= EMPTY as usize);
+    let mut spellings = [Spelling { key: [u64::MAX; 2], length: 0, name: HeaderName::Other }; EMPTY as usize + 1];
+    let mut at = 0;
+    while at < KNOWN.len() {
+        spellings[at] = KNOWN[at];
+        at += 1;
+    }
+    spellings
+};
+
 /// The slot of a key.
 #[inline(always)]
 const fn slot([low, high]: Key) -> usize {
@@ -277,11 +291,10 @@ const fn slot([low, high]: Key) -> usize {
 }
 
 const fn table() -> [u8; SLOTS] {
-    assert!(SPELLINGS.len() < EMPTY as usize);
     let mut table = [EMPTY; SLOTS];
     let mut at = 0;
-    while at < SPELLINGS.len() {
-        let slot = slot(SPELLINGS[at].key);
+    while at < KNOWN.len() {
+        let slot = slot(KNOWN[at].key);
         assert!(table[slot] == EMPTY, "two spellings share a slot");
         table[slot] = at as u8;
         at += 1;

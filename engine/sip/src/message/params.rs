@@ -28,6 +28,15 @@ pub struct Param<'a> {
     pub value: ParamValue<'a>,
 }
 
+/// The name that a parameter of some header has most often, alone and as it begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Usual(&'static str, &'static str);
+
+impl Usual {
+    pub(super) const TAG: Self = Self("tag", "tag=");
+    pub(super) const BRANCH: Self = Self("branch", "branch=");
+}
+
 /// The value of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParamValue<'a> {
@@ -72,23 +81,24 @@ impl<'a> Params<'a> {
 
     /// Reads a whole text such as `;a=b;c`; `None` if it is none.
     pub fn parse(text: &'a str) -> Option<Self> {
-        Self::read_all(&mut Cursor::new(text), |_| true)
+        Self::read_all(&mut Cursor::new(text), Usual::TAG, |_| true)
     }
 
     /// Reads parameters up to the end of the text, showing each one to `each`, which may refuse it.
     #[inline(always)]
-    pub(super) fn read_all(cursor: &mut Cursor<'a>, each: impl FnMut(Param<'a>) -> bool) -> Option<Self> {
-        let params = Self::read(cursor, each)?;
+    pub(super) fn read_all(cursor: &mut Cursor<'a>, usual: Usual, each: impl FnMut(Param<'a>) -> bool) -> Option<Self> {
+        let params = Self::read(cursor, usual, each)?;
         cursor.is_at_end().then_some(params)
     }
 
     /// Reads as many parameters as there are, and the white space around them.
     #[inline(always)]
-    pub(super) fn read(cursor: &mut Cursor<'a>, mut each: impl FnMut(Param<'a>) -> bool) -> Option<Self> {
+    pub(super) fn read(cursor: &mut Cursor<'a>, usual: Usual, mut each: impl FnMut(Param<'a>) -> bool) -> Option<Self> {
         cursor.skip_lws();
         let start = *cursor;
         while cursor.eat(b';') {
-            if !each(read_param(cursor)?) {
+            let param = if cursor.eat_text(usual.1) { read_usual(cursor, usual)? } else { read_param(cursor)? };
+            if !each(param) {
                 return None;
             }
         }
@@ -120,6 +130,15 @@ impl<'a> Params<'a> {
     pub const fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
+}
+
+/// Reads what is behind the `=` of the usual parameter.
+#[inline(always)]
+fn read_usual<'a>(cursor: &mut Cursor<'a>, Usual(name, _): Usual) -> Option<Param<'a>> {
+    cursor.skip_lws();
+    let value = read_value(cursor)?;
+    cursor.skip_lws();
+    Some(Param { name, value })
 }
 
 /// Reads `name[=value]` and the white space around it; `None` if it is no parameter.

@@ -11,7 +11,7 @@ use std::fmt;
 use super::class::Class;
 use super::cursor::Cursor;
 use super::error::Problem;
-use super::params::Params;
+use super::params::{Params, Usual};
 
 /// Which dialog to replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl<'a> Replaces<'a> {
         cursor.skip_lws();
         let call_id = cursor.take(Class::WORD);
         let (mut to_tag, mut from_tag, mut early_only) = (None, None, false);
-        Params::read_all(&mut cursor, |param| {
+        Params::read_all(&mut cursor, Usual::TAG, |param| {
             if param.name.eq_ignore_ascii_case("to-tag") {
                 to_tag = param.value.plain();
             } else if param.name.eq_ignore_ascii_case("from-tag") {

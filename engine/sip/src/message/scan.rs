@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use super::class::Class;
-use super::controls::Controls;
+use super::controls::{Controls, RunsOfControls};
 use super::error::Fault;
 use super::headers::{Line, Table};
 use super::name::HeaderName;
@@ -39,38 +39,64 @@ pub(super) struct Scan {
 pub(super) fn scan(bytes: &[u8], table: &mut Table) -> Scan {
     let skipped = leading_line_ends(bytes);
     let mut scan = Scan { start_line: skipped..skipped, body_start: bytes.len(), fault: None };
-    let mut controls = Controls::new(bytes, skipped);
     let mut start = skipped;
-    while let Some(at) = controls.next() {
-        let next = match bytes.get(at..) {
-            Some([b'\r', b'\n', ..]) => {
-                controls.next();
-                at + 2
+    // Nearly all messages have lines that end with CRLF, no folds and no other control character: then each run of those
+    // is one line end, or two at the end of the head.
+    let mut runs = RunsOfControls::new(bytes, skipped);
+    let first = runs.next().and_then(|at| Some((at, behind_line_end(bytes, at)?)));
+    if let Some((at, b'!'..)) = first {
+        scan.start_line = start..at;
+        start = at + 2;
+        for at in runs {
+            let Some(next) = behind_line_end(bytes, at) else { break };
+            if !usual_line(bytes, start..at, table) {
+                scan.header_line(bytes, start..at, table);
             }
-            Some([b'\n', ..]) => at + 1,
-            _ => {
-                scan.inside_line(bytes, start, at);
-                continue;
+            start = at + 2;
+            if next <= b' ' {
+                if next == b'\r' && bytes.get(start + 1) == Some(&b'\n') {
+                    scan.body_start = start + 2;
+                    return scan;
+                }
+                break;
             }
-        };
-        match bytes.get(start) {
-            _ if start == skipped => scan.start_line = start..at,
-            _ if start == at => {
-                scan.body_start = next;
-                return scan;
-            }
-            Some(b' ' | b'\t') => scan.fold(bytes, start..at, table),
-            _ => scan.header_line(bytes, start..at, table),
         }
-        start = next;
     }
-    scan.note(Fault::Unfinished);
+    scan.any_lines(bytes, skipped, start, table);
     scan
+}
+
+/// The byte behind a CRLF at `at`; `None` if there is no CRLF or nothing behind it.
+#[inline(always)]
+fn behind_line_end(bytes: &[u8], at: usize) -> Option<u8> {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some([b'\r', b'\n', next]) => Some(*next),
+        _ => None,
+    }
 }
 
 /// How many bytes of line ends stand first. They do not count (RFC 3261 §7.5).
 pub(super) fn leading_line_ends(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+}
+
+/// Takes in a header line as nearly all are: a name that we know, a colon, one space and a value without white space at its
+/// ends. `false`, and nothing done, if it is another, or the table full.
+#[inline(always)]
+fn usual_line(bytes: &[u8], line: Range<usize>, table: &mut Table) -> bool {
+    let Some((name, name_length)) = bytes.get(line.start..).and_then(HeaderName::at_line_start) else { return false };
+    let value_start = line.start + usize::from(name_length) + 2;
+    let (Some(&[b' ', first]), Some(&last)) = (bytes.get(value_start - 1..=value_start), bytes.get(line.end - 1)) else { return false };
+    // An empty value has CR for its first byte.
+    first > b' '
+        && last > b' '
+        && table.push(Line {
+            name,
+            name_length,
+            name_start: line.start as u16,
+            value_start: value_start as u16,
+            value_end: line.end as u16,
+        })
 }
 
 /// `line` without SP and HT at both ends. CR or LF stands at its end, so that the first loop ends there.
@@ -93,6 +119,36 @@ impl Scan {
         self.fault.get_or_insert(fault);
     }
 
+    /// Scans lines of any kind from `start` on.
+    #[inline(never)]
+    fn any_lines(&mut self, bytes: &[u8], skipped: usize, mut start: usize, table: &mut Table) {
+        let mut controls = Controls::new(bytes, start);
+        while let Some(at) = controls.next() {
+            let next = match bytes.get(at..) {
+                Some([b'\r', b'\n', ..]) => {
+                    controls.next();
+                    at + 2
+                }
+                Some([b'\n', ..]) => at + 1,
+                _ => {
+                    self.inside_line(bytes, start, at);
+                    continue;
+                }
+            };
+            match bytes.get(start) {
+                _ if start == skipped => self.start_line = start..at,
+                _ if start == at => {
+                    self.body_start = next;
+                    return;
+                }
+                Some(b' ' | b'\t') => self.fold(bytes, start..at, table),
+                _ => self.header_line(bytes, start..at, table),
+            }
+            start = next;
+        }
+        self.note(Fault::Unfinished);
+    }
+
     /// Looks at a control character at `at` that does not end the line which begins at `start`.
     #[cold]
     fn inside_line(&mut self, bytes: &[u8], start: usize, at: usize) {
@@ -106,7 +162,7 @@ impl Scan {
     }
 
     /// Takes in a header line.
-    #[inline(always)]
+    #[inline(never)]
     fn header_line(&mut self, bytes: &[u8], line: Range<usize>, table: &mut Table) {
         let Some(rest) = bytes.get(line.start..) else { return };
         let (name, name_length, behind) = match HeaderName::at_line_start(rest) {

@@ -40,7 +40,7 @@ impl<'a> Essential<'a> {
 
     /// Reads the five headers in the place of [`Essential::EMPTY`]; `method` is that of the request line.
     #[inline(always)]
-    pub(super) fn read(&mut self, headers: &Headers<'a>, method: Option<Method<'_>>) -> Result<(), Fault> {
+    pub(super) fn read(&mut self, headers: &Headers<'a>, method: Option<Method<'a>>) -> Result<(), Fault> {
         let single = |name| headers.header(name).ok_or(Fault::Missing(name));
         self.via.read_top(single(HeaderName::Via)?).map_err(of(HeaderName::Via))?;
         self.from.read(single(HeaderName::From)?, |_| true).map_err(of(HeaderName::From))?;
@@ -49,7 +49,9 @@ impl<'a> Essential<'a> {
         if self.call_id.is_empty() || !Class::WORD.holds_all(self.call_id) {
             return Err(of(HeaderName::CallId)(Problem::Syntax).into());
         }
-        self.cseq = CSeq::parse(single(HeaderName::CSeq)?).map_err(of(HeaderName::CSeq))?;
+        let cseq = single(HeaderName::CSeq)?;
+        let cseq = method.map_or_else(|| CSeq::parse(cseq), |method| CSeq::parse_for(cseq, method));
+        self.cseq = cseq.map_err(of(HeaderName::CSeq))?;
         if method.is_some_and(|method| method != self.cseq.method) {
             return Err(Fault::MethodMismatch);
         }

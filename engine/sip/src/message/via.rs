@@ -17,7 +17,7 @@ use super::cursor::Cursor;
 use super::error::Problem;
 use super::host::{Host, ip_with_or_without_brackets};
 use super::lex::{is_lws, number, trim};
-use super::params::{Param, ParamValue, Params};
+use super::params::{Param, ParamValue, Params, Usual};
 
 /// How branches of RFC 3261 begin (§8.1.1.7).
 pub const MAGIC_COOKIE: &str = "z9hG4bK";
@@ -147,7 +147,8 @@ impl<'a> Via<'a> {
             return Err(Problem::Syntax);
         }
         let mut problem = Problem::Syntax;
-        self.params = Params::read(cursor, |param| self.take(param).map_err(|found| problem = found).is_ok()).ok_or(problem)?;
+        self.params =
+            Params::read(cursor, Usual::BRANCH, |param| self.take(param).map_err(|found| problem = found).is_ok()).ok_or(problem)?;
         Ok(())
     }
 
@@ -157,7 +158,7 @@ impl<'a> Via<'a> {
         let (mut cursor, mut via) = (Cursor::new(text), Self::EMPTY);
         let _version = via.read_route(&mut cursor).ok()?;
         let route = Cursor::new(text).until_cursor(cursor);
-        let params = Params::read_all(&mut cursor, |param| {
+        let params = Params::read_all(&mut cursor, Usual::BRANCH, |param| {
             let _unreadable = via.take(param);
             true
         });

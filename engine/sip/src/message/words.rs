@@ -32,6 +32,20 @@ pub(super) fn controls(block: &[u8; BLOCK]) -> u32 {
     bytes.min(u8x16::splat(SPACE - 1)).simd_eq(bytes).to_bitmask()
 }
 
+/// Which bytes of a block are letters, digits, `-` or `.`.
+#[inline(always)]
+pub(super) fn plain(block: &[u8; BLOCK]) -> u32 {
+    let bytes = u8x16::new(*block);
+    let within = |bytes: u8x16, first: u8, last: u8| {
+        let above = bytes - u8x16::splat(first);
+        above.min(u8x16::splat(last - first)).simd_eq(above)
+    };
+    let letters = within(bytes | u8x16::splat(0x20), b'a', b'z');
+    // `-`, `.`, `/` and the digits are neighbours.
+    let digits = within(bytes, b'-', b'9') & !bytes.simd_eq(u8x16::splat(b'/'));
+    (letters | digits).to_bitmask()
+}
+
 /// Position of the first `needle`.
 #[inline]
 pub(super) fn find(bytes: &[u8], needle: u8) -> Option<usize> {
@@ -98,6 +112,8 @@ mod tests {
                     block[at] = byte;
                     let low = mask(&block, |byte| byte < SPACE);
                     assert_eq!(controls(&block), low, "{byte} among {other}");
+                    let letters = mask(&block, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+                    assert_eq!(plain(&block), letters, "{byte} among {other}");
                     for needle in [byte, b':', 0x80] {
                         let same = mask(&block, |byte| byte == needle);
                         assert_eq!(equal(&block, needle), same, "{needle} by {byte} among {other}");
