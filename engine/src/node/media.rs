@@ -12,7 +12,8 @@ use rtp::media::{Config, Media, Start};
 
 use super::NodeError;
 use crate::media::{MediaServer, MediaShard, Setup};
-use crate::ring::{PortPool, RingConfig};
+use crate::os::limits;
+use crate::ring::{Needs, PortPool, RingConfig};
 use crate::settings::config::RtpConfig;
 use crate::shard::ShardPlan;
 
@@ -62,6 +63,7 @@ impl MediaPlan {
             // Channels of other shards may move here, each with its ports: at most all that there are.
             ring: RingConfig {
                 files: RingConfig::for_channels(all).files,
+                lines: share.min(lines(all, shards)),
                 receive_buffer: config.receive_buffer,
                 traffic_class: config.traffic_class,
                 ..RingConfig::for_channels(share)
@@ -78,6 +80,13 @@ impl MediaPlan {
         let machine = Media::new(machine, start, super::seed()?);
         Ok(MediaShard::new(setup, &ports, machine, server, commands)?)
     }
+}
+
+/// Sockets that each shard may connect: what the limit of descriptors leaves when every channel is open.
+fn lines(channels: u32, shards: usize) -> u32 {
+    let needs = Needs { shards, media_shards: shards, channels };
+    let spare = limits::nofile().saturating_sub(needs.descriptors()) / shards.max(1) as u64;
+    u32::try_from(spare).unwrap_or(u32::MAX)
 }
 
 /// Most channels of project-rtp: each address has all pairs of the range.

@@ -22,6 +22,9 @@ impl RawAddress {
     /// No address; for preallocated places.
     pub const EMPTY: Self = Self { bytes: [0; NAME_LEN], len: 0 };
 
+    /// No address but its family, `AF_UNSPEC`: connecting to it dissolves a connection.
+    pub const UNSPECIFIED: Self = Self { bytes: [0; NAME_LEN], len: 16 };
+
     /// Length of the part in use, in bytes.
     pub const fn len(&self) -> u32 {
         self.len as u32

@@ -16,6 +16,11 @@ pub fn raise_nofile() -> u64 {
     limit.rlim_cur
 }
 
+/// The soft limit of open descriptors.
+pub fn nofile() -> u64 {
+    read(libc::RLIMIT_NOFILE).rlim_cur
+}
+
 /// The soft limit of locked memory.
 pub fn memlock() -> u64 {
     read(libc::RLIMIT_MEMLOCK).rlim_cur

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! entries: [addr len bid tail?] × n, shared with the kernel       slab: n × size bytes
-//! give_back: write entries, then store the tail with Release ──► kernel takes from the head
+//! publish: write entries, then store the tail with Release ──► kernel takes from the head       give_back: on the spare ones
 //! ```
-//! Shape:  n is a power of two up to 32768, as a provided buffer ring wants it.
+//! Shape:  n is a power of two up to 32768, as a provided buffer ring wants it. The kernel has as few of them at a time as `ready` says, and
+//!         those given back last come first: it takes them in turn, and what it writes to is in the cache then, not in all of the slab
+//!         one after the other. Once it has run out it gets all that there are, until they are used up.
 //! Units:  bytes.
 //! Errors: `io::Error` of mapping or registering.
 //! Owns:   a buffer is ours from the completion that names it ([`BufferGroup::take`] makes a [`Held`]) until [`BufferGroup::give_back`]
@@ -29,19 +31,27 @@ pub(super) struct BufferGroup {
     size: u32,
     entries: Mapping,
     slab: Mapping,
-    /// Next entry to write; the kernel's tail is behind it until [`BufferGroup::publish`].
+    /// Next entry to write; the kernel's tail is behind it until the end of [`BufferGroup::publish`].
     tail: u16,
+    /// Buffers that neither the kernel nor anybody else has.
+    spare: Vec<u16>,
+    /// Buffers that the kernel has, or is about to have.
+    given: u16,
+    /// How many it has as a rule.
+    ready: u16,
 }
 
 impl BufferGroup {
-    /// `count` buffers of `size` bytes, all given to the kernel once registered.
-    pub fn new(id: u8, count: u16, size: u32) -> io::Result<Self> {
+    /// `count` buffers of `size` bytes, of which the kernel has `ready` as a rule.
+    pub fn new(id: u8, count: u16, size: u32, ready: u16) -> io::Result<Self> {
         if !count.is_power_of_two() {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
         let slab = Mapping::new(usize::from(count) * size as usize)?;
-        Ok(Self { id, count, size, entries, slab, tail: 0 })
+        // The first ones on top.
+        let spare = (0..count).rev().collect();
+        Ok(Self { id, count, size, entries, slab, tail: 0, spare, given: 0, ready: ready.min(count) })
     }
 
     /// Tells the kernel about the group and fills it.
@@ -49,16 +59,17 @@ impl BufferGroup {
         let address = self.entries.start().as_ptr() as u64;
         // SAFETY: the entries are mapped, page-aligned, `count` long, and outlive the ring (see the fields of `MediaRing`).
         unsafe { submitter.register_buf_ring_with_flags(address, self.count, u16::from(self.id), 0) }?;
-        for number in 0..self.count {
-            self.give_back(Held(number));
-        }
-        self.publish();
+        self.publish(false);
         Ok(())
     }
 
     /// Notes that a completion named this buffer. `None` if there is no such buffer, which the kernel never does.
-    pub const fn take(&self, number: u16) -> Option<Held> {
-        if number < self.count { Some(Held(number)) } else { None }
+    pub const fn take(&mut self, number: u16) -> Option<Held> {
+        if number >= self.count {
+            return None;
+        }
+        self.given = self.given.saturating_sub(1);
+        Some(Held(number))
     }
 
     /// The buffer's bytes.
@@ -69,10 +80,25 @@ impl BufferGroup {
         unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), self.size as usize) }
     }
 
-    /// Queues a buffer for return; the kernel sees it after [`BufferGroup::publish`].
+    /// Takes a buffer back; the kernel may have it again after [`BufferGroup::publish`].
     #[expect(clippy::needless_pass_by_value, reason = "whoever gives a buffer back has it no more")]
     pub fn give_back(&mut self, held: Held) {
-        let number = held.0;
+        self.spare.push(held.0);
+    }
+
+    /// Shows the kernel as many buffers as it has as a rule, or all if it ran out of them.
+    pub fn publish(&mut self, ran_out: bool) {
+        let wanted = if ran_out { self.count } else { self.ready };
+        while self.given < wanted
+            && let Some(number) = self.spare.pop()
+        {
+            self.enter(number);
+            self.given += 1;
+        }
+        self.store_tail();
+    }
+
+    fn enter(&mut self, number: u16) {
         let address = self.place(number).as_ptr() as u64;
         let index = (self.tail & (self.count - 1)) as usize;
         // SAFETY: `index` is below `count`, so the entry is inside the mapping.
@@ -87,8 +113,7 @@ impl BufferGroup {
         self.tail = self.tail.wrapping_add(1);
     }
 
-    /// Shows the returned buffers to the kernel.
-    pub fn publish(&mut self) {
+    fn store_tail(&mut self) {
         let first = self.entries.start().cast::<BufRingEntry>().as_ptr();
         // SAFETY: the first entry is mapped and valid.
         let tail = unsafe { BufRingEntry::tail(first) }.cast_mut();

@@ -10,12 +10,14 @@
 //! Errors: [`OpenError`]; a ring that cannot take the sockets gives them back.
 
 use super::{
-    media::{MediaRing, OpenError, Pair},
+    line::{self, Line},
+    media::MediaRing,
+    open::{OpenError, Pair},
     sockets::{Open, PacketSize, SocketId},
 };
 use std::{
     net::IpAddr,
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
 };
 
 /// The sockets of a channel between two rings. Dropping it closes them.
@@ -34,6 +36,8 @@ impl MediaRing {
     /// Prepares the sockets of a channel for [`MediaRing::take`]: nothing new is received, what came already still comes out,
     /// sends go on.
     pub fn part(&mut self, pair: Pair) {
+        // It goes alone, and connected until the second socket of its port is gone: its packets wait in it alone.
+        self.close_beside(pair.rtp);
         for id in [pair.rtp, pair.rtcp] {
             self.sockets.change(id, |open| open.parting = true);
             // Asked again by `take` if the ring cannot take the request now.
@@ -45,7 +49,7 @@ impl MediaRing {
     /// next slot, and for sockets that are closed.
     pub fn take(&mut self, pair: Pair) -> Option<Loose> {
         let both = [pair.rtp, pair.rtcp];
-        let mut waits = false;
+        let mut waits = self.has_beside(pair.rtp);
         for id in both {
             let open = self.sockets.get(id).filter(|open| open.parting && !open.closing)?;
             if open.armed.is_some() {
@@ -57,6 +61,8 @@ impl MediaRing {
             return None;
         }
         let (rtp, rtcp) = (self.let_go(pair.rtp)?, self.let_go(pair.rtcp)?);
+        // What others send is heard by the socket itself again.
+        let _ = line::connect(rtp.fd.as_fd(), None);
         if let Some(pool) = self.ports.of(pair.ip) {
             pool.give_away(pair.port);
         }
@@ -79,6 +85,7 @@ impl MediaRing {
                 if let Some(pool) = self.ports.of(ip) {
                     pool.take_over(port);
                 }
+                self.sockets.change(rtp, |open| open.line = Line::new());
                 self.arm(rtp);
                 self.arm(rtcp);
                 Ok(Pair { rtp, rtcp, ip, port })
@@ -103,6 +110,8 @@ impl MediaRing {
         self.count_overflow(id);
         // The place exists, so it is not refused.
         let _ = self.ring.submitter().register_files_update(id.place, &[-1]);
-        self.sockets.remove(id)
+        let open = self.sockets.remove(id)?;
+        self.lines -= u32::from(open.line.owner().is_some());
+        Some(open)
     }
 }

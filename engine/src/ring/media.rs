@@ -1,80 +1,28 @@
-//! The ring itself: sockets opened, armed and closed, requests submitted. The work of a slot is in `slot`.
+//! The ring itself: sockets armed and closed, requests submitted. The work of a slot is in `slot`.
 //!
 //! Shape:  everything is sized at the start; `open` and `close` are the only calls that talk to the kernel outside a slot.
 //! Units:  see `setup`.
-//! Errors: [`OpenError`] by variant; a closed socket's id is refused in silence (`false`), for calls cross on their way.
+//! Errors: none here; a closed socket's id is refused in silence (`false`), for calls cross on their way.
 //! Owns:   fields are dropped in order: the ring before the memory it was told about. If the kernel still holds a receive
 //!         then, the memory is leaked instead of freed.
 
 use super::{
     buffers::{BufferGroup, Held},
     counters::Counters,
+    line::Way,
+    open::Pair,
     pools::Pools,
-    ports::PortError,
     setup::{self, RingConfig, SetupError},
-    sockets::{Open, PacketSize, SocketId, Sockets},
+    sockets::{PacketSize, SocketId, Sockets},
     token::{Kind, Token},
 };
 use crate::os::address::{NAME_LEN, RawAddress};
 use io_uring::{IoUring, opcode, squeue, types};
-use socket2::{Domain, Protocol, Socket, Type};
 use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-    os::fd::{AsRawFd, OwnedFd},
+    collections::VecDeque,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
-
-/// RTP and RTCP of one channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pair {
-    /// Socket of the even port.
-    pub rtp: SocketId,
-    /// Socket of the odd port above it.
-    pub rtcp: SocketId,
-    /// Address they are bound to.
-    pub ip: IpAddr,
-    /// The even port.
-    pub port: u16,
-}
-
-/// Why a channel has no sockets.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// No port is free on the address.
-    #[error("{ip}: {source}")]
-    Ports {
-        /// Where.
-        ip: IpAddr,
-        /// Pairs of its pool.
-        pairs: usize,
-        /// Why.
-        source: PortError,
-    },
-    /// An address without a pool.
-    #[error("no RTP ports belong to {0}")]
-    NoPool(IpAddr),
-    /// Many ports in a row are in use by others.
-    #[error("{tried} RTP ports in a row are in use by another program; keep the range out of net.ipv4.ip_local_port_range")]
-    PortsTaken {
-        /// How many.
-        tried: usize,
-    },
-    /// More channels than the ring was made for.
-    #[error("the ring has no place for another channel")]
-    NoPlace,
-    /// A wildcard address: replies would leave from whatever address the route has.
-    #[error("{0} is not the address of an interface")]
-    Wildcard(IpAddr),
-    /// The kernel refused a socket.
-    #[error("RTP socket on {ip}: {source}")]
-    Socket {
-        /// Where.
-        ip: IpAddr,
-        /// The kernel's answer.
-        source: io::Error,
-    },
-}
 
 /// One completion, copied out of the queue.
 #[derive(Debug, Clone, Copy)]
@@ -101,16 +49,24 @@ pub struct MediaRing {
     pub(super) arrivals: Vec<Completion>,
     pub(super) cursor: usize,
     pub(super) held: [Vec<Held>; 2],
+    /// A receive found no buffer in this slot.
+    pub(super) ran_out: bool,
     pub(super) rearm: Vec<SocketId>,
     /// The other half of `rearm`, so that neither is allocated anew.
     pub(super) rearming: Vec<SocketId>,
     pub(super) release: Vec<SocketId>,
+    /// Sockets that may be connected now: at most each once.
+    pub(super) settling: VecDeque<SocketId>,
+    /// Sockets beside those that are connected.
+    pub(super) lines: u32,
     pub(super) counters: Counters,
     /// Step 1 of the next slot is done.
     entered: bool,
     /// Place of the socket that is asked next for packets dropped.
     pub(super) overflow_cursor: usize,
-    config: RingConfig,
+    /// Slots since one was asked.
+    pub(super) overflow_slot: u32,
+    pub(super) config: RingConfig,
 }
 
 impl MediaRing {
@@ -133,104 +89,32 @@ impl MediaRing {
             names_used: 0,
             arena: vec![0; ARENA].into(),
             arena_used: 0,
-            sockets: Sockets::new(config.files),
+            sockets: Sockets::new(config.places()),
             ports,
             arrivals: Vec::with_capacity(completions),
             cursor: 0,
             held: [Vec::with_capacity(config.small_buffers.into()), Vec::with_capacity(config.large_buffers.into())],
-            rearm: Vec::with_capacity(config.files as usize),
-            rearming: Vec::with_capacity(config.files as usize),
-            release: Vec::with_capacity(config.files as usize),
+            ran_out: false,
+            rearm: Vec::with_capacity(config.places() as usize),
+            rearming: Vec::with_capacity(config.places() as usize),
+            release: Vec::with_capacity(config.places() as usize),
+            settling: VecDeque::with_capacity(config.places() as usize),
+            lines: 0,
             counters: Counters::default(),
             entered: false,
             overflow_cursor: 0,
+            overflow_slot: 0,
             config,
         })
     }
-
-    /// Opens the sockets of a channel on `ip`, which must be the address of an interface, and arms them.
-    ///
-    /// # Errors
-    /// [`OpenError`]; nothing stays behind then.
-    pub fn open(&mut self, ip: IpAddr, size: PacketSize, now: Instant) -> Result<Pair, OpenError> {
-        if ip.is_unspecified() {
-            return Err(OpenError::Wildcard(ip));
-        }
-        for _ in 0..PORTS_TRIED {
-            let pool = self.ports.of(ip).ok_or(OpenError::NoPool(ip))?;
-            let port = pool.take(now).map_err(|source| OpenError::Ports { ip, pairs: pool.pairs(), source })?;
-            match self.bind_pair(ip, port) {
-                Ok((rtp, rtcp)) => return self.install(ip, port, rtp, rtcp, size, now),
-                Err(error) => {
-                    self.ports.give_back(ip, port, now);
-                    if error.kind() != io::ErrorKind::AddrInUse {
-                        return Err(OpenError::Socket { ip, source: error });
-                    }
-                }
-            }
-        }
-        Err(OpenError::PortsTaken { tried: PORTS_TRIED })
-    }
-
-    fn install(&mut self, ip: IpAddr, port: u16, rtp: OwnedFd, rtcp: OwnedFd, size: PacketSize, now: Instant) -> Result<Pair, OpenError> {
-        let rtp = match self.install_one(ip, port, rtp, size) {
-            Ok(id) => id,
-            Err(error) => {
-                self.ports.give_back(ip, port, now);
-                return Err(error);
-            }
-        };
-        match self.install_one(ip, port, rtcp, PacketSize::Small) {
-            Ok(rtcp) => Ok(Pair { rtp, rtcp, ip, port }),
-            Err(error) => {
-                // The port comes back when this one has been released.
-                self.close_socket(rtp);
-                Err(error)
-            }
-        }
-    }
-
-    fn install_one(&mut self, ip: IpAddr, pair: u16, fd: OwnedFd, size: PacketSize) -> Result<SocketId, OpenError> {
-        let place = self.sockets.next_place().ok_or(OpenError::NoPlace)?;
-        self.ring.submitter().register_files_update(place, &[fd.as_raw_fd()]).map_err(|source| OpenError::Socket { ip, source })?;
-        let open = Open::new(fd, ip, pair, size);
-        let id = self.sockets.insert(open).map_err(|_| OpenError::NoPlace)?;
-        if let Some(pool) = self.ports.of(ip) {
-            pool.socket_opens(pair);
-        }
-        self.arm(id);
-        Ok(id)
-    }
-
-    fn bind_pair(&self, ip: IpAddr, port: u16) -> io::Result<(OwnedFd, OwnedFd)> {
-        Ok((self.bind(ip, port)?, self.bind(ip, port + 1)?))
-    }
-
-    fn bind(&self, ip: IpAddr, port: u16) -> io::Result<OwnedFd> {
-        let address = SocketAddr::new(ip, port);
-        // In blocking mode: the ring would answer EAGAIN instead of waiting.
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_recv_buffer_size(self.config.receive_buffer)?;
-        if let Some(bytes) = self.config.send_buffer {
-            socket.set_send_buffer_size(bytes)?;
-        }
-        // A host that forbids marking still carries calls.
-        let class = u32::from(self.config.traffic_class);
-        let _ = if ip.is_ipv4() { socket.set_tos_v4(class) } else { socket.set_tclass_v6(class) };
-        if ip.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.bind(&address.into())?;
-        Ok(socket.into())
-    }
-
     /// Closes both sockets of a channel. They are gone, and the port rests, one slot later.
     pub fn close(&mut self, pair: Pair) {
         self.close_socket(pair.rtp);
         self.close_socket(pair.rtcp);
     }
 
-    fn close_socket(&mut self, id: SocketId) -> bool {
+    pub(super) fn close_socket(&mut self, id: SocketId) -> bool {
+        self.close_beside(id);
         let was_armed = self.sockets.change(id, |open| {
             let first = !open.closing;
             open.closing = true;
@@ -250,6 +134,7 @@ impl MediaRing {
 
     /// Changes how long a socket's packets may be. Packets meanwhile wait in the socket.
     pub fn set_packet_size(&mut self, id: SocketId, size: PacketSize) {
+        self.size_beside(id, size);
         let changed = self.sockets.change(id, |open| {
             let old = std::mem::replace(&mut open.size, size);
             old != size && open.receives()
@@ -305,7 +190,7 @@ impl MediaRing {
     /// # Safety
     /// The bytes stay where they are, allocated, until [`MediaRing::submit`] or the next enter has returned.
     pub(super) unsafe fn send_at(&mut self, id: SocketId, to: SocketAddr, bytes: *const u8, len: usize) -> bool {
-        let Some(open) = self.sockets.get(id).filter(|open| !open.closing) else {
+        let Some(open) = self.sockets.get_mut(id).filter(|open| !open.closing) else {
             self.counters.stale += 1;
             return false;
         };
@@ -313,22 +198,26 @@ impl MediaRing {
             self.counters.tx_refused += 1;
             return false;
         }
-        if self.names_used >= self.names.len() {
-            self.submit();
+        let mut entry = opcode::Send::new(types::Fixed(id.place), bytes, len as u32).flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+        match open.line.sends(to) {
+            Way::Connected => {}
+            Way::Addressed { settles } => {
+                if settles && self.settling.len() < self.settling.capacity() {
+                    self.settling.push_back(id);
+                }
+                if self.names_used >= self.names.len() {
+                    self.submit();
+                }
+                let Some(name) = self.names.get_mut(self.names_used) else {
+                    self.counters.tx_dropped += 1;
+                    return false;
+                };
+                *name = to.into();
+                entry = entry.dest_addr(name.as_ptr()).dest_addr_len(name.len());
+                self.names_used += 1;
+            }
         }
-        let Some(name) = self.names.get_mut(self.names_used) else {
-            self.counters.tx_dropped += 1;
-            return false;
-        };
-        *name = to.into();
-        let entry = opcode::Send::new(types::Fixed(id.place), bytes, len as u32)
-            .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
-            .dest_addr(name.as_ptr())
-            .dest_addr_len(name.len())
-            .build()
-            .user_data(token(Kind::Send, 0, id))
-            .flags(squeue::Flags::SKIP_SUCCESS);
-        self.names_used += 1;
+        let entry = entry.build().user_data(token(Kind::Send, 0, id)).flags(squeue::Flags::SKIP_SUCCESS);
         if self.push(&entry) {
             self.counters.sent += 1;
             true
@@ -492,8 +381,6 @@ const fn token(kind: Kind, group: u8, id: SocketId) -> u64 {
 
 /// Copied sends between two submits: 1000 packets of 256 bytes, and four of the longest.
 const ARENA: usize = 256 << 10;
-/// Ports tried for one channel before giving up.
-const PORTS_TRIED: usize = 32;
 /// The kernel takes a whole queue at once unless completions overflow; each try drains them.
 const SUBMIT_TRIES: usize = 4;
 const SHUTDOWN_ROUNDS: usize = 1000;

@@ -5,7 +5,7 @@
 //! MediaRing::slot() ──► Slot::next_packet() ──► Packet::forward ──► Slot::finish ─────────────────────►
 //!                                          └──► Slot::send (copied)
 //! ```
-//! Shape:  one socket per port, bound to a concrete address; multishot receive into provided buffers; sends in place from
+//! Shape:  one socket per port, bound to a concrete address, and a second one where the first is connected (`line`); multishot receive into provided buffers; sends in place from
 //!         the receive buffer. Nothing is allocated between a packet's receive and its send.
 //! Units:  slots of 1 ms; sizes in bytes; sums beside each constant.
 //! Errors: [`SetupError`] when made, [`OpenError`] per channel; packets fail by [`Counters`], one per reason.
@@ -20,8 +20,10 @@
 mod buffers;
 mod counters;
 mod handover;
+mod line;
 mod media;
 mod memory;
+mod open;
 mod overflow;
 mod pools;
 mod ports;
@@ -35,7 +37,8 @@ mod token;
 
 pub use counters::Counters;
 pub use handover::Loose;
-pub use media::{MediaRing, OpenError, Pair};
+pub use media::MediaRing;
+pub use open::{OpenError, Pair};
 pub use pools::Pools;
 pub use ports::{PortError, PortPool};
 pub use probe::{Needs, ProbeError, probe};

@@ -4,9 +4,11 @@
 //! |---|---|---|
 //! | submissions | 2048 | one slot's sends; more are submitted on the way |
 //! | small buffers | 5 per channel, a power of two | 50 packets/s x 100 ms stall |
+//! | of them ready | 5 for 4 channels | 50 packets/s x 25 ms stall; 2.5 MiB at 4000 channels instead of 16 |
 //! | completions | as the small buffers, at least 4096 | each may complete one |
 //! | large buffers | a sixteenth of the small ones | few channels have long packets |
 //! | files | 2 per channel + 64 | RTP and RTCP, and those being closed |
+//! | lines | 1 per channel | sockets beside those that are connected (`line`) |
 //!
 //! Errors: [`SetupError`], one variant per step, with the kernel's number.
 
@@ -23,10 +25,14 @@ pub struct RingConfig {
     pub completions: u32,
     /// Buffers of 512 bytes; a power of two.
     pub small_buffers: u16,
+    /// How many of them the kernel has as a rule; after a longer stall the rest follow a slot later.
+    pub small_ready: u16,
     /// Buffers of 2048 bytes; a power of two.
     pub large_buffers: u16,
-    /// Registered files.
+    /// Registered files, without those of `lines`.
     pub files: u32,
+    /// RTP sockets that may be connected to their far end at a time; each takes one descriptor and one file more.
+    pub lines: u32,
     /// `SO_RCVBUF` of an RTP socket, in bytes; the kernel doubles it. 32 KiB hold 78 packets of G.711, what more would a flood take.
     pub receive_buffer: usize,
     /// `SO_SNDBUF`, or the system's default.
@@ -44,12 +50,20 @@ impl RingConfig {
             submissions: 2048,
             completions: small.max(4096),
             small_buffers: u16::try_from(small).unwrap_or(32_768),
+            // 50 packets/s x 20 ms = 1 per channel, and a quarter more: a receive that looks for a second packet holds one meanwhile.
+            small_ready: u16::try_from(channels.saturating_add(channels / 4).clamp(256, small)).unwrap_or(32_768),
             large_buffers: u16::try_from((small / 16).max(64)).unwrap_or(2048),
-            files: channels.saturating_mul(2).saturating_add(64).min(PLACES_MAX),
+            files: channels.saturating_mul(2).saturating_add(64).min(PLACES_MAX / 2),
+            lines: channels.min(PLACES_MAX / 2),
             receive_buffer: 32 << 10,
             send_buffer: None,
             traffic_class: 0xb8,
         }
+    }
+
+    /// Sockets at most: places in the kernel's table and in ours.
+    pub(super) const fn places(&self) -> u32 {
+        self.files.saturating_add(self.lines)
     }
 }
 
@@ -90,13 +104,14 @@ pub(super) fn build(config: &RingConfig) -> Result<(IoUring, [BufferGroup; 2]), 
     });
     let ring = ring.map_err(SetupError::Ring)?;
     let mut groups = [
-        BufferGroup::new(0, config.small_buffers, SMALL_BUFFER).map_err(SetupError::Buffers)?,
-        BufferGroup::new(1, config.large_buffers, LARGE_BUFFER).map_err(SetupError::Buffers)?,
+        BufferGroup::new(0, config.small_buffers, SMALL_BUFFER, config.small_ready).map_err(SetupError::Buffers)?,
+        BufferGroup::new(1, config.large_buffers, LARGE_BUFFER, config.large_buffers).map_err(SetupError::Buffers)?,
     ];
     for group in &mut groups {
         group.register(&ring.submitter()).map_err(SetupError::Buffers)?;
     }
-    ring.submitter().register_files_sparse(config.files).map_err(|source| SetupError::Files { files: config.files, source })?;
+    let files = config.places();
+    ring.submitter().register_files_sparse(files).map_err(|source| SetupError::Files { files, source })?;
     Ok((ring, groups))
 }
 
@@ -127,6 +142,6 @@ mod tests {
         assert_eq!(sizes(10), (256, 4096, 64, 84));
         assert_eq!(sizes(3000), (16_384, 16_384, 1024, 6064));
         assert_eq!(sizes(20_000), (32_768, 32_768, 2048, 40_064));
-        assert_eq!(sizes(u32::MAX).3, PLACES_MAX);
+        assert_eq!(sizes(u32::MAX).3, PLACES_MAX / 2);
     }
 }

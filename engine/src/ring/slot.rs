@@ -60,6 +60,7 @@ impl MediaRing {
         match token.kind {
             Kind::Send => {
                 self.count_failed_send(completion.result);
+                self.hear_refusal(id, completion.result);
                 None
             }
             Kind::Cancel => None,
@@ -69,11 +70,13 @@ impl MediaRing {
                     self.receive_ended(id, completion.result);
                 }
                 let place = held?;
-                if self.sockets.get(id).is_none_or(|open| open.closing) {
+                let Some(open) = self.sockets.get(id).filter(|open| !open.closing) else {
                     self.counters.stale += 1;
                     return None;
-                }
-                self.read(id, place, completion.result)
+                };
+                let owner = open.line.owner().unwrap_or(id);
+                let arrival = self.read(id, place, completion.result)?;
+                Some(Arrival { socket: owner, ..arrival })
             }
         }
     }
@@ -81,7 +84,7 @@ impl MediaRing {
     /// Takes the buffer that a completion names and keeps it for step 5.
     fn hold(&mut self, group: u8, flags: u32) -> Option<HeldPlace> {
         let number = cqueue::buffer_select(flags)?;
-        let held = self.groups.get(usize::from(group))?.take(number)?;
+        let held = self.groups.get_mut(usize::from(group))?.take(number)?;
         let list = self.held.get_mut(usize::from(group))?;
         let index = list.len();
         list.push(held);
@@ -110,11 +113,15 @@ impl MediaRing {
 
     fn receive_ended(&mut self, id: SocketId, result: i32) {
         match -result {
-            libc::ENOBUFS => self.counters.no_buffers += 1,
+            libc::ENOBUFS => {
+                self.counters.no_buffers += 1;
+                self.ran_out = true;
+            }
             libc::ECANCELED => {}
             error if error > 0 => self.counters.receive_errors += 1,
             _ => {}
         }
+        self.hear_refusal(id, result);
         match self.sockets.change(id, |open| {
             open.armed = None;
             (open.closing, open.parting)
@@ -140,14 +147,17 @@ impl MediaRing {
         self.arrivals.drain(..self.cursor);
         self.cursor = 0;
         // Step 5.
+        let ran_out = std::mem::take(&mut self.ran_out);
         for (group, held) in self.groups.iter_mut().zip(&mut self.held) {
-            if !held.is_empty() {
-                held.drain(..).for_each(|held| group.give_back(held));
-                group.publish();
+            if !held.is_empty() || ran_out {
+                // The first one ends on top.
+                held.drain(..).rev().for_each(|held| group.give_back(held));
+                group.publish(ran_out);
             }
         }
         self.release_closed(now);
         self.look_for_overflow();
+        self.settle_next();
         // Step 6, after 5: re-arming first meets the empty buffer ring again.
         std::mem::swap(&mut self.rearm, &mut self.rearming);
         while let Some(id) = self.rearming.pop() {

@@ -6,6 +6,7 @@
 //! Shape:  as many places as the ring has registered files; the lowest recently freed is used first.
 //! Errors: `None` for a [`SocketId`] of a closed socket: ids are never valid again, places are.
 
+use super::line::Line;
 use std::{collections::VecDeque, net::IpAddr, os::fd::OwnedFd};
 
 /// A socket of one ring. Stays distinguishable from all later sockets of the same place.
@@ -57,12 +58,14 @@ pub(super) struct Open {
     pub parting: bool,
     /// Packets that the kernel had dropped for want of room when it was asked last.
     pub dropped: u32,
+    /// What it is connected to.
+    pub line: Line,
 }
 
 impl Open {
     /// A socket that is not armed yet.
     pub const fn new(fd: OwnedFd, ip: IpAddr, pair: u16, size: PacketSize) -> Self {
-        Self { fd, ip, pair, size, armed: None, closing: false, parting: false, dropped: 0 }
+        Self { fd, ip, pair, size, armed: None, closing: false, parting: false, dropped: 0, line: Line::NEVER }
     }
 
     /// Packets of it are wanted here.
@@ -104,6 +107,11 @@ impl Sockets {
 
     pub fn get(&self, id: SocketId) -> Option<&Open> {
         self.places.get(id.place as usize).filter(|entry| entry.generation == id.generation)?.open.as_ref()
+    }
+
+    /// An open socket, to change what is not `armed`.
+    pub fn get_mut(&mut self, id: SocketId) -> Option<&mut Open> {
+        self.places.get_mut(id.place as usize).filter(|entry| entry.generation == id.generation)?.open.as_mut()
     }
 
     /// Changes a socket, keeping the count of armed receives.

@@ -1,5 +1,6 @@
 //! The ring on real sockets of both loopbacks: what it must not lose, leak or mix up.
 
+mod line;
 mod slow_link;
 
 use super::*;
@@ -106,24 +107,32 @@ fn the_peer_is_known_and_answered_on_both_families() {
 
 #[test]
 fn one_slot_takes_all_that_500_sockets_have() {
+    takes_all(1, 1);
+}
+
+#[test]
+fn what_a_stall_of_100_ms_has_left_is_taken_in_two_slots() {
+    takes_all(5, 2);
+}
+
+fn takes_all(each: usize, slots: usize) {
     const SOCKETS: usize = 500;
-    const EACH: usize = 5;
     let mut ring = ring(SOCKETS as u16);
     let pairs: Vec<_> = (0..SOCKETS).map(|_| ring.open(ips()[0], PacketSize::Small, Instant::now()).unwrap()).collect();
     slot(&mut ring);
     let phone = UdpSocket::bind((ips()[0], 0)).unwrap();
-    for n in 0..EACH {
+    for n in 0..each {
         for pair in &pairs {
             phone.send_to(&[n as u8; 172], (ips()[0], pair.port)).unwrap();
         }
     }
-    let packets = slot(&mut ring);
-    assert_eq!(packets.len(), SOCKETS * EACH);
+    let packets: Vec<_> = (0..slots).flat_map(|_| slot(&mut ring)).collect();
+    assert_eq!(packets.len(), SOCKETS * each);
     for pair in &pairs {
         let order: Vec<_> = packets.iter().filter(|packet| packet.0 == pair.rtp).map(|packet| packet.2[0]).collect();
-        assert_eq!(order, [0, 1, 2, 3, 4]);
+        assert_eq!(order, (0..each as u8).collect::<Vec<_>>());
     }
-    assert_eq!(ring.counters().received, (SOCKETS * EACH) as u64);
+    assert_eq!(ring.counters().received, (SOCKETS * each) as u64);
 }
 
 #[test]
@@ -264,7 +273,7 @@ fn a_taken_port_is_skipped_and_a_foreign_address_refused() {
 
 #[test]
 fn a_ring_without_place_refuses_and_gives_the_port_back() {
-    let mut ring = ring_with(4, |config| config.files = 3);
+    let mut ring = ring_with(4, |config| (config.files, config.lines) = (3, 0));
     let pair = ring.open(ips()[0], PacketSize::Small, Instant::now()).unwrap();
     let free = ring.ports().0;
     assert!(matches!(ring.open(ips()[0], PacketSize::Small, Instant::now()), Err(OpenError::NoPlace)));
