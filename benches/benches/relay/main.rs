@@ -159,6 +159,8 @@ impl Plan {
 #[derive(Clone, Copy)]
 struct Turn {
     cpu_us: f64,
+    /// Slots of ours that began a millisecond late or more, or were left out.
+    late: u64,
     core: f64,
     lost: f64,
     p50_ms: f64,
@@ -188,7 +190,7 @@ fn main() {
             let variant = variants[(n + round) % variants.len()];
             let turn = play(variant, plan, ours);
             println!(
-                "round {} {:14} {:5.2} us/packet, core {:4.1} %, lost {:.3} %, delay p50 {:.2} p99 {:.2} ms",
+                "round {} {:14} {:5.2} us/packet, core {:4.1} %, lost {:.3} %, delay p50 {:.2} p99 {:.2} ms, {} slots late",
                 round + 1,
                 variant.name(),
                 turn.cpu_us,
@@ -196,6 +198,7 @@ fn main() {
                 100.0 * turn.lost,
                 turn.p50_ms,
                 turn.p99_ms,
+                turn.late,
             );
             turns.push((variant, turn));
         }
@@ -255,7 +258,7 @@ struct MediaThread {
     ports: Vec<u16>,
     phase: Arc<AtomicU8>,
     wake: rt::Wake,
-    cpu: mpsc::Receiver<Duration>,
+    usage: mpsc::Receiver<Used>,
     thread: thread::JoinHandle<()>,
 }
 
@@ -285,10 +288,10 @@ impl MediaServer {
         (Self::There(engine), ports)
     }
 
-    fn cpu(&self) -> Duration {
+    fn used(&self) -> Used {
         match self {
-            Self::Here(media) => media.cpu(),
-            Self::There(engine) => Usage::of_process(engine.id()).unwrap_or_default().run,
+            Self::Here(media) => media.used(),
+            Self::There(engine) => Used { cpu: Usage::of_process(engine.id()).unwrap_or_default().run, late: 0 },
         }
     }
 
@@ -300,6 +303,13 @@ impl MediaServer {
     }
 }
 
+/// What a media thread has used so far.
+#[derive(Clone, Copy)]
+struct Used {
+    cpu: Duration,
+    late: u64,
+}
+
 /// What a media thread is given.
 struct Job {
     /// Where each channel's far end is.
@@ -308,17 +318,17 @@ struct Job {
     /// Grows by one for each report of CPU time wanted; 3 is the end.
     phase: Arc<AtomicU8>,
     signal: rt::Signal,
-    cpu: mpsc::Sender<Duration>,
+    usage: mpsc::Sender<Used>,
     on: usize,
 }
 
 impl MediaThread {
     fn start(variant: Variant, phones: Vec<SocketAddr>, on: usize) -> Self {
         let (ports_out, ports) = mpsc::channel();
-        let (cpu_out, cpu) = mpsc::channel();
+        let (usage_out, usage) = mpsc::channel();
         let (wake, signal) = rt::signal();
         let phase = Arc::new(AtomicU8::new(0));
-        let job = Job { phones, ports: ports_out, phase: Arc::clone(&phase), signal, cpu: cpu_out, on };
+        let job = Job { phones, ports: ports_out, phase: Arc::clone(&phase), signal, usage: usage_out, on };
         let thread = thread::Builder::new()
             .name("media".into())
             .spawn(move || match variant {
@@ -328,13 +338,13 @@ impl MediaThread {
                 Variant::RtpEngine(_) => unreachable!("it is a process of its own"),
             })
             .unwrap();
-        Self { ports: ports.recv().unwrap(), phase, wake, cpu, thread }
+        Self { ports: ports.recv().unwrap(), phase, wake, usage, thread }
     }
 
-    fn cpu(&self) -> Duration {
+    fn used(&self) -> Used {
         self.phase.fetch_add(1, Ordering::SeqCst);
         self.wake.fire();
-        self.cpu.recv().unwrap()
+        self.usage.recv().unwrap()
     }
 
     fn stop(self) {
@@ -354,15 +364,17 @@ fn play(variant: Variant, plan: Plan, on: usize) -> Turn {
     let mut traffic = Traffic::new(&phones, ports, variant.other());
     // Calls last minutes: what the first second of one costs, and connecting its sockets, one a slot, is not in the figure.
     traffic.run(Duration::from_millis(1000 + plan.channels as u64));
-    let (cpu, start, before) = (media.cpu(), Instant::now(), traffic.counts());
+    let (before, start, counted) = (media.used(), Instant::now(), traffic.counts());
     traffic.run(Duration::from_secs_f64(plan.seconds));
-    let (cpu, passed, after) = (media.cpu() - cpu, start.elapsed(), traffic.counts());
+    let (after, passed, counts) = (media.used(), start.elapsed(), traffic.counts());
+    let cpu = after.cpu - before.cpu;
     media.stop();
-    let (sent, heard) = (after.0 - before.0, after.1 - before.1);
+    let (sent, heard) = (counts.0 - counted.0, counts.1 - counted.1);
     traffic.delays.sort_unstable();
     let delay = |part: f64| f64::from(traffic.delays.get((traffic.delays.len() as f64 * part) as usize).copied().unwrap_or(0)) / 1e3;
     Turn {
         cpu_us: cpu.as_secs_f64() * 1e6 / heard as f64,
+        late: after.late - before.late,
         core: cpu.as_secs_f64() / passed.as_secs_f64(),
         lost: (sent as f64 - heard as f64).max(0.0) / sent as f64,
         p50_ms: delay(0.5),
@@ -405,12 +417,18 @@ fn shard(job: Job, other: Other) {
             if job.phase.load(Ordering::SeqCst) == 3 {
                 break;
             }
-            job.cpu.send(sched::thread_cpu_time()).unwrap();
+            job.usage.send(Used { cpu: sched::thread_cpu_time(), late: late_slots(&front).await }).unwrap();
         }
         stop.open();
         running.await;
     })
     .unwrap();
+}
+
+/// Slots so far that began late or were left out.
+async fn late_slots(front: &Caller<Request, Answer, News>) -> u64 {
+    let Ok(Ok(Served::Reply(Reply::Status(figures)))) = front.ask(Request::Command(Command::Status)).await else { panic!("no status") };
+    figures.iter().filter(|(name, _)| matches!(*name, "slots_late" | "slots_skipped")).map(|(_, slots)| slots).sum()
 }
 
 /// Opens a channel per phone, points it there, mixes each even one with the next; the ports.

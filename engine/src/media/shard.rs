@@ -32,7 +32,7 @@ pub type MediaServer = Server<Request, Answer, News>;
 pub struct Setup {
     /// CPU it runs on, for `load`.
     pub cpu: usize,
-    /// The CPU is its own, and so is the executor, whose other tasks then run each 8 ms. Else signalling runs there too, and
+    /// The CPU is its own, and so is the executor, whose other tasks then run each 32 ms. Else signalling runs there too, and
     /// channels are refused earlier.
     pub alone: bool,
     /// Where RTP sockets are bound; a channel has the first unless it asks for another.
@@ -440,8 +440,8 @@ fn sends_long_packets(target: &Target) -> bool {
 
 const LIMIT_ALONE: f64 = 0.8;
 const LIMIT_SHARED: f64 = 0.7;
-/// Each 8 ms the executor of a shard that is alone runs: its only other task waits for the stop.
-const EXECUTOR_SLOTS: u64 = 8;
+/// Each 32 ms the executor of a shard that is alone runs, 50 µs: its only other task waits for the stop.
+const EXECUTOR_SLOTS: u64 = 32;
 /// Once a second.
 const REPORT_SLOTS: u64 = 1000;
 /// Commands of one slot: a third of it. What is left waits in the queue.

@@ -97,11 +97,11 @@ impl MediaRing {
         }
     }
 
-    fn take_in(&mut self, open: Open, ip: IpAddr) -> Result<SocketId, (OpenError, Open)> {
-        let Some(place) = self.sockets.next_place() else { return Err((OpenError::NoPlace, open)) };
+    fn take_in(&mut self, open: Open, ip: IpAddr) -> Result<SocketId, (OpenError, Box<Open>)> {
+        let Some(place) = self.sockets.next_place() else { return Err((OpenError::NoPlace, Box::new(open))) };
         match self.ring.submitter().register_files_update(place, &[open.fd.as_raw_fd()]) {
             Ok(_) => self.sockets.insert(open).map_err(|open| (OpenError::NoPlace, open)),
-            Err(source) => Err((OpenError::Socket { ip, source }, open)),
+            Err(source) => Err((OpenError::Socket { ip, source }, Box::new(open))),
         }
     }
 

@@ -98,9 +98,9 @@ impl Sockets {
     }
 
     /// Puts a socket into the next place. Without one it comes back.
-    pub fn insert(&mut self, open: Open) -> Result<SocketId, Open> {
-        let Some(place) = self.free.pop_front() else { return Err(open) };
-        let Some(entry) = self.places.get_mut(place as usize) else { return Err(open) };
+    pub fn insert(&mut self, open: Open) -> Result<SocketId, Box<Open>> {
+        let Some(place) = self.free.pop_front() else { return Err(Box::new(open)) };
+        let Some(entry) = self.places.get_mut(place as usize) else { return Err(Box::new(open)) };
         entry.open = Some(open);
         Ok(SocketId { place, generation: entry.generation })
     }

@@ -84,64 +84,67 @@ pub struct Counts {
 }
 
 /// A channel.
+///
+/// In this order in memory: what every packet touches lies together first, as there are more channels than fit a cache.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Channel {
-    /// Whose packets are taken, and where ours go.
-    pub source: SourceCheck,
-    /// The stream that comes in.
-    pub received: ReceiveStream,
-    /// Payload types of the far end.
-    pub formats: Formats,
-    /// Which way media may flow.
-    pub direction: Direction,
     /// What joins in and out.
     pub link: Link,
-    /// How it takes part in a mix.
-    pub levels: Levels,
-    /// Bounds of its jitter buffer, when it has one.
-    pub jitter: Bounds,
-    /// The stream that goes out.
-    pub sent: SendStream,
-    /// Rate converter on the way out.
-    pub rate: RateState,
-    /// What its codecs remember.
-    pub coders: Coders,
-    /// What runs by the clock; packets of a channel without it run when they come.
-    pub clock: Option<Box<Clocked>>,
-    /// Packet time that the far end wants, ms.
-    pub ptime_ms: u16,
-    /// Packets came whose length does not fit the frames of the other side.
-    pub odd_frames: bool,
-    /// Digits of the far end.
-    pub events_in: EventReceiver,
-    /// Digits to it.
-    pub events_out: Box<EventSender>,
-    /// Packets of its source in this slot.
-    pub turns: Turns,
+    /// Which way media may flow.
+    pub direction: Direction,
+    /// What it sends is made from another codec.
+    pub transcodes: bool,
     /// It is among those whose digits need time.
     pub dials: bool,
-    /// Events sent, and the number of the last packet of the last one.
-    pub events_sent: u32,
-    /// See `events_sent`.
-    pub event_sequence: u64,
-    /// Time of the digit that is sent as tones, ms.
-    pub tone_ms: u32,
-    /// Frames made up before the clock that runs now.
-    pub concealed_before: u64,
-    /// Counters.
-    pub counts: Counts,
     /// Codec last received.
     pub codec_in: Option<Codec>,
     /// Codec last sent.
     pub codec_out: Option<Codec>,
-    /// What it sends is made from another codec.
-    pub transcodes: bool,
+    /// What runs by the clock; packets of a channel without it run when they come.
+    pub clock: Option<Box<Clocked>>,
+    /// Packets of its source in this slot.
+    pub turns: Turns,
+    /// Counters.
+    pub counts: Counts,
+    /// Whose packets are taken, and where ours go.
+    pub source: SourceCheck,
+    /// The stream that comes in.
+    pub received: ReceiveStream,
     /// Whether media come as they should.
     pub watch: MediaWatch,
+    /// The stream that goes out.
+    pub sent: SendStream,
+    /// Payload types of the far end.
+    pub formats: Formats,
+    /// Rate converter on the way out.
+    pub rate: RateState,
+    /// What its codecs remember.
+    pub coders: Coders,
     /// Reports.
     pub rtcp: RtcpState,
     /// Names and addresses.
     pub identity: Box<Identity>,
+    /// Digits to it.
+    pub events_out: Box<EventSender>,
+    /// Number of the last packet of the last event sent.
+    pub event_sequence: u64,
+    /// Frames made up before the clock that runs now.
+    pub concealed_before: u64,
+    /// Digits of the far end.
+    pub events_in: EventReceiver,
+    /// Bounds of its jitter buffer, when it has one.
+    pub jitter: Bounds,
+    /// How it takes part in a mix.
+    pub levels: Levels,
+    /// Events sent.
+    pub events_sent: u32,
+    /// Time of the digit that is sent as tones, ms.
+    pub tone_ms: u32,
+    /// Packet time that the far end wants, ms.
+    pub ptime_ms: u16,
+    /// Packets came whose length does not fit the frames of the other side.
+    pub odd_frames: bool,
 }
 
 impl Channel {

@@ -73,7 +73,8 @@ impl Media {
         };
         let via = self.table.key(out)?;
         let channel = self.table.get_mut(out)?;
-        if channel.events_out.is_sending() {
+        // `dials` is asked first: it is here, and the sender is not.
+        if channel.dials && channel.events_out.is_sending() {
             // A digit takes the place of the sound.
             channel.sent.leave_out(&taken.place);
             return None;
