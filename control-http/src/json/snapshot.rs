@@ -75,7 +75,7 @@ pub fn snapshot(call: &Snapshot) -> Value {
     put("transport", call.transport.into());
     put("epochsms", epochs(call.epochs, 1));
     // Last, and the same from one snapshot to the next as long as nothing changes: whoever keeps the text need not read it again.
-    put("sdp", json!({"them": description(call.sdp_them.as_ref()), "us": description(call.sdp_us.as_ref())}));
+    put("sdp", json!({"them": description(call.sdp_them.as_deref()), "us": description(call.sdp_us.as_deref())}));
     Value::Object(out)
 }
 

@@ -1,7 +1,7 @@
 //! Two switches call each other over a bad network, for hundreds of seeds: scripts ring, show early media, change it, answer,
 //! hold, transfer, redirect, hang up and stay silent at random; session timers refresh. Every call ends on both sides, every end is told once and last, snapshots are numbered without a
 //! gap, and neither a call nor a transaction nor a timer is left.
-#![allow(clippy::unwrap_used, reason = "a test may panic; clippy only exempts functions marked #[test]")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell; clippy only exempts functions marked #[test]")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -277,6 +277,19 @@ fn every_call_ends_on_both_sides_over_a_bad_network() {
         let profile = LinkProfile::random(&mut SimRng::new(seed), 300);
         play(seed, profile);
     });
+}
+
+/// The long run: `SIM_COUNT=1000 cargo test --release -p sip --test calls five_percent -- --nocapture`.
+#[test]
+fn every_call_ends_at_five_percent_loss() {
+    let (mut calls, mut answered, mut seeds) = (0, 0, 0);
+    sim::seeds("calls at five percent loss", 20, |seed| {
+        let base = LinkProfile::random(&mut SimRng::new(seed), 0);
+        let profile = LinkProfile { loss_permille: 50, duplicate_permille: 50, reorder_permille: 50, ..base };
+        let (a, b, _) = play(seed, profile);
+        (calls, answered, seeds) = (calls + 2 * CALLS, answered + a + b, seeds + 1);
+    });
+    println!("{seeds} seeds, {calls} calls made, {answered} ends of calls answered, nothing left");
 }
 
 #[test]

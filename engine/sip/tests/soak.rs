@@ -33,7 +33,7 @@ impl Soak {
         let now = sim::Clock::new().now();
         let config = EndpointConfig {
             listeners: vec![Listener { advertised: "192.0.2.1:5060".parse().unwrap(), transport: Transport::Udp }],
-            registrar: RegistrarConfig { ping_every: Duration::from_secs(1 << 20), ..RegistrarConfig::default() },
+            registrar: RegistrarConfig { ping_every: None, ..RegistrarConfig::default() },
             ..EndpointConfig::default()
         };
         let mut endpoint = Endpoint::new(config, [5; 32], now, 1_700_000_000_000);

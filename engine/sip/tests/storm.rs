@@ -79,7 +79,7 @@ impl World {
         let now = sim::Clock::new().now();
         let config = EndpointConfig {
             listeners: vec![Listener { advertised: "192.0.2.1:5060".parse().unwrap(), transport: Transport::Udp }],
-            registrar: RegistrarConfig { ping_every: Duration::from_secs(1 << 20), ..RegistrarConfig::default() },
+            registrar: RegistrarConfig { ping_every: None, ..RegistrarConfig::default() },
             limits: Limits { transactions: 1 << 20, bytes: 1 << 30 },
             ..EndpointConfig::default()
         };

@@ -404,6 +404,7 @@ fn registrar(config: &SipConfig, shares: usize) -> RegistrarConfig {
         expires_s_default: default.expires_s_default.clamp(least, most),
         expires_s_min: least,
         expires_s_max: most,
+        ping_every: config.ping_every,
         bindings_max: config.registrations_max.div_ceil(shares),
         ..default
     }

@@ -74,6 +74,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
             session_expires: std::time::Duration::from_secs(1800),
             registrations_max: 10,
             expires: 60..=3600,
+            ping_every: None,
         }),
         rtp: Some(RtpConfig {
             interfaces: vec![Interface { bind: HERE, advertised: HERE }],

@@ -44,6 +44,8 @@ pub struct SipConfig {
     pub registrations_max: usize,
     /// Shortest and longest registration, seconds.
     pub expires: RangeInclusive<u32>,
+    /// Time between two OPTIONS to a registered phone.
+    pub ping_every: Option<Duration>,
 }
 
 /// project-rtp.
@@ -148,6 +150,7 @@ impl SipConfig {
             session_expires: Duration::from_secs(settings.require::<u32>("session-expires")?.max(90).into()),
             registrations_max: settings.require("max-registrations")?,
             expires: settings.get_with("register-expires", |text| range(text, &1, "60-3600"))?.unwrap_or(60..=3600),
+            ping_every: Some(settings.require("ping-every")?).filter(|seconds| *seconds > 0).map(Duration::from_secs),
         })
     }
 }

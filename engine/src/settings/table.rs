@@ -289,6 +289,14 @@ pub const TABLE: &[Setting] = &[
         of: SIP,
     },
     Setting {
+        name: "ping-every",
+        aliases: &[],
+        value: Some("SECONDS"),
+        default: Some("30"),
+        help: "Time between two OPTIONS to a registered phone, which keep its way through NAT open and find out that it is gone; 0 sends none.",
+        of: SIP,
+    },
+    Setting {
         name: "tone",
         aliases: &[],
         value: Some("SPEC"),

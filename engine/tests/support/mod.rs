@@ -69,6 +69,9 @@ fn cores(args: &[&str]) -> Vec<String> {
     wanted.map_or(Vec::new(), |cores| vec!["--cores".to_owned(), cores])
 }
 
+/// No OPTIONS to registered phones: one that comes before the INVITE is the one call that a SIPp callee waits for (`-m 1`).
+const NO_PINGS: [&str; 2] = ["--ping-every", "0"];
+
 impl Switch {
     /// `mediaswitch` on loopback, with more arguments.
     pub fn start(ports: &Ports, args: &[&str]) -> Self {
@@ -84,6 +87,7 @@ impl Switch {
             .arg("--rtp-http-port")
             .arg(ports.rtp_http.to_string())
             .args(["--rtp-ports", &ports.rtp_range()])
+            .args(NO_PINGS)
             .args(cores(args))
             .args(args);
         let mut process = Process::start(command).expect("the binary starts");
@@ -105,7 +109,7 @@ impl Switch {
 pub fn start_sip(ports: &Ports, args: &[&str]) -> Process {
     let mut command = program("project-sip");
     command.args(["--sip-address", "127.0.0.1", "--sp"]).arg(ports.sip.to_string()).arg("--cp").arg(ports.sip_http.to_string());
-    command.args(cores(args)).args(args);
+    command.args(NO_PINGS).args(cores(args)).args(args);
     let mut process = Process::start(command).expect("the binary starts");
     process.wait_ready(ports.sip_http, PATIENCE).unwrap();
     process

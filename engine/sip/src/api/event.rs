@@ -5,6 +5,7 @@
 //! Source: docs/openapi.yaml, events.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::{CallerId, ControlUrl};
 use crate::sdp::Sdp;
@@ -127,9 +128,9 @@ pub struct Snapshot {
     /// Source of the last message of the far end.
     pub remote: Option<SocketAddr>,
     /// Their last session description.
-    pub sdp_them: Option<Sdp>,
+    pub sdp_them: Option<Arc<Sdp>>,
     /// Our last session description.
-    pub sdp_us: Option<Sdp>,
+    pub sdp_us: Option<Arc<Sdp>>,
     /// When what happened.
     pub epochs: Epochs,
     /// Present in the one event that a REFER causes.

@@ -44,12 +44,12 @@ impl Endpoint {
                 // Departs from RFC 3261 §13.2.1, which has it ignored after an 18x showed one: gateways change their mind
                 // between early media and answer, and what they say last is where they listen.
                 let _new = dialog.negotiation.description_received(true);
-                call.them = session.ok().flatten().as_ref().into();
+                call.them = session.ok().flatten().into();
                 (true, false)
             }
             (Ok(None), true) => (dialog.negotiation.answer_missing(), false),
             (Ok(Some(_)), false) => {
-                call.them = session.ok().flatten().as_ref().into();
+                call.them = session.ok().flatten().into();
                 (dialog.negotiation.offer_received().is_ok(), true)
             }
             // No description on either side: a call without media, which is the script's to judge.

@@ -10,6 +10,7 @@
 //! Law:    [`Call::deadline`] always has an answer, so every call ends by itself at last.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::auths::Auths;
@@ -196,25 +197,46 @@ pub(super) struct Won {
     pub invitation: Invitation,
 }
 
-/// A session description as text: a sixth of the size of its parsed form, which few of the calls that live are asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Described(Option<Box<str>>);
+/// A session description as text: a sixth of the size of its parsed form, which is kept only while a call is being made and
+/// each event shows it; few of the calls that live are asked for it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Described {
+    text: Option<Box<str>>,
+    parsed: Option<Arc<Sdp>>,
+}
 
 impl Described {
     /// The description, parsed; `None` if there is none.
-    pub fn sdp(&self) -> Option<Sdp> {
-        self.0.as_deref().and_then(|text| Sdp::parse(text).ok())
+    pub fn sdp(&self) -> Option<Arc<Sdp>> {
+        self.parsed.clone().or_else(|| self.text().and_then(|text| Sdp::parse(text).ok()).map(Arc::new))
     }
 
     /// The text, as a message carries it.
     pub fn text(&self) -> Option<&str> {
-        self.0.as_deref()
+        self.text.as_deref()
+    }
+
+    /// Keeps the text alone from now on.
+    pub fn fold(&mut self) {
+        self.parsed = None;
+    }
+}
+
+impl PartialEq for Described {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl From<Option<Sdp>> for Described {
+    fn from(sdp: Option<Sdp>) -> Self {
+        Self { text: sdp.as_ref().map(|sdp| sdp.text().into()), parsed: sdp.map(Arc::new) }
     }
 }
 
 impl From<Option<&Sdp>> for Described {
     fn from(sdp: Option<&Sdp>) -> Self {
-        Self(sdp.map(|sdp| sdp.to_string().into()))
+        Self::from(sdp.cloned())
     }
 }
 

@@ -104,7 +104,7 @@ impl Endpoint {
         let call = Call {
             control: Some(control),
             view,
-            them: Described::from(offer.as_ref()),
+            them: Described::from(offer),
             us: Described::default(),
             told_end: false,
             acknowledged: false,

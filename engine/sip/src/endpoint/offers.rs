@@ -10,6 +10,7 @@
 //! Source: RFC 3261 §14.2, RFC 3262 §5, RFC 3264 §8.4 (hold), RFC 3311 §5.2, RFC 6141.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::call::{Call, Described, Ending, Phase, TheirOffer};
@@ -201,7 +202,7 @@ impl Endpoint {
         let Some(call) = self.calls.get_mut(key) else { return Err(over()) };
         // Without a description of its own control means "as before".
         let sdp = sdp.or_else(|| fallback(&call.us, theirs.has_offer.then_some(&call.them)));
-        let sdp = Described::from(sdp.as_ref());
+        let sdp = Described::from(sdp);
         let mut headers: Vec<(&str, &dyn Display)> =
             vec![(HeaderName::Allow.as_str(), &screen::ALLOW), (HeaderName::Supported.as_str(), &screen::SUPPORTED)];
         if let Some((value, required)) = &session {
@@ -272,7 +273,7 @@ impl Call {
 
 /// What we said last, turned to the direction that fits their offer (RFC 3264 §6.1).
 pub(super) fn fallback(us: &Described, them: Option<&Described>) -> Option<Sdp> {
-    let mut sdp = us.sdp()?;
+    let mut sdp = Arc::unwrap_or_clone(us.sdp()?);
     let asked = them.and_then(Described::sdp).and_then(|them| Some(them.direction(them.first_audio()?)));
     let direction = match asked {
         None | Some(Direction::SendRecv) => Direction::SendRecv,

@@ -245,9 +245,10 @@ impl Endpoint {
                 flow,
             )
         };
+        let offer = Described::from(wish.sdp.as_ref());
         let outgoing = Box::new(Outgoing {
             legs: routes.iter().map(leg).collect(),
-            sdp: Described::from(wish.sdp.as_ref()),
+            sdp: offer.clone(),
             headers,
             identity: credentials(wish),
             failed: None,
@@ -296,7 +297,7 @@ impl Endpoint {
             control,
             view,
             them: Described::default(),
-            us: Described::from(wish.sdp.as_ref()),
+            us: offer,
             told_end: false,
             acknowledged: false,
             flow,

@@ -69,13 +69,13 @@ impl Endpoint {
         }
         // The answer to a late offer of ours; anything else in an ACK is not asked for and ignored (RFC 3261 §13.2.1).
         let (mut answered, held) = (false, call.view.hold);
-        let offered_both_ways = !call.us.sdp().is_some_and(|us| us.is_hold());
         if talking.dialog.negotiation.awaits_answer() {
             match event::session(request.body()) {
                 Ok(Some(sdp)) => {
                     answered = talking.dialog.negotiation.description_received(true) == Answer::New;
                     call.them = Described::from(&sdp);
                     // What we did not offer to do they cannot refuse: only then is it a hold.
+                    let offered_both_ways = !call.us.sdp().is_some_and(|us| us.is_hold());
                     call.view.hold = if offered_both_ways { sdp.is_hold() } else { held };
                 }
                 Ok(None) | Err(()) => {

@@ -67,7 +67,7 @@ pub struct Binding {
     pub(super) expires_s: u32,
     pub(super) expires_at: Instant,
     pub(super) registered_at: Instant,
-    pub(super) ping_at: Instant,
+    pub(super) ping_at: Option<Instant>,
     pub(super) pings_outstanding: u8,
     pub(super) stamp: u32,
     pub(super) timer: Option<TimerId>,

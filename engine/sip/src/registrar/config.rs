@@ -21,8 +21,8 @@ pub struct RegistrarConfig {
     pub bindings_per_aor_max: usize,
     /// Bindings of all AORs.
     pub bindings_max: usize,
-    /// Time between two OPTIONS to a binding.
-    pub ping_every: Duration,
+    /// Time between two OPTIONS to a binding; `None` sends none.
+    pub ping_every: Option<Duration>,
     /// OPTIONS without an answer, one after the other, that end a binding.
     pub pings_lost_max: u8,
 }
@@ -35,7 +35,7 @@ impl Default for RegistrarConfig {
             expires_s_max: 7200,
             bindings_per_aor_max: 10,
             bindings_max: 200_000,
-            ping_every: Duration::from_secs(30),
+            ping_every: Some(Duration::from_secs(30)),
             pings_lost_max: 7,
         }
     }

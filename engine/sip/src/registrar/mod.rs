@@ -100,7 +100,7 @@ impl Registrar {
                 self.end(slot, true);
                 continue;
             }
-            if binding.ping_at <= now {
+            if binding.ping_at.is_some_and(|at| at <= now) {
                 if binding.pings_outstanding >= self.config.pings_lost_max {
                     self.stats.lost += 1;
                     self.end(slot, true);
@@ -108,7 +108,7 @@ impl Registrar {
                 }
                 binding.pings_outstanding += 1;
                 // From now and not from the last date: after a stall the pings stay one period apart.
-                binding.ping_at = now + self.config.ping_every;
+                binding.ping_at = self.config.ping_every.map(|every| now + every);
                 self.stats.pings += 1;
                 self.pings.push_back(Ping {
                     id: BindingId { slot, stamp: binding.stamp },
@@ -281,7 +281,7 @@ impl Registrar {
                     expires_at,
                     registered_at: now,
                     // Anywhere in the period: a thousand phones that come back together are not pinged together.
-                    ping_at: now + self.config.ping_every.mul_f64(f64::from(rng.next_u32()) / f64::from(u32::MAX)),
+                    ping_at: self.config.ping_every.map(|every| now + every.mul_f64(f64::from(rng.next_u32()) / f64::from(u32::MAX))),
                     pings_outstanding: 0,
                     stamp: rng.next_u32(),
                     timer: None,
@@ -328,7 +328,7 @@ impl Registrar {
         if let Some(timer) = binding.timer.take() {
             self.wheel.cancel(timer);
         }
-        binding.timer = Some(self.wheel.set(binding.expires_at.min(binding.ping_at), slot));
+        binding.timer = Some(self.wheel.set(binding.ping_at.map_or(binding.expires_at, |at| at.min(binding.expires_at)), slot));
     }
 
     fn end(&mut self, slot: u32, tell: bool) {

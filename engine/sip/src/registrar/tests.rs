@@ -213,6 +213,16 @@ fn one_answer_or_refresh_starts_the_count_again() {
 }
 
 #[test]
+fn without_a_period_nobody_is_pinged_and_bindings_last_their_time() {
+    let mut bench = Bench::new(RegistrarConfig { ping_every: None, ..RegistrarConfig::default() });
+    bench.register(URI, None).unwrap();
+    assert!(bench.run(Duration::from_secs(3590), false).is_empty());
+    assert_eq!(bench.contacts().len(), 1);
+    bench.run(Duration::from_secs(20), false);
+    assert_eq!(bench.contacts().len(), 0);
+}
+
+#[test]
 fn pings_of_phones_that_came_together_are_spread() {
     let mut bench = Bench::new(RegistrarConfig::default());
     for n in 0..300 {

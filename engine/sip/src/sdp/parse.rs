@@ -8,7 +8,7 @@
 //! Errors: [`ParseError`] with the line's number, counted from 1. Empty values are allowed where text is free.
 //! Source: RFC 4566 §5 and §9.
 
-use super::{AddrType, Attribute, Bandwidth, Connection, Key, Media, Origin, Repeat, Sdp, Timing, UnknownLine, ZoneAdjustment};
+use super::{AddrType, Attribute, Attributes, Bandwidth, Connection, Key, Media, Origin, Repeat, Sdp, Timing, UnknownLine, ZoneAdjustment};
 
 /// Longest text read: 64 media sections of the largest WebRTC kind seen (about 1 KiB each) fill it.
 pub const LIMIT_BYTES: usize = 64 << 10;
@@ -88,10 +88,40 @@ impl Sdp {
         if text.len() > LIMIT_BYTES {
             return Err(ParseError::TooLong(text.len()));
         }
-        let mut reader = Reader { sdp: Self::default(), seen: 0 };
+        // Without texts: those of the default cost five allocations, to be overwritten by `o=`.
+        let origin = Origin {
+            username: String::new(),
+            sessionid: String::new(),
+            sessionversion: String::new(),
+            nettype: String::new(),
+            addrtype: AddrType::Ip4,
+            address: String::new(),
+        };
+        let sdp = Self {
+            version: 0,
+            origin,
+            name: String::new(),
+            info: None,
+            uri: None,
+            emails: Vec::new(),
+            phones: Vec::new(),
+            connections: Vec::new(),
+            bandwidths: Vec::new(),
+            times: Vec::new(),
+            zones: Vec::new(),
+            key: None,
+            attributes: Attributes::default(),
+            unknown: Vec::new(),
+            media: Vec::new(),
+        };
+        let mut reader = Reader { sdp, seen: 0 };
         let mut lines_filled = 0;
-        for (index, raw) in text.split('\n').enumerate() {
-            let line = index + 1;
+        let mut rest = Some(text);
+        let mut line = 0;
+        while let Some(here) = rest {
+            let raw;
+            (raw, rest) = cut(here, b'\n').map_or((here, None), |(raw, rest)| (raw, Some(rest)));
+            line += 1;
             let content = raw.strip_suffix('\r').unwrap_or(raw);
             if content.is_empty() {
                 continue;
@@ -100,7 +130,7 @@ impl Sdp {
             if lines_filled > LIMIT_LINES {
                 return Err(ParseError::TooManyLines);
             }
-            if content.contains(['\r', '\0']) {
+            if memchr::memchr2(b'\r', b'\0', content.as_bytes()).is_some() {
                 return Err(ParseError::ControlCharacter(line));
             }
             let (kind, value) = split_line(content).ok_or(ParseError::NotALine(line))?;
@@ -135,10 +165,14 @@ impl Sdp {
 
 /// `x=value` with a single ASCII letter.
 fn split_line(content: &str) -> Option<(char, &str)> {
-    let (kind, value) = content.split_once('=')?;
-    let mut letters = kind.chars();
-    let letter = letters.next().filter(char::is_ascii_alphabetic)?;
-    letters.next().is_none().then_some((letter, value))
+    let [letter, b'=', ..] = content.as_bytes() else { return None };
+    letter.is_ascii_alphabetic().then_some((char::from(*letter), content.get(2..)?))
+}
+
+/// What stands before and after the first `at`, which is ASCII.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let place = memchr::memchr(at, text.as_bytes())?;
+    Some((text.get(..place)?, text.get(place + 1..)?))
 }
 
 struct Reader {
@@ -218,14 +252,14 @@ const fn bit(kind: char) -> u32 {
 }
 
 fn origin(value: &str) -> Option<Origin> {
-    let mut words = value.split_ascii_whitespace().map(str::to_owned);
+    let mut words = value.split_ascii_whitespace();
     let origin = Origin {
-        username: words.next()?,
-        sessionid: words.next()?,
-        sessionversion: words.next()?,
-        nettype: words.next()?,
-        addrtype: AddrType::from_word(&words.next()?),
-        address: words.next()?,
+        username: words.next()?.to_owned(),
+        sessionid: words.next()?.to_owned(),
+        sessionversion: words.next()?.to_owned(),
+        nettype: words.next()?.to_owned(),
+        addrtype: AddrType::from_word(words.next()?),
+        address: words.next()?.to_owned(),
     };
     words.next().is_none().then_some(origin)
 }
@@ -257,14 +291,14 @@ fn bandwidth(value: &str) -> Option<Bandwidth> {
 }
 
 fn key(value: &str) -> Key {
-    match value.split_once(':') {
+    match cut(value, b':') {
         Some((method, key)) => Key { method: method.to_owned(), key: Some(key.to_owned()) },
         None => Key { method: value.to_owned(), key: None },
     }
 }
 
 fn attribute(value: &str) -> Attribute {
-    match value.split_once(':') {
+    match cut(value, b':') {
         Some((name, value)) => Attribute { name: name.to_owned(), value: Some(value.to_owned()) },
         None => Attribute { name: value.to_owned(), value: None },
     }

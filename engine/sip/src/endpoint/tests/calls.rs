@@ -205,7 +205,7 @@ fn a_call_comes_in_rings_is_answered_and_hung_up() {
     assert_eq!((new.seq, new.event, new.authenticated, new.originator), (1, EventKind::New, true, false));
     assert_eq!((new.to.as_deref(), new.from.as_deref(), new.domain.as_str()), (Some("1001"), Some("1000"), "example.com"));
     assert_eq!((new.contact.as_deref(), new.callerid.name.as_str()), (Some("<sip:1000@10.0.0.7:5060>"), "Bob"));
-    assert_eq!((new.sdp_them, new.epochs.start, new.uuid.len()), (Some(sdp()), 1_700_000_000_000, 36));
+    assert_eq!((new.sdp_them, new.epochs.start, new.uuid.len()), (Some(sdp().into()), 1_700_000_000_000, 36));
 
     bench.act("c1", Action::Ring { alertinfo: Some("<http://x/bell>".into()), sdp: None }).unwrap();
     let ringing = bench.only();
@@ -323,7 +323,7 @@ fn a_late_offer_comes_in_with_the_ack() {
     bench.snapshots();
     bench.receive(PHONE, &caller.write("ACK", "sip:1001@192.0.2.100:5060", 2, "ack", "", SDP));
     let answered = bench.snapshots().remove(0);
-    assert_eq!((answered.event, answered.sdp_them), (EventKind::Answered, Some(sdp())));
+    assert_eq!((answered.event, answered.sdp_them), (EventKind::Answered, Some(sdp().into())));
 }
 
 #[test]

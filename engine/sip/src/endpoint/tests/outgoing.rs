@@ -31,7 +31,9 @@ fn a_call_goes_out_to_a_registered_phone() {
     assert_eq!(kinds, [EventKind::New, EventKind::Ringing, EventKind::Progress, EventKind::Answered]);
     assert!(shots.iter().zip(1..).all(|(shot, seq)| shot.seq == seq && shot.originator && shot.callid == callid));
     let last = shots.last().unwrap();
-    assert!(last.ring && last.answered && last.sdp_them == Some(sdp()) && last.contact.as_deref() == Some("<sip:1001@10.0.0.8:5060>"));
+    assert!(
+        last.ring && last.answered && last.sdp_them == Some(sdp().into()) && last.contact.as_deref() == Some("<sip:1001@10.0.0.8:5060>")
+    );
 
     bench.hangup(&callid);
     let bye = bench.only();
@@ -123,7 +125,7 @@ fn a_late_offer_goes_out_and_control_completes_it() {
     bench.receive(PHONE, &answer(&invite, StatusCode::OK, &[AT_PHONE], SDP));
     assert!(bench.texts().is_empty(), "the ACK waits for control");
     let answered = bench.snapshots().pop().unwrap();
-    assert_eq!((answered.event, answered.sdp_them), (EventKind::Answered, Some(sdp())));
+    assert_eq!((answered.event, answered.sdp_them), (EventKind::Answered, Some(sdp().into())));
     bench.act(&callid, Action::Ack { sdp: sdp() }).unwrap();
     let ack = bench.only();
     assert!(ack.starts_with("ACK ") && ack.contains("m=audio 4000"));

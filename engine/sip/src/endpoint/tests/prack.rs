@@ -54,7 +54,7 @@ fn a_183_with_a_description_is_reliable_and_the_200_waits_for_its_prack() {
     assert!(answers[1].ends_with("\r\n\r\n") && !answers[1].contains("m=audio"), "the answer is agreed already");
     bench.receive(PHONE, &caller.write("ACK", AT_US, 2, "ack", "", ""));
     let told = bench.snapshots().pop().unwrap();
-    assert_eq!((told.event, told.sdp_us, told.sdp_them), (EventKind::Answered, Some(sdp()), Some(sdp())));
+    assert_eq!((told.event, told.sdp_us, told.sdp_them), (EventKind::Answered, Some(sdp().into()), Some(sdp().into())));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_late_offer_is_made_in_a_reliable_183_and_answered_in_the_prack() {
     assert!(first.contains("m=audio 4000"));
     assert_eq!(status(&bench.ask(PHONE, &prack(&mut caller, &first, &other().to_string()))), 200);
     let told = bench.snapshots().pop().unwrap();
-    assert_eq!((told.event, told.sdp_them), (EventKind::Progress, Some(other())));
+    assert_eq!((told.event, told.sdp_them), (EventKind::Progress, Some(other().into())));
     bench.act("c1", Action::Answer { sdp: Some(sdp()) }).unwrap();
     assert!(!bench.only().contains("m=audio"), "agreed");
 }
@@ -112,7 +112,7 @@ fn an_update_changes_early_media_both_ways() {
     bench.receive(PHONE, &answer(&ours, StatusCode::OK, &[], &other().to_string()).replace("tag=phone", "tag=f1"));
     bench.sent.clear();
     let told = bench.snapshots().pop().unwrap();
-    assert_eq!((told.event, told.sdp_them), (EventKind::Progress, Some(other())));
+    assert_eq!((told.event, told.sdp_them), (EventKind::Progress, Some(other().into())));
     bench.receive(PHONE, &caller.next("UPDATE", AT_US, "", &format!("{SDP}a=sendonly\r\n")));
     assert_eq!(bench.kinds(), [EventKind::Hold]);
     bench.act("c1", Action::Ok { sdp: Some(sdp()) }).unwrap();
@@ -174,7 +174,7 @@ fn a_reliable_183_gets_its_prack_once_and_the_next_one_in_order() {
     bench.receive(PHONE, &answer(&prack, StatusCode::OK, &[], ""));
     bench.receive(PHONE, &answer(&invite, StatusCode::OK, &[AT_PHONE], &other().to_string()));
     let told = bench.snapshots().pop().unwrap();
-    assert_eq!((told.event, told.sdp_them), (EventKind::Answered, Some(sdp())));
+    assert_eq!((told.event, told.sdp_them), (EventKind::Answered, Some(sdp().into())));
     assert!(bench.only().starts_with("ACK "));
     bench.hangup(&callid);
     let bye = bench.only();
@@ -185,7 +185,7 @@ fn a_reliable_183_gets_its_prack_once_and_the_next_one_in_order() {
 fn the_offer_of_a_reliable_183_is_answered_by_control_in_the_prack() {
     let (mut bench, callid, invite) = called(None, SDP);
     assert!(bench.texts().is_empty());
-    assert_eq!(bench.snapshots().pop().unwrap().sdp_them, Some(sdp()));
+    assert_eq!(bench.snapshots().pop().unwrap().sdp_them, Some(sdp().into()));
     bench.act(&callid, Action::Ack { sdp: other() }).unwrap();
     let prack = bench.only();
     assert!(prack.starts_with("PRACK ") && prack.contains("m=audio 4010"), "{prack}");
@@ -215,7 +215,7 @@ fn an_update_of_a_phone_that_rings_is_told_and_answered() {
         other()
     );
     bench.receive(PHONE, &update);
-    assert_eq!(bench.snapshots().pop().unwrap().sdp_them, Some(other()));
+    assert_eq!(bench.snapshots().pop().unwrap().sdp_them, Some(other().into()));
     bench.run(Duration::from_secs(6));
     let ok = bench.fresh().pop().unwrap();
     assert!(status(&ok) == 200 && ok.contains("m=audio 4000"), "control was silent, so what we said stands: {ok}");
