@@ -315,6 +315,14 @@ impl Call {
         [inner, open, Some(self.ends_at)].into_iter().flatten().min().unwrap_or(self.ends_at)
     }
 
+    /// Keeps the descriptions as text alone, once the last event of the set-up is told: such a call may live for hours.
+    pub fn fold(&mut self) {
+        if self.view.answered && (self.acknowledged || self.view.originator) {
+            self.them.fold();
+            self.us.fold();
+        }
+    }
+
     /// What control sees now.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { sdp_them: self.them.sdp(), sdp_us: self.us.sdp(), ..self.view.clone() }

@@ -135,6 +135,7 @@ impl Calls {
     /// Brings the timer of a call up to what its state says; to be called whenever the call was touched.
     pub fn settle(&mut self, key: CallKey) {
         let Some(entry) = self.entries.get_mut(key.slot as usize).filter(|entry| entry.stamp == key.stamp) else { return };
+        entry.call.fold();
         let deadline = entry.call.deadline();
         if entry.timer.is_some_and(|(_, at)| at == deadline) {
             return;

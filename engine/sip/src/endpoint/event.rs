@@ -39,10 +39,6 @@ impl Endpoint {
         call.view.refer = None;
         call.view.transfer = None;
         call.view.digits = None;
-        if call.view.answered {
-            call.them.fold();
-            call.us.fold();
-        }
         let note = call_note(&self.directory, &call.view, tags, kind);
         self.outputs.extend(event.map(Output::Event));
         if let Some((resource, note)) = note {
