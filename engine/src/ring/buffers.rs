@@ -6,7 +6,7 @@
 //! ```
 //! Shape:  n is a power of two up to 32768, as a provided buffer ring wants it. The kernel has as few of them at a time as `ready` says, and
 //!         those given back last come first: it takes them in turn, and what it writes to is in the cache then, not in all of the slab
-//!         one after the other. Once it has run out it gets all that there are, until they are used up.
+//!         one after the other. Once it has run out it gets all that there are, for [`PLENTY`] slots.
 //! Units:  bytes.
 //! Errors: `io::Error` of mapping or registering.
 //! Owns:   a buffer is ours from the completion that names it ([`BufferGroup::take`] makes a [`Held`]) until [`BufferGroup::give_back`]
@@ -39,7 +39,12 @@ pub(super) struct BufferGroup {
     given: u16,
     /// How many it has as a rule.
     ready: u16,
+    /// Slots for which it still gets all.
+    plenty: u16,
 }
+
+/// After it ran out, so that a core that is overloaded does not pay for receives that end as well: a second, and more where slots take longer.
+const PLENTY: u16 = 1000;
 
 impl BufferGroup {
     /// `count` buffers of `size` bytes, of which the kernel has `ready` as a rule.
@@ -51,7 +56,7 @@ impl BufferGroup {
         let slab = Mapping::new(usize::from(count) * size as usize)?;
         // The first ones on top.
         let spare = (0..count).rev().collect();
-        Ok(Self { id, count, size, entries, slab, tail: 0, spare, given: 0, ready: ready.min(count) })
+        Ok(Self { id, count, size, entries, slab, tail: 0, spare, given: 0, ready: ready.min(count), plenty: 0 })
     }
 
     /// Tells the kernel about the group and fills it.
@@ -86,9 +91,10 @@ impl BufferGroup {
         self.spare.push(held.0);
     }
 
-    /// Shows the kernel as many buffers as it has as a rule, or all if it ran out of them.
+    /// Shows the kernel as many buffers as it has as a rule, or all if it ran out of them lately.
     pub fn publish(&mut self, ran_out: bool) {
-        let wanted = if ran_out { self.count } else { self.ready };
+        self.plenty = if ran_out { PLENTY } else { self.plenty.saturating_sub(1) };
+        let wanted = if self.plenty > 0 { self.count } else { self.ready };
         while self.given < wanted
             && let Some(number) = self.spare.pop()
         {
