@@ -15,7 +15,7 @@ mod histogram;
 
 pub use histogram::{Histogram, Recent};
 
-use rtp::api::CoreLoad;
+use rtp::api::{CoreLoad, Lateness};
 use std::time::{Duration, Instant};
 
 /// Length of a slot.
@@ -27,6 +27,7 @@ pub struct Ticker {
     due: Instant,
     began: Instant,
     lateness: Recent,
+    all: Lateness,
     work: Recent,
     slots: u64,
     late: u64,
@@ -63,6 +64,7 @@ impl Ticker {
             due: now,
             began: now,
             lateness: Recent::new(WINDOW_SLOTS),
+            all: Lateness::default(),
             work: Recent::new(WINDOW_SLOTS),
             slots: 0,
             late: 0,
@@ -102,6 +104,7 @@ impl Ticker {
         self.late += u64::from(lateness >= SLOT);
         self.skipped += skipped;
         self.lateness.record(micros(lateness));
+        self.all.record(lateness);
         self.behind += (lateness.as_secs_f64() / SLOT.as_secs_f64() - self.behind) / SMOOTHING;
         Begin { lateness, skipped }
     }
@@ -169,6 +172,7 @@ impl Ticker {
             max_us: self.work.max(),
             late_p99_us: self.lateness.quantile(0.99),
             late: self.late,
+            lateness: self.all,
             missed: self.skipped,
             headroom: self.headroom(),
         }
@@ -210,6 +214,9 @@ mod tests {
             ticker.end(due + lateness + 100 * US);
         }
         assert_eq!((ticker.late, ticker.skipped), (0, 0));
+        // 0, 90 and 180 to 540 µs, 1000 in all.
+        let lateness = ticker.core_load(0, 0).lateness;
+        assert_eq!(lateness.counts().get(..9), Some(&[143, 0, 143, 0, 143, 143, 143, 143, 142][..]));
         assert!((ticker.load() - 0.1).abs() < 0.01, "{}", ticker.load());
     }
 

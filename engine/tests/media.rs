@@ -166,5 +166,9 @@ fn limits_are_told_and_kept_and_a_drain_lets_calls_go_on() {
     let status = server.ok("GET", "/status", &Value::Null);
     assert_eq!((&status["draining"], &status["load"]["accepting"]), (&json!(true), &json!(false)), "{status}");
     assert!(status["load"]["cores"][0]["tick"]["latep99us"].is_number() && status["rtp"]["ring_overflowed"].is_number());
+    let counts = status["load"]["cores"][0]["tick"]["lateness"]["counts"].as_array().into_iter().flatten();
+    let slots: u64 = counts.filter_map(Value::as_u64).sum();
+    let now = status["rtp"]["slots"].as_u64().unwrap();
+    assert!(slots > 0 && slots.abs_diff(now) <= 2, "{slots} of {now} slots are in the histogram: the load is told as it is now");
     server.ok("DELETE", path, &Value::Null);
 }

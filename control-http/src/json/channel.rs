@@ -13,8 +13,8 @@
 use std::net::IpAddr;
 
 use rtp::api::{
-    AddressWish, ChannelCounts, ChannelView, ControlUrl, Direction, Encoding, Event, EventAction, Load, Open, Opened, Payload, PlayEvent,
-    RecordEvent, Stats, Target,
+    AddressWish, ChannelCounts, ChannelView, ControlUrl, Direction, Encoding, Event, EventAction, Lateness, Load, Open, Opened, Payload,
+    PlayEvent, RecordEvent, Stats, Target,
 };
 use serde_json::{Map, Value, json};
 
@@ -108,7 +108,7 @@ pub fn opened(opened: &Opened) -> Value {
         "ip": opened.ip.to_string(),
         "port": opened.port,
         "channels": counts(opened.channels),
-        "load": load(&opened.load),
+        "load": brief(&opened.load),
     })
 }
 
@@ -142,8 +142,18 @@ pub fn closed(uuid: &str, stats: &Stats, channels: ChannelCounts) -> Value {
     Value::Object(out)
 }
 
-/// Load of the process.
+/// Load of the process, with all that is known of its slots.
 pub fn load(load: &Load) -> Value {
+    let mut out = brief(load);
+    let cores = out["cores"].as_array_mut().into_iter().flatten();
+    for (core, out) in load.cores.iter().zip(cores) {
+        out["tick"]["lateness"] = json!({"leus": Lateness::BOUNDS_US, "counts": core.lateness.counts(), "sumus": core.lateness.sum_us()});
+    }
+    out
+}
+
+/// Load of the process, as it goes with each channel that is opened.
+fn brief(load: &Load) -> Value {
     let cores: Vec<Value> = load
         .cores
         .iter()

@@ -7,8 +7,8 @@
 //! Shape:  metrics are made from the status object, so that both always agree: `{"sip":{"dialogs":3}}` is
 //!         `mediaswitch_sip_dialogs 3`; an array of objects is labelled by the first key of each
 //!         (`{"cores":[{"core":0,"channels":5}]}` is `mediaswitch_cores_channels{core="0"} 5`). Texts at the top
-//!         become labels of `mediaswitch_info`. Names that end in `total` are counters; the rest are
-//!         untyped, for the object does not say whether they only grow.
+//!         become labels of `mediaswitch_info`. Names that end in `total` are counters; an object with `leus` is a
+//!         histogram in seconds; the rest are untyped, for the object does not say whether they only grow.
 //! Errors: [`Refusal`]: 503 from `/ready` and `/health`, 404, 405.
 //! Source: `docs/openapi.yaml`; the Prometheus text format 0.0.4.
 
@@ -82,10 +82,21 @@ pub(crate) fn metrics(status: &Map<String, Value>) -> String {
     // Writing to a String cannot fail, here and below.
     let _ = write!(out, "# TYPE {PREFIX}_info gauge\n{PREFIX}_info{{{info}}} 1\n");
     for (family, samples) in families.0 {
-        let kind = if family.ends_with("total") { "counter" } else { "untyped" };
+        let is_histogram = samples.iter().any(|sample| !sample.part.is_empty());
+        let kind = if is_histogram {
+            "histogram"
+        } else if family.ends_with("total") {
+            "counter"
+        } else {
+            "untyped"
+        };
         let _ = writeln!(out, "# TYPE {family} {kind}");
-        for (labels, sample) in samples {
-            let _ = if labels.is_empty() { writeln!(out, "{family} {sample}") } else { writeln!(out, "{family}{{{labels}}} {sample}") };
+        for Sample { part, labels, number } in samples {
+            let _ = if labels.is_empty() {
+                writeln!(out, "{family}{part} {number}")
+            } else {
+                writeln!(out, "{family}{part}{{{labels}}} {number}")
+            };
         }
     }
     out
@@ -93,13 +104,22 @@ pub(crate) fn metrics(status: &Map<String, Value>) -> String {
 
 /// Samples by family name: the format wants all samples of a family in one place.
 #[derive(Debug, Default)]
-struct Families(BTreeMap<String, Vec<(String, String)>>);
+struct Families(BTreeMap<String, Vec<Sample>>);
+
+#[derive(Debug)]
+struct Sample {
+    /// Of a histogram: which of its parts, such as `_bucket`.
+    part: &'static str,
+    labels: String,
+    number: String,
+}
 
 impl Families {
     fn collect(&mut self, family: &str, labels: &str, value: &Value) {
         match value {
             Value::Number(number) => self.push(family, labels, number.to_string()),
             Value::Bool(flag) => self.push(family, labels, u8::from(*flag).to_string()),
+            Value::Object(map) if map.contains_key("leus") => self.histogram(&format!("{family}_seconds"), labels, map),
             Value::Object(map) => {
                 for (key, value) in map {
                     self.collect(&format!("{family}_{}", name(key)), labels, value);
@@ -120,8 +140,28 @@ impl Families {
         }
     }
 
-    fn push(&mut self, family: &str, labels: &str, sample: String) {
-        self.0.entry(family.to_owned()).or_default().push((labels.to_owned(), sample));
+    /// `{"leus": bounds, "counts": one for each and one beyond, "sumus"}`: cumulative here, as the format wants it.
+    fn histogram(&mut self, family: &str, labels: &str, map: &Map<String, Value>) {
+        let numbers = |key: &str| map.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_u64);
+        let bounds = numbers("leus").map(|us| seconds(us).to_string()).chain(["+Inf".to_owned()]);
+        let mut count = 0_u64;
+        for (bound, more) in bounds.zip(numbers("counts")) {
+            count = count.saturating_add(more);
+            let mut labels = labels.to_owned();
+            push_label(&mut labels, "le", &bound);
+            self.push_part(family, "_bucket", &labels, count.to_string());
+        }
+        let sum = map.get("sumus").and_then(Value::as_u64).unwrap_or(0);
+        self.push_part(family, "_sum", labels, seconds(sum).to_string());
+        self.push_part(family, "_count", labels, count.to_string());
+    }
+
+    fn push(&mut self, family: &str, labels: &str, number: String) {
+        self.push_part(family, "", labels, number);
+    }
+
+    fn push_part(&mut self, family: &str, part: &'static str, labels: &str, number: String) {
+        self.0.entry(family.to_owned()).or_default().push(Sample { part, labels: labels.to_owned(), number });
     }
 }
 
@@ -139,6 +179,10 @@ fn push_label(labels: &mut String, key: &str, text: &str) {
         }
     }
     labels.push('"');
+}
+
+fn seconds(us: u64) -> f64 {
+    us as f64 / 1e6
 }
 
 /// A key as a part of a metric name.

@@ -11,6 +11,7 @@
 //! Not here: sockets, ports and files (`engine`).
 
 mod id;
+mod lateness;
 mod levels;
 mod play;
 mod record;
@@ -20,6 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use id::{BadChannelId, ChannelId};
+pub use lateness::Lateness;
 pub use levels::{GAIN_DB_MAX, GAIN_DB_MIN, GroupView, LevelChange, Levels, SPEAKERS_MAX};
 pub use play::{DIGITS_MAX, DigitSource, Dtmf, PlayEvent, PlayReason, digit_of_event, event_of_digit};
 pub use record::{AVERAGE_FRAMES, Record, RecordChannels, RecordEnd, RecordEvent, RecordEventKind, RecordFormat, Ticket};

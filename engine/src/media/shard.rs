@@ -217,6 +217,11 @@ impl<M: Machine> MediaShard<M> {
             }
         };
         self.outputs();
+        if matches!(answer, Ok(Reply::Status(_))) {
+            // What is told then is of now, the load too. Before the answer, which might else be seen first.
+            self.report();
+            self.server.flush();
+        }
         self.server.answer(call, answer.map(Served::Reply));
     }
 

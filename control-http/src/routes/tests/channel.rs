@@ -2,7 +2,8 @@
 
 use rtp::api::{
     AddressWish, ChannelCounts, ChannelId, ChannelView, CloseReason, Command, CommandError, ControlUrl, CoreLoad, Direction, Encoding,
-    Event, EventAction, GroupView, InStats, LevelChange, Levels, Load, Open, Opened, Payload, RemoteStats, Reply, Stats, Target, TickStats,
+    Event, EventAction, GroupView, InStats, Lateness, LevelChange, Levels, Load, Open, Opened, Payload, RemoteStats, Reply, Stats, Target,
+    TickStats,
 };
 
 use super::*;
@@ -82,6 +83,7 @@ fn an_open_channel_has_the_documented_shape() {
         max_us: 11,
         late_p99_us: 7,
         late: 0,
+        lateness: Lateness::default(),
         missed: 0,
         headroom: 0.75,
     };

@@ -38,7 +38,7 @@ impl Program for Steady {
             "program": "a\"b",
             "uptime_s": 5,
             "accepting": true,
-            "layout": {"cores": [{"core": 0, "channels": 5, "tick": {"meanus": 1.5}}, {"core": 2, "channels": 0}], "note": "x"},
+            "layout": {"cores": [{"core": 0, "channels": 5, "tick": {"meanus": 1.5, "lateness": {"leus": [20, 1000], "counts": [7, 2, 1], "sumus": 3500}}}, {"core": 2, "channels": 0}], "note": "x"},
         }) else {
             unreachable!()
         };

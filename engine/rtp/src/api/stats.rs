@@ -148,6 +148,8 @@ pub struct CoreLoad {
     pub late_p99_us: u64,
     /// Slots that began late.
     pub late: u64,
+    /// How late all slots began, since the start.
+    pub lateness: super::Lateness,
     /// Slots that were left out.
     pub missed: u64,
     /// 0 full … 1 idle.
