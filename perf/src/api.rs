@@ -21,8 +21,8 @@ pub struct Api {
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest body that is read: `/status` of a machine with many cores.
-const BODY_MAX: usize = 4 << 20;
+/// The longest body that is read: 25 000 channels of a little more than 1 KiB each.
+const BODY_MAX: usize = 32 << 20;
 
 impl Api {
     /// Connects to a port of this host.

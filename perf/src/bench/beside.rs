@@ -10,7 +10,7 @@
 
 use serde_json::{Value, json};
 
-use super::media::{Job, WARM_UP, leg, level, per_packet, round, spread, tell};
+use super::media::{FAULTS_SEED, Job, WARM_UP, leg, level, per_packet, round, spread, tell};
 use super::noise::Noise;
 use super::options::Options;
 use super::peers::rtpengine::RtpEngine;
@@ -109,6 +109,7 @@ fn theirs(job: Job, channels: usize, options: &Options) -> Result<(f64, Option<S
     let ip = own_loopback();
     let mut engine = RtpEngine::start(ip, options.media_cpu)?;
     let mut load = Generator::bind(phones_loopback(), options.ptime_ms).map_err(|error| broken(error.to_string()))?;
+    load.set_faults(options.faults, FAULTS_SEED);
     for n in (0..channels).step_by(2) {
         let phone = |n: usize| load.address(n).map(|at| (at, job.codec(n))).ok_or_else(|| broken("no phone".to_owned()));
         let ports = engine.bridge(n / 2, phone(n)?, phone(n + 1)?, options.ptime_ms).map_err(broken)?;
@@ -121,7 +122,7 @@ fn theirs(job: Job, channels: usize, options: &Options) -> Result<(f64, Option<S
     let usage = || Usage::of_processes(&pids);
     let outcome = pinned(options.load_cpu, || load.run(WARM_UP, options.time, || start = usage(), || end = usage()));
     if outcome.counts.heard == 0 {
-        return Err(broken("nothing came through".to_owned()));
+        return Err(broken("nothing came through: perhaps its build does not transcode this pair (`rtpengine --codecs`)".to_owned()));
     }
     Ok((per_packet(end.since(start), &outcome), outcome.generator_limit().or_else(|| outcome.fault())))
 }
@@ -130,6 +131,7 @@ fn theirs(job: Job, channels: usize, options: &Options) -> Result<(f64, Option<S
 fn bare(channels: usize, options: &Options) -> Result<f64, String> {
     let ip = own_loopback();
     let mut load = Generator::bind(phones_loopback(), options.ptime_ms).map_err(|error| error.to_string())?;
+    load.set_faults(options.faults, FAULTS_SEED);
     let phones = (0..channels).filter_map(|n| load.address(n)).collect();
     let forwarder = Forwarder::start(ip, phones, Some(options.media_cpu), usize::from(options.ptime_ms), Spoil::default());
     let forwarder = forwarder.map_err(|error| format!("bare forwarder: {error}"))?;

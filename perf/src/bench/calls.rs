@@ -220,6 +220,7 @@ fn level(kind: Kind, rate: usize, options: &Options) -> Result<Level, String> {
     let signs = Signs {
         busy: outcome.generator_busy(),
         late: outcome.generator_late(),
+        far_too_late: outcome.generator_far_too_late(),
         load_core: outcome.core(),
         load_stolen: stolen.load,
         fault: outcome.fault(),

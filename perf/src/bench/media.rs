@@ -19,6 +19,7 @@ use super::noise::{Noise, Stolen};
 use super::options::Options;
 use super::search::{self, Found};
 use super::server::{Channel, Look, Switch, channels_max, phones_loopback};
+use super::spoiled::{self, Saw};
 use super::usage::Usage;
 use super::verdict::{Signs, Verdict};
 use super::{beside, pinned, progress};
@@ -72,6 +73,8 @@ pub const WARM_UP: Duration = Duration::from_millis(600);
 const LISTENED_GROUPS: usize = 2;
 /// Delay that 99 of 100 packets of a bridge must keep: one ptime.
 const DELAY_P99_US: u64 = 20_000;
+/// The load's slots may be so late at the most, and a ptime for 99 of 100: what was asked for in a second is told in that second.
+const LAG_MOST_US: u64 = 100_000;
 /// Part of the time that others may have kept our server from its CPU before a figure is called disturbed.
 const DISTURBED_PART: f64 = 0.01;
 
@@ -88,6 +91,8 @@ pub struct Level {
     pub bytes_per_channel: f64,
     /// Late slots that it may have on this host.
     pub late_allowed: u64,
+    /// What the switch tells of the faults that were put in; `None` without any.
+    pub saw: Option<Saw>,
     /// What the hypervisor took meanwhile.
     pub stolen: Stolen,
     /// How it went.
@@ -118,6 +123,8 @@ impl Level {
             "seconds": round(outcome.seconds, 3),
             "packets": { "told": counts.told, "due": counts.due, "heard": counts.heard, "lost": counts.lost, "duplicates": counts.duplicates,
                 "reordered": counts.reordered + counts.late, "changed": counts.corrupt, "foreign": counts.foreign, "mute_streams": counts.mute },
+            "put_in": outcome.put_in.any().then(|| spoiled::done(outcome.put_in)),
+            "switch_saw": self.saw.map(Saw::json),
             "packets_per_second": round(counts.heard as f64 / outcome.seconds.max(1e-9), 0),
             "cpu_us_per_packet": round(self.cpu_us(), 3),
             "kernel_part": look.usage.kernel_part().map(|part| round(part, 3)),
@@ -125,7 +132,9 @@ impl Level {
             "waited_for_cpu": round(look.usage.wait.as_secs_f64() / outcome.seconds.max(1e-9), 5),
             "disturbed": self.disturbed(),
             "stolen": self.stolen.json(),
-            "slots": { "count": look.slots, "late": look.late, "late_allowed": self.late_allowed, "late_p99_us": look.late_p99_us, "missed": look.missed, "work_p99_us": look.work_p99_us },
+            "slots": { "count": look.slots, "late": look.late, "late_allowed": self.late_allowed, "late_p50_us": look.lateness.quantile(0.5),
+                "late_p99_us": look.lateness.quantile(0.99), "late_p999_us": look.lateness.quantile(0.999), "late_histogram": look.lateness.json(),
+                "missed": look.missed, "work_p99_us": look.work_p99_us },
             "delay_us": (delay.count() > 0).then(|| json!({ "p50": delay.quantile(0.5), "p99": delay.quantile(0.99), "p999": delay.quantile(0.999), "max": delay.max() })),
             "delay_histogram": delay.places().collect::<Vec<_>>(),
             "jitter_us": { "mean": round(outcome.jitter_us.0, 0), "worst": round(outcome.jitter_us.1, 0) },
@@ -177,6 +186,7 @@ pub fn level(job: Job, channels: usize, options: &Options, noise: &mut Noise) ->
     noise.again(options);
     let mut switch = Switch::start(&options.cores, channels)?;
     let mut load = Generator::bind(phones_loopback(), options.ptime_ms).map_err(|error| error.to_string())?;
+    load.set_faults(options.faults, FAULTS_SEED);
     let before = switch.look()?.resident;
     open_all(job, channels, options, &mut switch, &mut load)?;
     let nothing = || Ok((Look::default(), Stolen::default()));
@@ -187,24 +197,43 @@ pub fn level(job: Job, channels: usize, options: &Options, noise: &mut Noise) ->
         let mut switch = switch.lock().map_err(|_| "the load panicked".to_owned())?;
         switch.look().map(|look| (look, Stolen::now(options.media_cpu, options.load_cpu)))
     };
-    let outcome = pinned(options.load_cpu, || load.run(WARM_UP, options.time, || *start = look(), || *end = look()));
+    let (outcome, saw) = spoiled::watched(options.faults.any().then_some(&switch), |told| {
+        pinned(options.load_cpu, || {
+            load.run(
+                WARM_UP,
+                options.time,
+                || *start = look(),
+                || {
+                    *end = look();
+                    told();
+                },
+            )
+        })
+    });
     let [start, end] = looks;
-    let ((before_it, before_stolen), (after_it, after_stolen)) = (start?, end?);
+    let ((before_it, before_stolen), (after_it, after_stolen), saw) = (start?, end?, saw?);
     let (look, stolen) = (after_it.since(before_it), after_stolen.since(before_stolen));
-    let verdict = signs(&outcome, &look, noise, stolen).verdict();
+    let wrong = saw.and_then(|saw| spoiled::fault(outcome.put_in, saw, options.ptime_ms));
+    let verdict = signs(&outcome, &look, noise, stolen, wrong).verdict();
     let bytes_per_channel = look.resident.saturating_sub(before) as f64 / channels.max(1) as f64;
-    Ok(Level { channels, outcome, look, bytes_per_channel, late_allowed: noise.late_allowed(look.slots), stolen, verdict })
+    Ok(Level { channels, outcome, look, bytes_per_channel, late_allowed: noise.late_allowed(look.slots), saw, stolen, verdict })
 }
 
+/// The same seed puts the same faults into each load of a run.
+pub const FAULTS_SEED: u64 = 1;
+
 /// What the verdict is made of.
-fn signs(outcome: &Outcome, look: &Look, noise: &Noise, stolen: Stolen) -> Signs {
+fn signs(outcome: &Outcome, look: &Look, noise: &Noise, stolen: Stolen, spoiled: Option<String>) -> Signs {
+    // What the phones heard is told first, then what the switch tells of it.
+    let wrong = outcome.fault().map_or(spoiled, |_| fault(outcome, look, noise));
     Signs {
         busy: outcome.generator_busy(),
         late: outcome.generator_late(),
+        far_too_late: outcome.lag_us.quantile(0.99) > DELAY_P99_US || outcome.lag_us.max() > LAG_MOST_US,
         load_core: outcome.core(),
         load_stolen: stolen.load,
-        fault: fault(outcome, look, noise),
-        is_of_time: outcome.fault().is_none(),
+        is_of_time: wrong.is_none(),
+        fault: wrong.or_else(|| fault(outcome, look, noise)),
         switch_core: look.usage.run.as_secs_f64() / outcome.seconds.max(1e-9),
         switch_stolen: stolen.switch,
     }
@@ -300,6 +329,7 @@ pub fn measure(job: Job, options: &Options) -> Result<Value, String> {
     Ok(json!({
         "what": job.name(),
         "ptime_ms": options.ptime_ms,
+        "faults": spoiled::asked(options.faults),
         "group": job.group(),
         "cores": options.cores,
         "capacity_channels": capacity,

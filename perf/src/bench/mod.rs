@@ -15,6 +15,7 @@ pub mod channels;
 pub mod codecs;
 pub mod host;
 pub mod http;
+pub mod lateness;
 pub mod media;
 pub mod noise;
 pub mod options;
@@ -25,6 +26,7 @@ pub mod report;
 pub mod scaling;
 pub mod search;
 pub mod server;
+pub mod spoiled;
 pub mod usage;
 pub mod verdict;
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::plan::Wish;
-use crate::load::Codec;
+use crate::load::{Codec, Faults};
 
 /// Text of `--help`.
 pub const HELP: &str = "\
@@ -34,7 +34,8 @@ Usage: mediaswitch bench WHAT [options]
 
 relay, transcode and mix start this program as a switch on loopback, load it with RTP, double the load until a limit fails, and halve
 the gap to 5 %. Limits: no packet lost, doubled, out of order or changed; the tones of four streams heard clean; no slot missed; 999
-of 1000 slots begin less than 1 ms late, or as many as those of an idle thread of this host in the same run. register, calls and
+of 1000 slots begin less than 1 ms late, or as many as those of an idle thread of this host in the same run. Of faults that were put
+in (--loss, …) a bridge must pass on exactly what is left, a conference must conceal them, and the switch must count them right. register, calls and
 sip-calls do the same with rates: everyone served, before a phone would ask again. If the load generator was the limit, no capacity
 is told; a load that the host stalled is tried again, up to three times, and never counts as held. Exit code 1: something was not measured.
 
@@ -50,6 +51,10 @@ Options:
   --refresh         register: phones that are registered register again
   --rtp             both ends of each call talk and are listened to
   --ptime MS        10, 20, 40 or 60 [20]
+  --loss PERCENT    relay, transcode, mix: so many of the phones' packets are never sent, such as 1% or 0.05%
+  --jitter MS       the same: each packet is sent up to so much later than it should be, such as 20ms
+  --reorder PERCENT the same: so many are sent 45 ms later, after those that follow them
+  --duplicate PERCENT  the same: so many are sent twice
   --seconds S       of each measurement [4]
   --rounds N        of the comparison with the bare forwarder [3]
   --cores LIST      CPUs of the server as its own --cores: the first signals, the others carry media [first and last]
@@ -141,6 +146,8 @@ pub struct Options {
     pub refresh: bool,
     /// Calls carry media.
     pub rtp: bool,
+    /// Put into what the phones send.
+    pub faults: Faults,
     /// Milliseconds of a packet.
     pub ptime_ms: u16,
     /// Length of a measurement.
@@ -194,6 +201,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
         peers: false,
         refresh: false,
         rtp: false,
+        faults: Faults::default(),
         ptime_ms: 20,
         time: Duration::from_secs(4),
         rounds: 3,
@@ -266,6 +274,13 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
                 let known = [10, 20, 40, 60].into_iter().find(|ptime: &u16| ptime.to_string() == value);
                 options.ptime_ms = known.ok_or_else(|| format!("--ptime {value}: must be 10, 20, 40 or 60"))?;
             }
+            "loss" => options.faults.loss_ppm = ppm(&argument, &value)?,
+            "reorder" => options.faults.reorder_ppm = ppm(&argument, &value)?,
+            "duplicate" => options.faults.duplicate_ppm = ppm(&argument, &value)?,
+            "jitter" => {
+                let ms = value.strip_suffix("ms").unwrap_or(&value).parse().ok().filter(|ms| (1..=JITTER_MS_MAX).contains(ms));
+                options.faults.jitter_slots = ms.ok_or_else(|| format!("--jitter {value}: must be 1ms to {JITTER_MS_MAX}ms"))?;
+            }
             "seconds" => {
                 let seconds = value.parse::<f64>().ok().filter(|seconds| (0.2..=3600.0).contains(seconds));
                 time = Some(Duration::from_secs_f64(seconds.ok_or_else(|| format!("--seconds {value}: must be 0.2 to 3600"))?));
@@ -297,7 +312,22 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cpus: &[usize]) -> Result
     if [options.from, options.to.unwrap_or(options.from)].contains(&Codec::Ilbc) && options.ptime_ms < 20 {
         return Err("--ptime 10: a frame of iLBC is 20 ms".to_owned());
     }
+    if options.what == What::Plan && options.plan.calls == 0 {
+        return Err("plan: how many calls at once? --calls N".to_owned());
+    }
+    if options.faults.any() && !matches!(options.what, What::Relay | What::Transcode | What::Mix) {
+        return Err("--loss, --jitter, --reorder and --duplicate are for relay, transcode and mix".to_owned());
+    }
     Ok(Some(options))
+}
+
+/// More than any network's, and less than the load waits for its last packets.
+const JITTER_MS_MAX: u32 = 200;
+
+/// `0.5%`, or `0.5`, in parts of a million.
+fn ppm(name: &str, value: &str) -> Result<u32, String> {
+    let percent = value.strip_suffix('%').unwrap_or(value).parse::<f64>().ok().filter(|percent| (0.0001..=50.0).contains(percent));
+    percent.map(|percent| (percent * 1e4).round() as u32).ok_or_else(|| format!("--{name} {value}: must be 0.0001% to 50%"))
 }
 
 /// First and last CPU of the list.
@@ -336,6 +366,13 @@ mod tests {
     }
 
     #[test]
+    fn faults_are_parts_and_times() {
+        let options = options("mix --loss 1% --jitter 20ms --reorder 0.5 --duplicate 0.05%").unwrap().unwrap();
+        let faults = Faults { loss_ppm: 10_000, jitter_slots: 20, reorder_ppm: 5000, duplicate_ppm: 500, corrupt_ppm: 0 };
+        assert_eq!(options.faults, faults);
+    }
+
+    #[test]
     fn what_cannot_be_is_refused_with_what_would_be_right() {
         for (words, right) in [
             ("", "relay transcode mix"),
@@ -347,6 +384,10 @@ mod tests {
             ("relay --ptime 30", "10, 20, 40 or 60"),
             ("transcode --to ilbc --ptime 10", "20 ms"),
             ("relay --sdp x", "unknown option --sdp"),
+            ("relay --loss 60%", "0.0001% to 50%"),
+            ("relay --jitter 1s", "1ms to 200ms"),
+            ("plan", "--calls N"),
+            ("calls --loss 1%", "are for relay, transcode and mix"),
         ] {
             let error = options(words).unwrap_err();
             assert!(error.contains(right), "{words}: {error}");

@@ -37,6 +37,7 @@ const QUICK_RATE: usize = 100;
 /// More than this of its core, and the load was the limit.
 const LOAD_CORE_MOST: f64 = 0.9;
 const LOAD_LAG_P99_US: u64 = 3000;
+const LOAD_LAG_FAR_US: u64 = 20_000;
 /// Rate at which we are compared where none held.
 const COMPARED_LEAST: usize = 200;
 
@@ -68,6 +69,7 @@ impl Level {
         };
         let signs = Signs {
             busy,
+            far_too_late: lag > LOAD_LAG_FAR_US,
             late: (lag > LOAD_LAG_P99_US).then(|| format!("slots began {:.1} ms late for 1 in 100", lag as f64 / 1e3)),
             load_core: *core,
             load_stolen: self.stolen.load,

@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::lateness::Lateness;
 use super::options::CHANNELS_MAX;
+use super::spoiled::Saw;
 use super::usage::{Usage, resident};
 use crate::api::Api;
 use crate::load::{Codec, kernel};
@@ -79,8 +81,8 @@ pub struct Look {
     pub late: u64,
     /// Slots that were left out.
     pub missed: u64,
-    /// How late a slot began, the 99th percentile of the last seconds.
-    pub late_p99_us: u64,
+    /// How late they began.
+    pub lateness: Lateness,
     /// Work of a slot, the 99th percentile of the last seconds.
     pub work_p99_us: u64,
     /// Packets dropped at its sockets.
@@ -99,6 +101,7 @@ impl Look {
             slots: self.slots.saturating_sub(before.slots),
             late: self.late.saturating_sub(before.late),
             missed: self.missed.saturating_sub(before.missed),
+            lateness: self.lateness.since(before.lateness),
             dropped: self.dropped.saturating_sub(before.dropped),
             unsent: self.unsent.saturating_sub(before.unsent),
             ..self
@@ -173,6 +176,14 @@ impl Switch {
         self.rtp.tell("PUT", &format!("/channel/{}/mix/{}", one.uuid, other.uuid), "{}").map(drop)
     }
 
+    /// Statistics of all channels.
+    ///
+    /// # Errors
+    /// It refuses, or is gone.
+    pub fn channels(&mut self) -> Result<Saw, String> {
+        self.rtp.tell("GET", "/channel", "").map(|answer| Saw::of_channels(&answer))
+    }
+
     /// The server now.
     ///
     /// # Errors
@@ -198,7 +209,7 @@ impl Switch {
             slots: count("slots"),
             late: count("slots_late"),
             missed: count("slots_skipped"),
-            late_p99_us: cores.iter().filter_map(|core| core["tick"]["latep99us"].as_u64()).max().unwrap_or(0),
+            lateness: Lateness::of_status(&status),
             work_p99_us: cores.iter().filter_map(work_p99).max().unwrap_or(0),
             dropped: kernel::udp_drops(|at| IpAddr::V4(*at.ip()) == ip && (first..=last).contains(&at.port())),
             unsent: count("ring_tx_dropped") + count("ring_tx_refused") + count("ring_no_buffers"),
@@ -241,7 +252,11 @@ fn ports(channels: usize) -> Option<(u16, u16)> {
 /// This program, or one beside it that `cargo build` has put there.
 fn program() -> Result<Command, String> {
     let here = std::env::current_exe().map_err(|error| error.to_string())?;
-    if here.file_stem().is_some_and(|name| name == "mediaswitch") { Ok(Command::new(here)) } else { sibling("mediaswitch") }
+    if here.file_stem().is_some_and(|name| name.to_string_lossy().starts_with("mediaswitch")) {
+        Ok(Command::new(here))
+    } else {
+        sibling("mediaswitch")
+    }
 }
 
 fn work_p99(core: &Value) -> Option<u64> {

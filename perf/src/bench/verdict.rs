@@ -1,7 +1,8 @@
 //! How a load went: whether the switch, the load generator or the host under both decided it.
 //!
 //! ```text
-//!   the generator was full or overrun ─▶ Limited        it was late: its core half idle, or the host took it away ─▶ Disturbed, else Limited
+//!   the generator was full or overrun ─▶ Limited        it was late by its own work ─▶ Limited
+//!   the host made it late (its core half idle, or taken away) ─▶ Held, if all limits held all the same: bursts are harder; else Disturbed
 //!   a limit did not hold ─▶ Failed; but Disturbed, where it is one of time alone, the host took the CPU away and half of it was idle
 //! ```
 //! Shape:  a function of what was seen; nothing is measured here.
@@ -63,6 +64,8 @@ pub struct Signs {
     pub busy: Option<String>,
     /// How late the generator was, if too late.
     pub late: Option<String>,
+    /// So late that it was another load than the one asked for.
+    pub far_too_late: bool,
     /// Part of its core that the generator used.
     pub load_core: f64,
     /// What the hypervisor took of the generator's CPU.
@@ -87,11 +90,14 @@ impl Signs {
             return Verdict::Limited(why);
         }
         if let Some(why) = self.late {
-            return if self.load_core < HALF || !self.load_stolen.is_zero() {
-                Verdict::Disturbed(with_steal(&format!("the load's {why}"), self.load_core, self.load_stolen))
-            } else {
-                Verdict::Limited(format!("its {why}"))
-            };
+            if self.load_core >= HALF && self.load_stolen.is_zero() {
+                return Verdict::Limited(format!("its {why}"));
+            }
+            // What comes late comes at once: a switch that bears that bears the even load too.
+            if self.far_too_late || self.fault.is_some() {
+                return Verdict::Disturbed(with_steal(&format!("the load's {why}"), self.load_core, self.load_stolen));
+            }
+            return Verdict::Held;
         }
         match self.fault {
             None => Verdict::Held,
@@ -115,7 +121,8 @@ mod tests {
     const STOLEN: Duration = Duration::from_millis(30);
 
     fn late(core: f64, stolen: Duration) -> Verdict {
-        Signs { late: Some("slots began 9.0 ms late".into()), load_core: core, load_stolen: stolen, ..Signs::default() }.verdict()
+        let late = Some("slots began 29.0 ms late".into());
+        Signs { late, far_too_late: true, load_core: core, load_stolen: stolen, ..Signs::default() }.verdict()
     }
 
     fn failed(is_of_time: bool, core: f64, stolen: Duration) -> Verdict {
@@ -126,7 +133,15 @@ mod tests {
     fn a_generator_late_on_an_idle_core_or_on_a_stolen_one_was_stalled() {
         assert!(matches!(late(0.12, Duration::ZERO), Verdict::Disturbed(why) if why.contains("12 % of its core")));
         assert!(matches!(late(0.7, STOLEN), Verdict::Disturbed(why) if why.contains("took 30 ms")));
-        assert_eq!(late(0.7, Duration::ZERO), Verdict::Limited("its slots began 9.0 ms late".into()));
+        assert_eq!(late(0.7, Duration::ZERO), Verdict::Limited("its slots began 29.0 ms late".into()));
+    }
+
+    #[test]
+    fn a_load_that_the_host_made_uneven_holds_if_the_switch_bears_it() {
+        let uneven = Signs { late: Some("slots began 9.0 ms late".into()), load_core: 0.3, load_stolen: STOLEN, ..Signs::default() };
+        assert_eq!(uneven.clone().verdict(), Verdict::Held);
+        assert!(matches!(Signs { fault: Some("1 packets lost".into()), ..uneven.clone() }.verdict(), Verdict::Disturbed(_)));
+        assert!(matches!(Signs { load_core: 0.7, load_stolen: Duration::ZERO, ..uneven }.verdict(), Verdict::Limited(_)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //!   slot of 1 ms:  streams of this phase: packet ─▶ [fate] ─▶ socket of the phase        all sockets: receive ─▶ check
 //!   run:  warm-up (telling) ─▶ pause (nothing under way) ─▶ anchor ─▶ measured (telling) ─▶ 300 ms for stragglers
+//!         faults: in the measured time but its last 300 ms, so that what was put in shows before the end
 //! ```
 //! Shape:  as many sockets as a ptime has slots; stream `i` speaks in slot `i % ptime` from socket `i % ptime`, and is known by the
 //!         server's port. The loop is open: a slot that is missed is made up for, and its lag counted.
@@ -20,7 +21,7 @@ use socket2::SockRef;
 
 use super::check::{Header, Kind, StreamCheck};
 use super::codec::{Codec, Listener, Sound, What};
-use super::faults::{Drawn, Faults, Judge};
+use super::faults::{Faults, Judge, PutIn};
 use super::kernel;
 use super::outcome::{Audio, Counts, Outcome};
 use crate::ear::Ear;
@@ -47,6 +48,8 @@ struct Stream {
     sound: usize,
     told: u64,
     told_at_anchor: u64,
+    /// The highest that was sent, plus one.
+    sent: u64,
     times_us: Box<[u32; TIMES]>,
     check: StreamCheck,
     ear: Option<(Listener, Ear)>,
@@ -55,12 +58,23 @@ struct Stream {
     foreign: u64,
 }
 
+/// A packet that is sent later.
+struct Held {
+    stream: usize,
+    told: u64,
+    packet: Vec<u8>,
+    /// Not the copy of one that was sent.
+    is_first: bool,
+}
+
 /// Times of told packets that are kept: 5 s at 20 ms.
 const TIMES: usize = 256;
 const SLOT: Duration = Duration::from_millis(1);
 /// Header and the longest payload: 60 ms of L16 at 8 kHz.
 const PACKET_MAX: usize = 12 + 960;
 const STRAGGLERS: Duration = Duration::from_millis(300);
+/// Without faults at the end, or half of the time if that is less: longer than a packet is held, and than a jitter buffer holds it.
+const CALM: Duration = Duration::from_millis(300);
 /// Long enough for all that is under way in a switch that is well, twice over.
 const PAUSE: Duration = Duration::from_millis(120);
 /// Nothing has come for so long: nothing is under way.
@@ -77,7 +91,8 @@ pub struct Generator {
     sounds: Vec<(Codec, What, Sound)>,
     stream_of_port: Vec<Option<u32>>,
     judge: Judge,
-    held: BTreeMap<u64, Vec<(usize, Vec<u8>)>>,
+    put_in: PutIn,
+    held: BTreeMap<u64, Vec<Held>>,
     stall: Option<Duration>,
     base: Instant,
     slot: u64,
@@ -118,6 +133,7 @@ impl Generator {
             sounds: Vec::new(),
             stream_of_port: vec![None; 65_536],
             judge: Judge::new(Faults::default(), 0),
+            put_in: PutIn::default(),
             held: BTreeMap::new(),
             stall: None,
             base: Instant::now(),
@@ -149,6 +165,7 @@ impl Generator {
             sound,
             told: 0,
             told_at_anchor: 0,
+            sent: 0,
             times_us: Box::new([0; TIMES]),
             // Every codec here has an RTP clock of 8 kHz.
             check: StreamCheck::new(u32::from(self.ptime_ms) * 8),
@@ -158,7 +175,7 @@ impl Generator {
         });
     }
 
-    /// Spoils what is told from now on.
+    /// Spoils what is told in the measured time.
     pub fn set_faults(&mut self, faults: Faults, seed: u64) {
         self.judge = Judge::new(faults, seed);
     }
@@ -168,14 +185,9 @@ impl Generator {
         self.stall = Some(time);
     }
 
-    /// Faults drawn since they were set.
-    pub const fn drawn(&self) -> Drawn {
-        self.judge.drawn
-    }
-
     /// A whole run, on the calling thread; `began` is called when the measured part begins and `ended` when telling ends.
     pub fn run(&mut self, warm_up: Duration, time: Duration, began: impl FnOnce() + Send, ended: impl FnOnce() + Send) -> Outcome {
-        let faults = std::mem::replace(&mut self.judge, Judge::new(Faults::default(), 0));
+        let faults = std::mem::replace(&mut self.judge, no_faults());
         self.slots(warm_up, true);
         if self.streams.iter().any(|stream| stream.leg.partner.is_some()) {
             self.wait(PAUSE);
@@ -191,7 +203,11 @@ impl Generator {
             thread::sleep(stall);
             self.slots(time / 2, true);
         } else {
-            self.slots(time, true);
+            let calm = CALM.min(time / 2);
+            self.slots(time.saturating_sub(calm), true);
+            let faults = std::mem::replace(&mut self.judge, no_faults());
+            self.slots(calm, true);
+            self.judge = faults;
         }
         ended();
         self.measured.seconds = start.elapsed().as_secs_f64();
@@ -205,12 +221,15 @@ impl Generator {
         self.listening = true;
         self.measured.overrun = own(self) - drops;
         self.measured.refused = self.refused;
+        self.measured.put_in = self.put_in;
+        self.measured.is_clocked = self.streams.iter().any(|stream| stream.leg.partner.is_none());
         self.sum(&clocked);
         std::mem::take(&mut self.measured)
     }
 
     fn anchor(&mut self) {
         self.measured = Outcome::default();
+        self.put_in = PutIn::default();
         self.refused = 0;
         for stream in &mut self.streams {
             stream.counted = stream.check.anchor();
@@ -280,22 +299,27 @@ impl Generator {
             header[4..8].copy_from_slice(&told.wrapping_mul(ticks).to_be_bytes());
             header[8..12].copy_from_slice(&(n as u32 + 1).to_be_bytes());
             body.copy_from_slice(payload);
-            if let Some(time) = stream.times_us.get_mut(stream.told as usize % TIMES) {
-                *time = now;
-            }
+            let told = stream.told;
             stream.told += 1;
             let fate = self.judge.judge();
             if fate.lost {
+                self.put_in.lost += 1;
                 continue;
             }
             if fate.corrupt {
                 body[0] ^= 0x55;
+                self.put_in.corrupt += 1;
             }
-            for _ in 0..=usize::from(fate.twice) {
+            self.put_in.twice += u64::from(fate.twice);
+            self.put_in.held += u64::from(fate.delay_slots > 0);
+            for copy in 0..=u8::from(fate.twice) {
+                let is_first = copy == 0;
                 if fate.delay_slots > 0 {
-                    self.held.entry(self.slot + u64::from(fate.delay_slots)).or_default().push((n, room.to_vec()));
-                } else if socket.send_to(room, stream.leg.to).is_err() {
-                    self.refused += 1;
+                    let held = Held { stream: n, told, packet: room.to_vec(), is_first };
+                    self.held.entry(self.slot + u64::from(fate.delay_slots)).or_default().push(held);
+                } else {
+                    self.put_in.overtaken += u64::from(is_first && stream.leaves(told, now));
+                    self.refused += u64::from(socket.send_to(room, stream.leg.to).is_err());
                 }
             }
         }
@@ -304,12 +328,12 @@ impl Generator {
     /// Sends what was held until this slot.
     fn release(&mut self) {
         while let Some(entry) = self.held.first_entry().filter(|entry| *entry.key() <= self.slot) {
-            for (n, packet) in entry.remove() {
-                let Some(stream) = self.streams.get(n) else { continue };
+            let now = micros(self.base.elapsed()) as u32;
+            for Held { stream: n, told, packet, is_first } in entry.remove() {
+                let Some(stream) = self.streams.get_mut(n) else { continue };
                 let Some(socket) = self.sockets.get(n % usize::from(self.ptime_ms)) else { continue };
-                if socket.send_to(&packet, stream.leg.to).is_err() {
-                    self.refused += 1;
-                }
+                self.put_in.overtaken += u64::from(is_first && stream.leaves(told, now));
+                self.refused += u64::from(socket.send_to(&packet, stream.leg.to).is_err());
             }
         }
     }
@@ -394,6 +418,22 @@ impl Generator {
         }
         self.measured.jitter_us = (jitter.0 / self.streams.len().max(1) as f64, jitter.1);
     }
+}
+
+impl Stream {
+    /// Packet `told` is sent now, for the first time: its delay counts from here. True if a later one was sent before it.
+    fn leaves(&mut self, told: u64, now_us: u32) -> bool {
+        if let Some(time) = self.times_us.get_mut(told as usize % TIMES) {
+            *time = now_us;
+        }
+        let is_overtaken = told < self.sent;
+        self.sent = self.sent.max(told + 1);
+        is_overtaken
+    }
+}
+
+fn no_faults() -> Judge {
+    Judge::new(Faults::default(), 0)
 }
 
 fn micros(time: Duration) -> u64 {

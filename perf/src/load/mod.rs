@@ -27,7 +27,7 @@ pub mod sip;
 mod tests;
 
 pub use codec::{Codec, What};
-pub use faults::Faults;
+pub use faults::{Faults, PutIn};
 pub use generator::{Generator, Leg};
 pub use histogram::Histogram;
 pub use outcome::{Audio, Counts, Outcome};

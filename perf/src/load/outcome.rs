@@ -5,6 +5,7 @@
 //! Errors: [`Outcome::generator_limit`] says why the run tells nothing about the switch.
 //! Rule:   a generator that was late, out of CPU, refused by its own kernel buffers or overrun was the limit; no capacity follows from it.
 
+use super::faults::PutIn;
 use super::histogram::Histogram;
 use crate::ear::Heard;
 
@@ -71,6 +72,10 @@ pub struct Outcome {
     pub seconds: f64,
     /// Packets.
     pub counts: Counts,
+    /// Faults that the load itself put in.
+    pub put_in: PutIn,
+    /// Its streams are clocked by the switch (a mix): none of what was put in may show in them.
+    pub is_clocked: bool,
     /// From the n-th told to the n-th heard; empty for clocked streams.
     pub delay_us: Histogram,
     /// Inter-arrival jitter: mean over the streams, and the worst of them.
@@ -126,21 +131,36 @@ impl Outcome {
         is_late.then(|| format!("slots began {:.1} ms late for 1 in 100, {:.1} ms at worst", p99 as f64 / 1e3, max as f64 / 1e3))
     }
 
-    /// The first thing that is wrong with what was heard.
+    /// The first thing that is wrong with what was heard, beside what was put in: of that as many packets must be missing, and as many
+    /// overtaken, as were; copies and changed octets may be heard again, or be taken out, or be lost in transcoding.
     pub fn fault(&self) -> Option<String> {
         let counts = self.counts;
+        let put_in = if self.is_clocked { PutIn::default() } else { self.put_in };
+        let out_of_order = counts.reordered + counts.late;
         let wrong = [
-            (counts.mute, "streams heard nothing"),
-            (counts.lost, "packets lost"),
-            (counts.corrupt, "packets with another payload"),
-            (counts.duplicates, "packets heard twice"),
-            (counts.reordered + counts.late, "packets out of order"),
-            (counts.foreign, "packets that are no RTP of the codec"),
-            (counts.ssrc_changes, "changes of SSRC"),
-            (counts.timestamp_jumps, "jumps of the timestamp"),
+            (counts.mute, 0, "streams heard nothing"),
+            (counts.lost, put_in.lost, "packets lost"),
+            (counts.corrupt, put_in.corrupt, "packets with another payload"),
+            (counts.duplicates, put_in.twice, "packets heard twice"),
+            (out_of_order, put_in.overtaken, "packets out of order"),
+            (counts.foreign, 0, "packets that are no RTP of the codec"),
+            (counts.ssrc_changes, 0, "changes of SSRC"),
+            (counts.timestamp_jumps, 0, "jumps of the timestamp"),
         ];
-        let counted = wrong.iter().find(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what} of {}", counts.due));
-        counted.or_else(|| self.audio.iter().find_map(Audio::fault))
+        let counted = wrong.iter().find(|(count, put_in, _)| count > put_in).map(|(count, put_in, what)| {
+            let beside = if *put_in > 0 { format!(", beside {put_in} that were put in") } else { String::new() };
+            format!("{} {what} of {}{beside}", count - put_in, counts.due)
+        });
+        let fewer = [(counts.lost, put_in.lost, "lost"), (out_of_order, put_in.overtaken, "out of order")];
+        let fewer = fewer.iter().find(|(count, put_in, _)| count < put_in);
+        let fewer = fewer.map(|(count, put_in, what)| format!("{count} packets {what} where {put_in} were put in"));
+        counted.or(fewer).or_else(|| self.audio.iter().filter(|_| !self.spoils_sound()).find_map(Audio::fault))
+    }
+
+    /// What was put in changes what is heard: then no tone is judged.
+    fn spoils_sound(&self) -> bool {
+        let put_in = self.put_in;
+        put_in.lost + put_in.overtaken + put_in.corrupt > 0 || (self.is_clocked && put_in.held > 0)
     }
 }
 
@@ -162,6 +182,21 @@ mod tests {
         (0..20).for_each(|_| good.lag_us.record(5000));
         assert!(good.generator_limit().is_some_and(|why| why.contains("5.0 ms late")));
         assert!(good.generator_busy().is_none() && good.generator_late().is_some());
+    }
+
+    #[test]
+    fn faults_put_in_are_no_faults_of_the_switch_and_their_number_must_be_right() {
+        let put_in = PutIn { lost: 7, overtaken: 3, twice: 2, corrupt: 0, held: 3 };
+        let counts = Counts { due: 1000, lost: 7, reordered: 3, ..Counts::default() };
+        let good = Outcome { counts, put_in, ..Outcome::default() };
+        assert_eq!(good.fault(), None, "copies were taken out");
+        let fault = |counts: Counts| Outcome { counts, ..good.clone() }.fault().unwrap_or_default();
+        assert_eq!(fault(Counts { lost: 9, ..counts }), "2 packets lost of 1000, beside 7 that were put in");
+        assert_eq!(fault(Counts { lost: 6, ..counts }), "6 packets lost where 7 were put in");
+        assert_eq!(fault(Counts { reordered: 2, ..counts }), "2 packets out of order where 3 were put in");
+        assert_eq!(fault(Counts { duplicates: 3, ..counts }), "1 packets heard twice of 1000, beside 2 that were put in");
+        assert!(Outcome { is_clocked: true, ..good.clone() }.fault().is_some_and(|why| why.contains("7 packets lost of 1000")));
+        assert_eq!(Outcome { is_clocked: true, counts: Counts::default(), ..good }.fault(), None);
     }
 
     #[test]

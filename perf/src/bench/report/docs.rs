@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::markdown::{line, text};
 use super::plots;
-use super::tables::{Named, all, overview, results, short};
+use super::tables::{Named, cores, kernels, overview, packets, results, short, signalling};
 
 /// Begins what is written here.
 pub const BEGIN: &str = "<!-- figures: written by perf/renew-docs, not by hand -->";
@@ -44,17 +44,19 @@ const ORDER: [&str; 17] = [
     "channels",
 ];
 
-/// Plots of the page: directory of the report, and the end of the plot's name.
-const PLOTS: [(&str, &str); 9] = [
-    ("relay-channels", "cost"),
-    ("relay-channels", "throughput"),
-    ("relay-channels", "memory"),
-    ("relay-channels", "lateness"),
-    ("relay", "delay"),
-    ("scaling", "cost"),
-    ("codecs", "levels"),
-    ("register", "cost"),
-    ("calls", "cost"),
+/// A section of the page: its head, its table, and its plots, by the directories that may have it (the first that does) and the end of
+/// the plot's name.
+type Section = (&'static str, fn(&[Named]) -> String, &'static [(&'static [&'static str], &'static str)]);
+
+const SECTIONS: [Section; 4] = [
+    (
+        "Packets",
+        packets,
+        &[(&["relay-channels", "relay"], "cost"), (&["relay", "relay-channels"], "lateness"), (&["relay", "relay-channels"], "delay")],
+    ),
+    ("Registrations and calls", signalling, &[(&["register"], "cost"), (&["calls"], "cost")]),
+    ("Codecs alone", kernels, &[(&["codecs"], "levels")]),
+    ("Two cores", cores, &[(&["scaling"], "cost")]),
 ];
 
 /// Writes tables and plots into the tree at `root`; the files written. `anyway` takes reports that no page should quote.
@@ -71,18 +73,41 @@ pub fn renew(reports: &Path, root: &Path, anyway: bool) -> Result<Vec<String>, S
             fs::remove_file(&old).map_err(|error| format!("{}: {error}", old.display()))?;
         }
     }
-    let mut images = String::new();
-    for (name, title, svg) in drawn(&reports)? {
-        let path = figures.join(&name);
-        fs::write(&path, svg).map_err(|error| format!("{}: {error}", path.display()))?;
-        line(&mut images, &format!("![{title}](figures/{name})"));
+    let mut draw = |name: &str, svg: &str| {
+        let path = figures.join(name);
         written.push(format!("docs/figures/{name}"));
+        fs::write(&path, svg).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let groups = overview(&reports);
+    let overview = if groups.is_empty() { "" } else { "overview.svg" };
+    if !groups.is_empty() {
+        draw(overview, &plots::overview(&groups)?)?;
+    }
+    let image = |title: &str, directory: &str, name: &str| format!("![{title}]({directory}/{name})");
+    let mut sections = String::new();
+    for (head, table, wanted) in SECTIONS {
+        let (mut section, mut images) = (table(&reports), String::new());
+        if head == "Packets" && !overview.is_empty() {
+            line(&mut images, &image("CPU per packet, ours and others", "figures", overview));
+        }
+        for (directories, kind) in wanted {
+            if let Some((name, title, svg)) = drawn(&reports, directories, kind)? {
+                draw(&name, &svg)?;
+                line(&mut images, &image(&title, "figures", &name));
+            }
+        }
+        if !section.is_empty() {
+            section.push('\n');
+        }
+        if !(section.is_empty() && images.is_empty()) {
+            sections.push_str(&format!("\n### {head}\n{section}{images}"));
+        }
     }
     let host = host(&reports);
-    for (page, figures) in [
-        ("docs/performance.md", format!("{host}\n{}\n{images}", all(&reports))),
-        ("README.md", format!("{host}\n{}\n![CPU per packet, ours and others](docs/figures/overview.svg)\n", short(&reports))),
-    ] {
+    let overview = if overview.is_empty() { String::new() } else { image("CPU per packet, ours and others", "docs/figures", overview) };
+    for (page, figures) in
+        [("docs/performance.md", format!("{host}{sections}")), ("README.md", format!("{host}\n{}\n{overview}\n", short(&reports)))]
+    {
         let path = root.join(page);
         let before = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let after = between(&before, &figures).ok_or_else(|| format!("{page}: there are no two lines `{BEGIN}` and `{END}`"))?;
@@ -123,22 +148,17 @@ fn between(page: &str, figures: &str) -> Option<String> {
     Some(format!("{head}{BEGIN}\n{}\n{END}{tail}", figures.trim_end()))
 }
 
-/// File name, title and SVG.
-fn drawn(reports: &[Named]) -> Result<Vec<(String, String, String)>, String> {
-    let mut drawn = vec![(
-        "overview.svg".to_owned(),
-        "CPU per packet".to_owned(),
-        plots::bars("µs of CPU per packet, kernel included", "µs", &overview(reports))?,
-    )];
-    for (name, report) in reports {
-        let wanted: Vec<&str> = PLOTS.iter().filter(|(of, _)| of == name).map(|(_, kind)| *kind).collect();
-        for (file, title, svg) in plots::all(report)? {
-            if let Some(kind) = wanted.iter().find(|kind| file.ends_with(&format!("-{kind}.svg"))) {
-                drawn.push((format!("{name}-{kind}.svg"), title, svg));
+/// The plot that ends so, of the first of these directories that has it, named after the directory.
+fn drawn(reports: &[Named], directories: &[&str], kind: &str) -> Result<Option<plots::Plot>, String> {
+    for directory in directories {
+        for (_, report) in reports.iter().filter(|(name, _)| name == directory) {
+            let plot = plots::all(report)?.into_iter().find(|(file, ..)| file.ends_with(&format!("-{kind}.svg")));
+            if let Some((_, title, svg)) = plot {
+                return Ok(Some((format!("{directory}-{kind}.svg"), title, svg)));
             }
         }
     }
-    Ok(drawn)
+    Ok(None)
 }
 
 fn host(reports: &[Named]) -> String {
@@ -201,9 +221,10 @@ mod tests {
         let first = page();
         assert!(first.starts_with("# Head\n") && first.ends_with("\nfoot\n") && !first.contains("\nold\n"), "{first}");
         for wanted in [
-            "| relay pcmu | **1200** | 2400 channels: 3 packets lost of 480000 | 600 | 1.10 (1.00 to 1.20) |",
-            "| 1200 | 60000 | 5.25 | 90 % | 32 % | 0.7, 1.5 | 7.8 | held |",
-            "Scaling: a packet on two media cores costs **1.10 (1.00 to 1.20)**",
+            "| relay pcmu | **1200** | 7.8 | 1.10 (1.00 to 1.20), at 600 |",
+            "- relay pcmu: no more, since 2400 channels: 3 packets lost of 480000",
+            "packet on two media cores costs **1.10 (1.00 to 1.20)**",
+            "### Codecs alone\n| codec",
             "| g722 | avx2 |",
             "| register with digest | **9000** |",
             "Kamailio 1.10 (1.00 to 1.20)",

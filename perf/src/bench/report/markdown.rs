@@ -30,6 +30,7 @@ pub fn page(report: &Value) -> String {
         ("SIMD", list(&host["simd"])),
         ("Kernel", format!("{}, clock source {}, governor {}", text(&host["kernel"]), text(&host["clocksource"]), text(&host["governor"]))),
         ("Mitigations", mitigations.unwrap_or_default().join("; ")),
+        ("Limits", limits(&host["limits"])),
         ("Load average", text(&host["load_average"])),
         (
             "CPUs used",
@@ -51,6 +52,12 @@ pub fn page(report: &Value) -> String {
         section(&mut out, result);
     }
     out
+}
+
+/// Soft limits of this program, as `name: value`.
+fn limits(limits: &Value) -> String {
+    let all = limits.as_object().into_iter().flatten().map(|(name, value)| format!("{name} {}", text(value)));
+    all.collect::<Vec<_>>().join("; ")
 }
 
 fn section(out: &mut String, result: &Value) {
@@ -254,6 +261,7 @@ fn attempts(out: &mut String, result: &Value) {
 fn media(out: &mut String, result: &Value, what: &str) {
     line(out, &capacity(what, &result["capacity_channels"], &result["held_channels"], "channels", &result["ended"]));
     attempts(out, result);
+    faults(out, result);
     if result["reference"].is_object() {
         beside(out, &result["reference"]);
     }
@@ -271,6 +279,47 @@ fn media(out: &mut String, result: &Value, what: &str) {
         ),
     );
     levels(out, result);
+}
+
+/// What was put in, and what became of it.
+fn faults(out: &mut String, result: &Value) {
+    let asked = &result["faults"];
+    if !asked.is_object() {
+        return;
+    }
+    let percent = |key: &str| format!("{} %", text(&asked[key]));
+    line(
+        out,
+        &format!(
+            "\nPut into what the phones send: loss {}, jitter up to {} ms, {} overtaken, {} twice. Delay counts from when a packet was sent.",
+            percent("loss_percent"),
+            text(&asked["jitter_ms"]),
+            percent("reorder_percent"),
+            percent("duplicate_percent")
+        ),
+    );
+    line(
+        out,
+        "\n| channels | lost: put in, seen by the switch, missing at the phones | overtaken: the same | twice: the same | concealed, frames of 20 ms | late |\n|---|---|---|---|---|---|",
+    );
+    for level in result["levels"].as_array().into_iter().flatten() {
+        let three = |put_in: &str, saw: &str, heard: &str| {
+            format!("{}, {}, {}", text(&level["put_in"][put_in]), text(&level["switch_saw"][saw]), text(&level["packets"][heard]))
+        };
+        let rows =
+            [three("lost", "lost", "lost"), three("overtaken", "reordered", "reordered"), three("duplicates", "duplicates", "duplicates")];
+        let saw = &level["switch_saw"];
+        line(
+            out,
+            &format!(
+                "| {} | {} | {} | {} |",
+                text(&level["channels"]),
+                rows.join(" | "),
+                text(&saw["concealed_frames"]),
+                text(&saw["late"])
+            ),
+        );
+    }
 }
 
 /// Ours and the bare loops.
@@ -302,9 +351,9 @@ fn beside(out: &mut String, reference: &Value) {
 fn levels(out: &mut String, result: &Value) {
     line(
         out,
-        "\n| channels | packets/s | µs/packet | kernel | core | slots late (allowed), missed of | delay p50, p99, p99.9 ms | KiB/channel | MiB | load's core | taken by the hypervisor: switch, load ms | verdict |",
+        "\n| channels | packets/s | µs/packet | kernel | core | slots late (allowed), missed of | p50, p99, p99.9 of their lateness at most, ms | delay p50, p99, p99.9 ms | KiB/channel | MiB | load's core | taken by the hypervisor: switch, load ms | verdict |",
     );
-    line(out, "|---|---|---|---|---|---|---|---|---|---|---|---|");
+    line(out, "|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for level in result["levels"].as_array().into_iter().flatten() {
         let slots = &level["slots"];
         let ms = |key: &str| level["delay_us"][key].as_f64().map_or_else(|| "-".to_owned(), |us| format!("{:.2}", us / 1e3));
@@ -312,7 +361,7 @@ fn levels(out: &mut String, result: &Value) {
         line(
             out,
             &format!(
-                "| {} | {} | {:.2} | {} | {} | {} ({}), {} of {} | {}, {}, {} | {:.1} | {:.1} | {} | {}, {} | {}{} |",
+                "| {} | {} | {:.2} | {} | {} | {} ({}), {} of {} | {} | {}, {}, {} | {:.1} | {:.1} | {} | {}, {} | {}{} |",
                 text(&level["channels"]),
                 text(&level["packets_per_second"]),
                 level["cpu_us_per_packet"].as_f64().unwrap_or(0.0),
@@ -322,6 +371,7 @@ fn levels(out: &mut String, result: &Value) {
                 text(&slots["late_allowed"]),
                 text(&slots["missed"]),
                 text(&slots["count"]),
+                lateness(slots),
                 ms("p50"),
                 ms("p99"),
                 ms("p999"),
@@ -335,6 +385,12 @@ fn levels(out: &mut String, result: &Value) {
             ),
         );
     }
+}
+
+/// The quantiles of a load's slots, each the bound of its place.
+fn lateness(slots: &Value) -> String {
+    let all = ["late_p50_us", "late_p99_us", "late_p999_us"];
+    all.map(|key| slots[key].as_f64().map_or_else(|| "over".to_owned(), |us| format!("{}", us / 1e3))).join(", ")
 }
 
 fn registrations(out: &mut String, result: &Value, what: &str) {

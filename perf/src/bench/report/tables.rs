@@ -1,8 +1,8 @@
 //! The tables of the documentation: one line a measurement, from the reports of many.
 //!
 //! ```text
-//!   reports ─┬▶ [all]: media · over the channels · scaling · codecs · calls, registrations, HTTP          docs/performance.md
-//!            ├▶ [short]: media, calls, registrations                                                       README.md
+//!   reports ─┬▶ [packets] · [kernels] · [signalling] · [cores]          docs/performance.md
+//!            ├▶ [short]: media, calls, registrations                    README.md
 //!            └▶ [overview]: bars
 //! ```
 //! Shape:  Markdown; what a report does not have is `-`.
@@ -12,26 +12,20 @@
 
 use serde_json::Value;
 
-use super::markdown::{line, percent, text};
-use super::plots;
+use super::markdown::{line, text};
 
 /// A report and the name of its directory.
 pub type Named = (String, Value);
 
 /// Ours, the bare forwarder and rtpengine, for each codec pair.
-pub fn overview(reports: &[Named]) -> Vec<plots::Bar> {
-    let mut bars = Vec::new();
-    for (what, result) in media(reports) {
+pub fn overview(reports: &[Named]) -> Vec<(String, [Option<f64>; 3])> {
+    let values = |result: &Value| {
         let reference = &result["reference"];
-        let mut bar = |who: &str, value: &Value, is_ours: bool| {
-            bars.extend(value["median"].as_f64().map(|us| (format!("{what}: {who}"), us, is_ours)));
-        };
-        bar("mediaswitch", &reference["ours_us"], true);
-        bar("bare forwarder", &reference["bare_us"], false);
         let peer = reference["peers"].as_array().and_then(|peers| peers.first());
-        bar("rtpengine", peer.map_or(&Value::Null, |peer| &peer["theirs_us"]), false);
-    }
-    bars
+        let all = [&reference["ours_us"], &reference["bare_us"], peer.map_or(&Value::Null, |peer| &peer["theirs_us"])];
+        all.map(|of| of["median"].as_f64())
+    };
+    media(reports).map(|(what, result)| (what, values(result))).collect()
 }
 
 /// Results of the searches of media, with their names.
@@ -47,7 +41,7 @@ pub fn results(report: &Value) -> impl Iterator<Item = &Value> {
 
 /// The table of the README.
 pub fn short(reports: &[Named]) -> String {
-    let mut out = String::from("| | carried | µs of CPU each | over a bare forwarder | rtpengine over ours |\n|---|---|---|---|---|\n");
+    let mut out = String::from("| | carried | µs of CPU each | over a bare forwarder | others over ours |\n|---|---|---|---|---|\n");
     for (what, result) in media(reports) {
         let (reference, ratio) = (&result["reference"], |value: &Value| short_number(&value["median"]));
         line(
@@ -57,7 +51,7 @@ pub fn short(reports: &[Named]) -> String {
                 carried(&result["capacity_channels"], &result["held_channels"], " channels"),
                 ratio(&reference["ours_us"]),
                 ratio(&reference["ratio"]),
-                peer(result, "rtpengine")
+                named("rtpengine", result)
             ),
         );
     }
@@ -66,13 +60,20 @@ pub fn short(reports: &[Named]) -> String {
         line(
             &mut out,
             &format!(
-                "| {what} | {} | {} {unit} | | |",
+                "| {what} | {} | {} {unit} | | {} |",
                 carried(&result[key], &result["held_per_second"], " a second"),
-                level.map_or_else(|| "-".to_owned(), |level| short_number(&level[cost_of(result)]))
+                level.map_or_else(|| "-".to_owned(), |level| short_number(&level[cost_of(result)])),
+                named("Kamailio", result)
             ),
         );
     }
     out
+}
+
+/// A peer and its ratio; nothing where it was not measured.
+fn named(name: &str, result: &Value) -> String {
+    let ratio = peer(result, &name.to_lowercase());
+    if ratio == "-" { String::new() } else { format!("{name} {ratio}") }
 }
 
 /// Registrations and calls: name, result, key of the capacity, and what one costs.
@@ -128,77 +129,69 @@ fn peer(result: &Value, name: &str) -> String {
     ratio.map_or_else(|| "-".to_owned(), |peer| spread(&peer["ratio"]))
 }
 
-/// All tables.
-pub fn all(reports: &[Named]) -> String {
+/// Packets: what was carried, and what one costs beside others.
+pub fn packets(reports: &[Named]) -> String {
     let mut out = String::new();
+    if media(reports).next().is_none() {
+        return out;
+    }
     line(
         &mut out,
-        "| | channels | why not more | at | µs a packet: ours | bare forwarder | ours over it | over it and the codec loop | rtpengine over ours |\n|---|---|---|---|---|---|---|---|---|",
+        "| | channels | KiB each | µs a packet, at so many channels | over the bare forwarder | over it and the codec loop | rtpengine over ours |\n|---|---|---|---|---|---|---|",
     );
     for (what, result) in media(reports) {
         let reference = &result["reference"];
         let with_codec = &reference["ratio_with_codec"];
+        let kib = best(result).and_then(|level| level["bytes_per_channel"].as_f64()).map(|bytes| format!("{:.1}", bytes / 1024.0));
         line(
             &mut out,
             &format!(
-                "| {what} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                "| {what} | {} | {} | {}, at {} | {} | {} | {} |",
                 carried(&result["capacity_channels"], &result["held_channels"], ""),
-                text(&result["ended"]),
-                text(&reference["channels"]),
+                kib.unwrap_or_else(|| "-".to_owned()),
                 spread(&reference["ours_us"]),
-                spread(&reference["bare_us"]),
+                text(&reference["channels"]),
                 spread(&reference["ratio"]),
                 if with_codec.is_object() { spread(with_codec) } else { "-".to_owned() },
                 peer(result, "rtpengine")
             ),
         );
     }
+    out.push('\n');
     for (what, result) in media(reports) {
+        line(&mut out, &format!("- {what}: no more, since {}", text(&result["ended"])));
         for note in result["reference"]["peers"].as_array().into_iter().flatten().filter_map(|peer| peer["note"].as_str()) {
             if !note.is_empty() {
-                line(&mut out, &format!("\n{what}: {note}"));
+                line(&mut out, &format!("- {what}: {note}"));
             }
         }
     }
-    for result in reports.iter().filter(|(name, _)| name == "relay-channels").flat_map(|(_, report)| results(report)) {
-        line(&mut out, &format!("\nThe same over the number of channels, {}:\n", text(&result["what"])));
-        line(
-            &mut out,
-            "| channels | packets a second | µs a packet | kernel | core | delay p50, p99 ms | KiB a channel | verdict |\n|---|---|---|---|---|---|---|---|",
-        );
-        for level in result["levels"].as_array().into_iter().flatten() {
-            let ms = |key: &str| level["delay_us"][key].as_f64().map_or_else(|| "-".to_owned(), |us| format!("{:.1}", us / 1e3));
-            let kib = level["bytes_per_channel"].as_f64().unwrap_or(0.0) / 1024.0;
-            let told = format!(
-                "{} | {} | {}",
-                text(&level["channels"]),
-                text(&level["packets_per_second"]),
-                short_number(&level["cpu_us_per_packet"])
-            );
-            let (kernel, core, why) = (percent(&level["kernel_part"]), percent(&level["core"]), level["why"].as_str().unwrap_or_default());
-            let verdict = match level["verdict"].as_str() {
-                Some("generator") => format!("none, the load generator was the limit: {why}"),
-                Some("host") => format!("none, the host stalled it: {why}"),
-                word => format!("{} {why}", word.unwrap_or("-")),
-            };
-            line(&mut out, &format!("| {told} | {kernel} | {core} | {}, {} | {kib:.1} | {} |", ms("p50"), ms("p99"), verdict.trim()));
-        }
+    out
+}
+
+/// One core and two.
+pub fn cores(reports: &[Named]) -> String {
+    let mut out = String::new();
+    for result in reports.iter().flat_map(|(_, report)| results(report)).filter(|result| result["channels_per_core"].is_number()) {
+        let (ratio, shape) = (spread(&result["ratio"]), text(&result["shape"]));
+        line(&mut out, &format!("A packet on two media cores costs **{ratio}** of what it does on one ({shape}; 1 is linear)."));
     }
-    for result in reports.iter().flat_map(|(_, report)| results(report)) {
-        if result["channels_per_core"].is_number() {
-            let (ratio, shape) = (spread(&result["ratio"]), text(&result["shape"]));
-            line(
-                &mut out,
-                &format!("\nScaling: a packet on two media cores costs **{ratio}** of what it does on one ({shape}; 1 is linear)."),
-            );
-        } else if result["rows"].is_array() {
-            codecs(&mut out, result);
-        }
+    out
+}
+
+/// Codecs without packets.
+pub fn kernels(reports: &[Named]) -> String {
+    let mut out = String::new();
+    for result in reports.iter().flat_map(|(_, report)| results(report)).filter(|result| result["rows"].is_array()) {
+        codecs(&mut out, result);
     }
-    line(
-        &mut out,
-        "\n| | a second | why not more | µs of CPU each, at the highest that held | 99 of 100 within ms | theirs over ours |\n|---|---|---|---|---|---|",
-    );
+    out
+}
+
+/// Registrations, calls, HTTP.
+pub fn signalling(reports: &[Named]) -> String {
+    let mut out = String::new();
+    let mut ends = String::new();
     for (what, result, key, _) in rates(reports) {
         let level = best(result).unwrap_or(&Value::Null);
         let p99 = level["reached_us"]["p99"]
@@ -210,37 +203,35 @@ pub fn all(reports: &[Named]) -> String {
         line(
             &mut out,
             &format!(
-                "| {what} | {} | {} | {} | {p99} | {theirs} |",
+                "| {what} | {} | {} | {p99} | {theirs} |",
                 carried(&result[key], &result["held_per_second"], ""),
-                text(&result["ended"]),
                 short_number(&level[cost_of(result)])
             ),
         );
+        line(&mut ends, &format!("- {what}: no more, since {}", text(&result["ended"])));
     }
     for result in reports.iter().flat_map(|(_, report)| results(report)) {
         for (rate, cost) in [("requests_per_second", "cpu_us_per_request"), ("channels_per_second", "cpu_us_per_channel")] {
             if let Some(rate) = result[rate].as_f64() {
                 let bound = if result["generator_was_limit"] == true { "at least " } else { "" };
                 let p99 = result["delay_us"]["p99"].as_f64().unwrap_or(0.0) / 1e3;
-                line(
-                    &mut out,
-                    &format!(
-                        "| {} | {bound}{rate:.0} | closed loop, 16 connections | {} | {p99:.1} | - |",
-                        text(&result["what"]),
-                        short_number(&result[cost])
-                    ),
-                );
+                let what = text(&result["what"]);
+                line(&mut out, &format!("| {what} | {bound}{rate:.0} | {} | {p99:.1} | - |", short_number(&result[cost])));
             }
         }
     }
-    out
+    if out.is_empty() {
+        return out;
+    }
+    let head = "| | a second | µs of CPU each, at the highest that held | 99 of 100 within ms | theirs over ours |\n|---|---|---|---|---|";
+    format!("{head}\n{out}\n{ends}")
 }
 
 /// Each codec at its best level, beside the scalar one and spandsp.
 fn codecs(out: &mut String, result: &Value) {
     line(
         out,
-        "\n| codec, frame of 20 ms | best level | encode, decode ns | channels a core | over scalar | spandsp over ours: encode, decode |\n|---|---|---|---|---|---|",
+        "| codec, frame of 20 ms | best level | encode, decode ns | channels a core | over scalar | spandsp over ours: encode, decode |\n|---|---|---|---|---|---|",
     );
     let rows = || result["rows"].as_array().into_iter().flatten();
     let mut done: Vec<&str> = Vec::new();

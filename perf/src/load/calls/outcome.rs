@@ -63,6 +63,8 @@ pub struct Outcome {
 pub const LOAD_CORE_MOST: f64 = 0.9;
 /// A slot may begin so late, for 99 of 100.
 pub const LOAD_LAG_P99_US: u64 = 3000;
+/// From here on a load is not that of its rate, whatever became of it.
+pub const LOAD_LAG_FAR_US: u64 = 20_000;
 /// 99 of 100 calls must have reached the callee, or control, within so long.
 pub const REACHED_P99_US: u64 = 500_000;
 
@@ -95,6 +97,11 @@ impl Outcome {
     pub fn generator_late(&self) -> Option<String> {
         let lag = self.lag.quantile(0.99);
         (lag > LOAD_LAG_P99_US).then(|| format!("slots began {:.1} ms late for 1 in 100", lag as f64 / 1e3))
+    }
+
+    /// Whether the load was so late that it was another one than that asked for.
+    pub fn generator_far_too_late(&self) -> bool {
+        self.lag.quantile(0.99) > LOAD_LAG_FAR_US
     }
 
     /// Whether the limit that did not hold is one of time alone, which a stall of the host breaks too.
