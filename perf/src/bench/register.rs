@@ -266,13 +266,16 @@ mod tests {
         assert!(matches!(verdict(|outcome| outcome.refused = (1, "503".into())), Verdict::Failed(why) if why.contains("503")));
         assert!(matches!(verdict(|outcome| (outcome.core, outcome.registered) = (0.95, 49)), Verdict::Limited(_)));
         assert!(matches!(verdict(|outcome| outcome.lost_here = 1), Verdict::Limited(_)));
-        let late = |core: f64| {
+        let late = |core: f64, us: u64| {
             verdict(|outcome| {
-                (0..10).for_each(|_| outcome.lag.record(9000));
+                (0..10).for_each(|_| outcome.lag.record(us));
                 outcome.core = core;
             })
         };
-        assert!(matches!((late(0.6), late(0.1)), (Verdict::Limited(_), Verdict::Disturbed(_))));
+        assert!(matches!(
+            (late(0.6, 9000), late(0.1, 9000), late(0.1, 29_000)),
+            (Verdict::Limited(_), Verdict::Held, Verdict::Disturbed(_))
+        ));
         assert!(matches!(verdict(|outcome| outcome.delay.record(600_000)), Verdict::Failed(why) if why.contains("600 ms")));
     }
 }
