@@ -185,6 +185,12 @@ pub fn channel_event(event: &Event) -> Value {
             out.insert("action".into(), "mix".into());
             out.insert("event".into(), mix.word().into());
         }
+        EventAction::Speakers(speakers) => {
+            let speakers: Vec<Value> = speakers.iter().map(|uuid| uuid.to_string().into()).collect();
+            out.insert("action".into(), "mix".into());
+            out.insert("event".into(), "speakers".into());
+            out.insert("speakers".into(), speakers.into());
+        }
         EventAction::Media(media) => {
             out.insert("action".into(), "media".into());
             out.insert("event".into(), media.word().into());

@@ -1,4 +1,4 @@
-//! Gain and mute of a channel in its mix.
+//! Gain and mute of a channel in its mix, and who speaks there.
 //!
 //! ```text
 //!   PUT gain {"in","out","group"} ──► LevelChange      PUT mute {"in","out"} ──► LevelChange      Levels, GroupView ──► JSON
@@ -9,7 +9,9 @@
 //! Errors: [`JsonError::BadField`].
 //! Source: `docs/openapi.yaml`, `/channel/{uuid}/gain` and `/mute`.
 
-use rtp::api::{GAIN_DB_MAX, GAIN_DB_MIN, GroupView, LevelChange, Levels};
+use rtp::api::{
+    GAIN_DB_MAX, GAIN_DB_MIN, GroupView, LevelChange, Levels, SPEAKERS_INTERVAL_MS, SPEAKERS_INTERVAL_MS_MAX, SPEAKERS_INTERVAL_MS_MIN,
+};
 use serde_json::{Map, Value, json};
 
 use super::{JsonError, Object};
@@ -35,6 +37,19 @@ pub fn mute(body: &Object<'_>) -> Result<LevelChange, JsonError> {
 /// What `DELETE /channel/{uuid}/mute` asks.
 pub const fn unmute() -> LevelChange {
     LevelChange { in_db: None, out_db: None, group_db: None, mute_in: Some(false), mute_out: Some(false) }
+}
+
+/// Reads `PUT /channel/{uuid}/speakers`: least time between two events, ms.
+///
+/// # Errors
+/// [`JsonError::BadField`].
+pub fn speakers(body: &Object<'_>) -> Result<u32, JsonError> {
+    let Some(value) = body.get("interval") else { return Ok(SPEAKERS_INTERVAL_MS) };
+    let bounds = SPEAKERS_INTERVAL_MS_MIN..=SPEAKERS_INTERVAL_MS_MAX;
+    let ms = value.as_u64().and_then(|ms| u32::try_from(ms).ok()).filter(|ms| bounds.contains(ms));
+    ms.ok_or_else(|| {
+        body.error("interval", format_args!("must be a number of ms from {SPEAKERS_INTERVAL_MS_MIN} to {SPEAKERS_INTERVAL_MS_MAX}"))
+    })
 }
 
 /// Shows the levels of a channel, and its mix.

@@ -31,7 +31,7 @@ pub use channel::{TargetBody, channel, channel_event, closed, direction, load, o
 pub use control::control_url;
 pub use dir::{DomainBody, domain_body, domain_view, secret, user_view};
 pub(crate) use dir::{USERNAME_RULE, is_username};
-pub use levels::{gain, mute, unmute};
+pub use levels::{gain, mute, speakers, unmute};
 pub use mailbox::{mailbox, mailbox_view};
 pub use media::{dtmf, record, soup};
 pub use message::text_message;

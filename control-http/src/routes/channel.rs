@@ -4,8 +4,8 @@
 //!   POST /, /channel                                                  open
 //!   PUT /channel/{uuid}, /channel/target/{uuid}, /channel/{uuid}/target   far end
 //!   PUT /channel/{a}/mix/{b}, /channel/{uuid}/unmix|echo|direction|play|record|dtmf
-//!   PUT /channel/{uuid}/gain|mute
-//!   DELETE /channel/{uuid}/mute, /channel/{uuid}/play, /channel/{uuid}/record[/{file}]
+//!   PUT /channel/{uuid}/gain|mute|speakers
+//!   DELETE /channel/{uuid}/mute, /channel/{uuid}/speakers, /channel/{uuid}/play, /channel/{uuid}/record[/{file}]
 //!   GET, DELETE /channel/{uuid}       GET /channel?id=…
 //! ```
 //! Shape:  three generations of paths for the far end, all the same.
@@ -16,7 +16,7 @@ use rtp::api::{ChannelId, Command, Reply};
 use serde_json::json as value;
 
 use super::{Refusal, RtpBackend, done, json};
-use crate::json::{Object, channel, closed, direction, dtmf, gain, mute, open, opened, parse, record, soup, target, unmute};
+use crate::json::{Object, channel, closed, direction, dtmf, gain, mute, open, opened, parse, record, soup, speakers, target, unmute};
 use crate::resolve::Resolver;
 use crate::wire::{Method, Response};
 
@@ -69,6 +69,12 @@ pub(super) async fn route<B: RtpBackend>(
             run(backend, Command::Level { channel: id(uuid)?, change }).await
         }
         ([uuid, "mute"], Method::Delete) => run(backend, Command::Level { channel: id(uuid)?, change: unmute() }).await,
+        ([uuid, "speakers"], Method::Put) => {
+            let parsed = parse(body)?;
+            let interval_ms = Some(speakers(&Object::root(&parsed)?)?);
+            run(backend, Command::Speakers { channel: id(uuid)?, interval_ms }).await
+        }
+        ([uuid, "speakers"], Method::Delete) => run(backend, Command::Speakers { channel: id(uuid)?, interval_ms: None }).await,
         ([uuid, "play"], Method::Put) => {
             let (channel, parsed) = (id(uuid)?, parse(body)?);
             match backend.call(Command::Play { channel, soup: soup(&Object::root(&parsed)?)? }).await? {
@@ -92,7 +98,7 @@ pub(super) async fn route<B: RtpBackend>(
             let dtmf = dtmf(&Object::root(&parsed)?)?;
             run(backend, Command::Dtmf { channel, dtmf }).await
         }
-        ([_, "play" | "record" | "mute"], _) => Err(Refusal::NotAllowed("PUT, DELETE")),
+        ([_, "play" | "record" | "mute" | "speakers"], _) => Err(Refusal::NotAllowed("PUT, DELETE")),
         ([_, "record", ..], _) => Err(Refusal::NotAllowed("DELETE")),
         ([_, "mix", _] | [_, "unmix" | "echo" | "direction" | "dtmf" | "gain"], _) => Err(Refusal::NotAllowed("PUT")),
         _ => Err(Refusal::NoRoute),

@@ -22,7 +22,10 @@ use std::sync::Arc;
 
 pub use id::{BadChannelId, ChannelId};
 pub use lateness::Lateness;
-pub use levels::{GAIN_DB_MAX, GAIN_DB_MIN, GroupView, LevelChange, Levels, SPEAKERS_MAX};
+pub use levels::{
+    GAIN_DB_MAX, GAIN_DB_MIN, GroupView, LevelChange, Levels, SPEAKERS_INTERVAL_MS, SPEAKERS_INTERVAL_MS_MAX, SPEAKERS_INTERVAL_MS_MIN,
+    SPEAKERS_MAX,
+};
 pub use play::{DIGITS_MAX, DigitSource, Dtmf, PlayEvent, PlayReason, digit_of_event, event_of_digit};
 pub use record::{AVERAGE_FRAMES, Record, RecordChannels, RecordEnd, RecordEvent, RecordEventKind, RecordFormat, Ticket};
 pub use stats::{ChannelCounts, CoreLoad, InStats, Load, OutStats, RemoteStats, RtcpStats, Stats, TickStats};
@@ -75,6 +78,13 @@ pub enum Command {
         channel: ChannelId,
         /// What changes.
         change: LevelChange,
+    },
+    /// `PUT` and `DELETE /channel/{uuid}/speakers`.
+    Speakers {
+        /// Whose mix, and whose events.
+        channel: ChannelId,
+        /// Least time between two events, ms; `None` ends them.
+        interval_ms: Option<u32>,
     },
     /// `PUT /channel/{uuid}/play`. The driver puts the sounds into the soup before the machine has it.
     Play {
@@ -134,6 +144,7 @@ impl Command {
             | Self::Echo { channel }
             | Self::Direction { channel, .. }
             | Self::Level { channel, .. }
+            | Self::Speakers { channel, .. }
             | Self::Play { channel, .. }
             | Self::StopPlay { channel }
             | Self::Record { channel, .. }
@@ -322,6 +333,8 @@ pub struct Event {
 pub enum EventAction {
     /// `{action:"mix", event}`.
     Mix(MixEvent),
+    /// `{action:"mix", event:"speakers", speakers}`: others than before speak in its mix; loudest first, at most [`SPEAKERS_MAX`].
+    Speakers(Vec<ChannelId>),
     /// `{action:"media", event}`.
     Media(MediaEvent),
     /// `{action:"telephone-event", event, durationms, source}`: a digit was pressed and let go.

@@ -234,6 +234,7 @@ impl<M: Machine> MediaShard<M> {
             | Command::Unmix { .. }
             | Command::Direction { .. }
             | Command::Level { .. }
+            | Command::Speakers { .. }
             | Command::StopPlay { .. }
             | Command::StopRecord { .. }
             | Command::Dtmf { .. }

@@ -186,6 +186,7 @@ impl RtpNode {
             | Command::Echo { channel }
             | Command::Direction { channel, .. }
             | Command::Level { channel, .. }
+            | Command::Speakers { channel, .. }
             | Command::StopRecord { channel, .. }
             | Command::Dtmf { channel, .. }
             | Command::Close { channel }

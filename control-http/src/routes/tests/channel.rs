@@ -304,6 +304,27 @@ fn media_verbs_become_commands() {
 }
 
 #[test]
+fn speakers_are_asked_for_with_an_interval_and_told_as_names() {
+    let uuid = id(1);
+    let path = format!("/channel/{uuid}/speakers");
+    let ask = |method, body: &str| match asked(method, &path, body) {
+        Command::Speakers { channel, interval_ms } if channel == uuid => interval_ms,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((ask(Method::Put, ""), ask(Method::Put, r#"{"interval":100}"#), ask(Method::Delete, "")), (Some(500), Some(100), None));
+    for body in [r#"{"interval":99}"#, r#"{"interval":"often"}"#, r#"{"interval":4294967396}"#] {
+        let (status, answer) = answer(Method::Put, &path, body, Ok(Reply::Done));
+        assert_eq!((status, &answer["detail"]), (400, &value!("interval must be a number of ms from 100 to 60000")), "{body}");
+    }
+    let action = EventAction::Speakers(vec![id(3), id(2)]);
+    let event = Event { control: ControlUrl("http://h:1".into()), channel: id(1), id: None, seq: 4, action };
+    let expected = value!({
+        "action": "mix", "event": "speakers", "speakers": [id(3).to_string(), id(2).to_string()], "uuid": id(1).to_string(), "seq": 4
+    });
+    assert_eq!(crate::json::channel_event(&event), expected);
+}
+
+#[test]
 fn events_of_plays_and_recordings_have_the_documented_keys() {
     use rtp::api::{PlayEvent, PlayReason, RecordEnd, RecordEvent, RecordEventKind, Ticket};
     let told = |action| {

@@ -16,6 +16,12 @@ pub const GAIN_DB_MIN: f32 = -60.0;
 pub const GAIN_DB_MAX: f32 = 20.0;
 /// Most speakers that are named.
 pub const SPEAKERS_MAX: usize = 16;
+/// Least time between two events about who speaks in a mix, ms, if nothing else is asked for.
+pub const SPEAKERS_INTERVAL_MS: u32 = 500;
+/// Shortest that may be asked for: ten events a second.
+pub const SPEAKERS_INTERVAL_MS_MIN: u32 = 100;
+/// Longest.
+pub const SPEAKERS_INTERVAL_MS_MAX: u32 = 60_000;
 
 /// How a channel takes part in a mix; kept while it is in none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

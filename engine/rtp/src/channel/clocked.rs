@@ -21,7 +21,7 @@ use super::frame::{FRAME_MAX, Frame, Gain, RateState};
 use super::{Activity, Coders};
 use crate::clock::{Play, Rate, Record};
 use crate::format::Codec;
-use crate::jitter::{Bounds, JitterBuffer, Next};
+use crate::jitter::{Bounds, JitterBuffer, Joint, Next};
 use crate::media::{ChannelKey, Decoded, Decoders, Follow};
 use crate::telephone_event::Heard;
 
@@ -91,7 +91,10 @@ pub struct Clocked {
     pub marker: bool,
     /// Samples that wait to become a packet that is not 20 ms long.
     pub waiting: Option<Box<Waiting>>,
-    to_mix: RateState,
+    /// Whose sound its stream goes on with, and for how many ticks it waits for that.
+    pub follows: Option<(ChannelKey, u8)>,
+    /// From its codec to the rate of the group.
+    pub to_mix: RateState,
     parts: Vec<Part, PARTS_MAX>,
     fifo: [i16; FIFO],
     filled: usize,
@@ -185,6 +188,24 @@ impl Waiting {
         self.len -= samples;
     }
 
+    /// All that waits.
+    pub fn all(&self) -> &[i16] {
+        self.samples.get(..self.len).unwrap_or_default()
+    }
+
+    /// Nothing waits.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Puts silence behind what waits, up to so many samples.
+    pub fn fill_up(&mut self, samples: usize) {
+        if let Some(room) = self.samples.get_mut(self.len..samples) {
+            room.fill(0);
+            self.len = samples;
+        }
+    }
+
     /// Forgets what waits.
     pub const fn clear(&mut self) {
         self.len = 0;
@@ -216,6 +237,7 @@ impl Clocked {
             timestamp: 0,
             marker: true,
             waiting: None,
+            follows: None,
             to_mix: RateState::Idle,
             parts: Vec::new(),
             fifo: [0; FIFO],
@@ -233,12 +255,24 @@ impl Clocked {
 
     /// First half of a tick: decides what is heard, and hands the payloads of it to the decoders.
     pub fn plan(&mut self, key: ChannelKey, coders: &mut Coders, decoders: &mut Decoders, missed: u32, now_ms: u64) {
-        let mut octets = [0; PAYLOAD_MAX];
         self.parts.clear();
         let frame = self.jitter.clock_hz() / 50;
         self.jitter.skip(missed.saturating_mul(frame));
         self.jitter.begin(frame);
-        let mut need = frame.saturating_sub(self.ticks(self.filled));
+        self.gather(key, coders, decoders, frame.saturating_sub(self.ticks(self.filled)), now_ms);
+    }
+
+    /// As [`Clocked::plan`], for all that waits, as far as there is room, and no more: the channel goes back to its packets.
+    pub fn plan_rest(&mut self, key: ChannelKey, coders: &mut Coders, decoders: &mut Decoders, now_ms: u64) {
+        self.parts.clear();
+        let room = self.ticks((FIFO - FRAME_MAX).saturating_sub(self.filled));
+        let waits = self.jitter.hurry();
+        self.gather(key, coders, decoders, waits.min(room), now_ms);
+    }
+
+    /// Hands payloads of so many ticks to the decoders.
+    fn gather(&mut self, key: ChannelKey, coders: &mut Coders, decoders: &mut Decoders, mut need: u32, now_ms: u64) {
+        let mut octets = [0; PAYLOAD_MAX];
         for _ in 0..2 * PARTS_MAX {
             if need == 0 || self.parts.is_full() {
                 break;
@@ -285,6 +319,60 @@ impl Clocked {
 
     /// Second half: the frame that is heard, once the decoders have run.
     pub fn assemble(&mut self, key: ChannelKey, coders: &Coders, kernels: &Kernels, decoders: &Decoders, follow: &mut Follow) {
+        self.fill(key, coders, decoders, follow);
+        let len = self.rate.samples();
+        if self.filled < len {
+            self.rest(len - self.filled);
+        }
+        self.hear(len);
+        if let Some(listener) = &mut self.listener {
+            listener.listen(kernels, &self.heard);
+        }
+    }
+
+    /// As [`Clocked::assemble`] after [`Clocked::plan_rest`]; what is heard of it is taken by [`Clocked::hear_rest`].
+    pub fn assemble_rest(&mut self, key: ChannelKey, coders: &Coders, decoders: &Decoders, follow: &mut Follow) {
+        self.fill(key, coders, decoders, follow);
+        self.parts.clear();
+    }
+
+    /// The next samples at the front of what is heard, up to a frame; 0 when there are no more.
+    pub fn hear_rest(&mut self) -> usize {
+        let len = self.rate.samples().min(self.filled);
+        self.hear(len);
+        len
+    }
+
+    /// Fills up a frame of which so many samples are heard.
+    pub fn pad(&mut self, samples: usize) {
+        if let Some(rest) = self.heard.samples_mut().get_mut(samples..).filter(|rest| !rest.is_empty()) {
+            self.conceal.go_on(rest);
+        }
+    }
+
+    /// Nothing of it waits any more.
+    pub fn is_empty(&mut self) -> bool {
+        self.filled == 0 && self.jitter.hurry() == 0
+    }
+
+    /// Goes on from packets that did not wait here: at full level, and from the beginning of a tick.
+    pub fn go_on(&mut self) {
+        (self.gain, self.rises) = (Gain::steady(1.0), true);
+        self.jitter.await_joint();
+    }
+
+    /// Takes samples from the queue to what is heard.
+    fn hear(&mut self, len: usize) {
+        self.heard.set_rate(self.rate);
+        if let (Some(frame), Some(heard)) = (self.fifo.get(..len), self.heard.samples_mut().get_mut(..len)) {
+            heard.copy_from_slice(frame);
+        }
+        self.fifo.copy_within(len..self.filled.max(len), 0);
+        self.filled = self.filled.saturating_sub(len);
+    }
+
+    /// Puts what was planned into the queue.
+    fn fill(&mut self, key: ChannelKey, coders: &Coders, decoders: &Decoders, follow: &mut Follow) {
         let last = self.parts.len().saturating_sub(1);
         for index in 0..self.parts.len() {
             let Some(part) = self.parts.get(index).copied() else { break };
@@ -303,29 +391,22 @@ impl Clocked {
                 Part::Quiet(ticks) => self.rest(self.samples(ticks)),
             }
         }
-        let len = self.rate.samples();
-        self.heard.set_rate(self.rate);
-        if self.filled < len {
-            self.rest(len - self.filled);
-        }
-        if let Some(frame) = self.fifo.get(..len) {
-            self.heard.samples_mut().copy_from_slice(frame);
-        }
-        self.fifo.copy_within(len..self.filled.max(len), 0);
-        self.filled = self.filled.saturating_sub(len);
-        if let Some(listener) = &mut self.listener {
-            listener.listen(kernels, &self.heard);
-        }
     }
 
     /// Nothing but the mix goes into what it hears, and nobody else wants to know.
     pub fn is_plain(&self) -> bool {
-        self.player.is_none() && self.recorders.is_empty() && self.waiting.is_none() && self.hearing.is_still()
+        self.player.is_none() && self.recorders.is_empty() && self.waiting.is_none() && self.follows.is_none() && self.hearing.is_still()
     }
 
     /// Makes the voice from what is heard.
     pub fn speak(&mut self, kernels: &Kernels, rate: Rate) {
         self.voice.set_rate(rate);
+        if self.jitter.joint() == Joint::Awaited {
+            // The converter goes on where packets left it, not with this silence.
+            self.voice.samples_mut().fill(0);
+            self.speaks = false;
+            return;
+        }
         self.to_mix.convert(kernels, self.heard.samples(), self.voice.samples_mut());
         if self.rises {
             self.gain.apply(self.voice.samples_mut());

@@ -49,6 +49,17 @@ pub enum Link {
     Mix,
 }
 
+/// What was told last of who speaks in a mix.
+#[derive(Debug, Clone, Copy)]
+pub struct SpeakersWatch {
+    /// Least time between two events, ms.
+    pub interval_ms: u32,
+    /// All who spoke, folded to a number; 0 for nobody.
+    pub told: u64,
+    /// Slot from which the next may be told.
+    pub due: u64,
+}
+
 /// Names and addresses, touched by commands and events only.
 #[derive(Debug)]
 pub struct Identity {
@@ -65,7 +76,9 @@ pub struct Identity {
     /// Events so far.
     pub event_seq: u64,
     /// Soups played so far.
-    pub plays: u64,
+    pub plays: u32,
+    /// Who speaks in its mix is told, when it changes.
+    pub speakers: Option<Box<SpeakersWatch>>,
     /// Last command.
     pub touched: Instant,
 }
@@ -201,6 +214,9 @@ impl Channel {
     pub fn set_link(&mut self, link: Link) {
         if self.link != link {
             self.link = link;
+            if let Some(watch) = &mut self.identity.speakers {
+                watch.told = 0;
+            }
             self.sent.release();
             self.rate = RateState::Idle;
         }

@@ -14,10 +14,12 @@
 //! Errors: none; what is dropped is counted.
 //! Not here: decoding, concealment and noise (`channel::clocked`), duplicates (`stream::receive`).
 
+mod joint;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use joint::{Joint, Place};
 pub use store::{Arrived, Content};
 
 use self::store::Store;
@@ -123,6 +125,7 @@ pub struct JitterBuffer {
     /// Smoothed time that waits, in 1/16 ms.
     waiting_16: u32,
     counts: JitterCounts,
+    joint: Joint,
 }
 
 impl JitterBuffer {
@@ -149,6 +152,7 @@ impl JitterBuffer {
             lateness: 0,
             waiting_16: 0,
             counts: JitterCounts::default(),
+            joint: Joint::None,
         }
     }
 
@@ -218,7 +222,8 @@ impl JitterBuffer {
         self.window = self.window.saturating_sub(1);
         if self.window == 0 {
             let step = self.step();
-            if self.hold == 0 && self.spare != u32::MAX && self.spare >= step + self.ticks(self.bounds.min_ms) / 2 {
+            // A tick and the step, since where packets lie to the ticks is a matter of chance.
+            if self.hold == 0 && self.spare != u32::MAX && self.spare > step + self.ticks(self.bounds.min_ms.max(STEP_MS)) {
                 self.shrink = step;
                 self.delay_ms = self.delay_ms.saturating_sub(self.ms(step)).max(self.bounds.min_ms);
             }
@@ -240,10 +245,10 @@ impl JitterBuffer {
                 // RFC 3551 §4.1: between talkspurts the delay may change, and it is what we want it to be.
                 let left = u64::from(self.delay_ms).saturating_sub(now_ms.saturating_sub(first.arrived_ms));
                 let left = self.ticks(left as u32);
-                if left > need {
+                if left > need || left > 0 && self.joint == Joint::Awaited {
                     return Next::Quiet(need);
                 }
-                self.cursor = Some(first.timestamp);
+                self.begin_at(&first);
                 if left > 0 {
                     return Next::Quiet(left);
                 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rand_core::Rng;
 
-use super::group::MEMBERS_MAX;
+use super::group::{MEMBERS_MAX, Parting};
 use super::tick::{packet_samples, rate_of};
 use super::{ChannelKey, Media};
 use crate::api::{ChannelId, CommandError, EventAction, MixEvent};
@@ -129,7 +129,7 @@ impl Media {
 
     /// Whether a pair has to go by the clock from its beginning.
     fn pair_wants_clock(&self, one: u32, other: u32) -> bool {
-        [one, other].iter().any(|slot| self.needs_clock(*slot) || self.has_levels(*slot))
+        [one, other].iter().any(|slot| self.needs_clock(*slot) || self.has_levels(*slot) || self.has_watch(*slot))
     }
 
     /// Whether packets of a pair will have to be made anew, as far as its far ends have said what they take.
@@ -223,10 +223,7 @@ impl Media {
         match group.members[..] {
             [_] if !self.needs_clock(slot) => self.free_clock(slot),
             [one, other] if group.gain_db == 0.0 && ![one, other].iter().any(|slot| self.wants_mixing(*slot)) => {
-                for (slot, peer) in [(one, other), (other, one)] {
-                    self.free_clock(slot);
-                    self.set_link(slot, Link::Peer(peer));
-                }
+                self.part_to_packets(index, [one, other]);
             }
             _ => self.prepare(index),
         }
@@ -236,10 +233,17 @@ impl Media {
     pub(super) fn start_clock(&mut self, slot: u32) {
         let Some(channel) = self.table.get(slot) else { return };
         let link = channel.link;
+        let seam = match link {
+            Link::Peer(peer) => self.seam(slot, peer),
+            Link::None | Link::Echo | Link::Mix => None,
+        };
         let group = match self.group_of(slot) {
             Some(group) => group,
             None => {
-                let group = self.groups.create(slot, self.slot_number());
+                let group = match &seam {
+                    Some(seam) => self.groups.create_where(slot, self.slot_number(), |phase| seam.waits_ms(phase)),
+                    None => self.groups.create(slot, self.slot_number()),
+                };
                 self.make_clock(slot, group);
                 self.set_link(slot, link);
                 group
@@ -250,6 +254,9 @@ impl Media {
             self.set_link(slot, Link::Mix);
         }
         self.prepare(group);
+        if let Some(seam) = seam {
+            self.go_on(seam);
+        }
         self.make_room_for_ticks();
     }
 
@@ -303,7 +310,7 @@ impl Media {
         self.make_room_for_ticks();
     }
 
-    fn free_clock(&mut self, slot: u32) {
+    pub(super) fn free_clock(&mut self, slot: u32) {
         if let Some(group) = self.group_of(slot) {
             self.groups.leave(group, slot);
         }
@@ -323,9 +330,11 @@ impl Media {
     /// Sets the rate of a group, and makes what its members need to send at their packet times.
     pub(super) fn prepare(&mut self, index: u32) {
         let Some(group) = self.groups.get_mut(index) else { return };
+        (group.parting, group.is_watched) = (Parting::No, false);
         let mut rate = Rate::Narrow;
         for &member in &group.members {
             let Some(channel) = self.table.get_mut(member) else { continue };
+            group.is_watched |= channel.identity.speakers.is_some();
             let codec = channel.formats.preferred_of_ours().and_then(|f| match f.kind {
                 FormatKind::Audio(codec) => Some(codec),
                 FormatKind::Event | FormatKind::ComfortNoise => None,
@@ -356,7 +365,7 @@ impl Media {
 
     /// Whether its part in a mix of two has to go by the clock.
     fn wants_mixing(&self, slot: u32) -> bool {
-        self.needs_clock(slot) || self.is_odd(slot) || self.has_levels(slot)
+        self.needs_clock(slot) || self.is_odd(slot) || self.has_levels(slot) || self.has_watch(slot)
     }
 
     /// Whether the frames of its codec are of a length that packets of others do not have.

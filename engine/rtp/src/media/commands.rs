@@ -38,6 +38,7 @@ impl Media {
             advertised: local.advertised,
             event_seq: 0,
             plays: 0,
+            speakers: None,
             touched: now,
         };
         let full = CommandError::Full { what: "channels", max: self.table.max() };
@@ -80,6 +81,7 @@ impl Media {
                 }
             }
             Command::Level { channel, change } => self.change_levels(channel, &change, now)?,
+            Command::Speakers { channel, interval_ms } => self.watch_speakers(channel, interval_ms, now)?,
             Command::Play { channel, soup } => return self.play_soup(channel, soup, now),
             Command::StopPlay { channel } => self.end_play(channel, PlayReason::Interrupted, now)?,
             Command::Record { channel, mut record } => self.record_file(channel, &mut record, now)?,

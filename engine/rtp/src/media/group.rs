@@ -32,7 +32,22 @@ pub(super) struct Group {
     pub settles: bool,
     /// The last frames of those who left, fading out.
     pub farewell: Option<Box<[i32; FRAME_MAX]>>,
+    /// A member is told who speaks.
+    pub is_watched: bool,
+    /// It is a pair that goes back to packets.
+    pub parting: Parting,
     phase: usize,
+}
+
+/// How far a pair is on its way back to packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// It is not.
+    No,
+    /// What waits is sent, a frame in each slot; slots that this took.
+    Sends(u16),
+    /// Nothing waits.
+    Done,
 }
 
 /// When a group ticks.
@@ -52,24 +67,42 @@ pub(super) struct Groups {
     phases: [Vec<u32>; PHASES],
     /// Channels per phase.
     load: [u32; PHASES],
+    /// Pairs that go back to packets.
+    parting: Vec<u32>,
 }
 
 impl Groups {
     /// None.
     pub fn new() -> Self {
-        Self { groups: Vec::new(), free: Vec::new(), phases: std::array::from_fn(|_| Vec::new()), load: [0; PHASES] }
+        Self { groups: Vec::new(), free: Vec::new(), phases: std::array::from_fn(|_| Vec::new()), load: [0; PHASES], parting: Vec::new() }
     }
 
     /// A new group of one, on the phase with the fewest channels.
     pub fn create(&mut self, member: u32, slot: u64) -> u32 {
-        let phase = (0..PHASES).min_by_key(|phase| self.load.get(*phase).copied().unwrap_or(0)).unwrap_or(0);
+        self.create_where(member, slot, |_| 0)
+    }
+
+    /// A new group of one, on the phase that costs least; of those the one with the fewest channels.
+    pub fn create_where(&mut self, member: u32, slot: u64, cost: impl Fn(usize) -> u32) -> u32 {
+        let load = |phase: usize| self.load.get(phase).copied().unwrap_or(0);
+        let phase = (0..PHASES).min_by_key(|phase| (cost(*phase), load(*phase))).unwrap_or(0);
         self.create_in(member, Rhythm { phase, last: latest(phase, slot) })
     }
 
     /// A new group of one, that goes on in a rhythm.
     pub fn create_in(&mut self, member: u32, Rhythm { phase, last }: Rhythm) -> u32 {
-        let group =
-            Group { members: vec![member], rate: Rate::Narrow, last, missed: 0, gain_db: 0.0, settles: false, farewell: None, phase };
+        let group = Group {
+            members: vec![member],
+            rate: Rate::Narrow,
+            last,
+            missed: 0,
+            gain_db: 0.0,
+            settles: false,
+            farewell: None,
+            is_watched: false,
+            parting: Parting::No,
+            phase,
+        };
         let index = self.free.pop().unwrap_or_else(|| {
             self.groups.push(None);
             (self.groups.len() - 1) as u32
@@ -135,6 +168,24 @@ impl Groups {
     /// Groups of the phase that a slot runs.
     pub fn of_slot(&self, slot: u64) -> &[u32] {
         self.phases.get((slot % PHASES as u64) as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Groups that go back to packets: they run in every slot.
+    pub fn part(&mut self, index: u32) {
+        if !self.parting.contains(&index) {
+            self.parting.push(index);
+        }
+    }
+
+    /// Those that do, as far as they still do.
+    pub fn parting(&mut self) -> &[u32] {
+        let groups = &self.groups;
+        let parts = |index: &u32| {
+            let group = groups.get(*index as usize).and_then(Option::as_ref);
+            group.is_some_and(|group| group.parting != Parting::No)
+        };
+        self.parting.retain(parts);
+        &self.parting
     }
 
     /// Groups, and channels in them.

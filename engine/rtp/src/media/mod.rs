@@ -24,9 +24,11 @@ mod forward;
 mod goodbye;
 mod group;
 mod io;
+mod joint;
 mod levels;
 mod moves;
 mod sounds;
+mod speakers;
 mod sweep;
 mod table;
 #[cfg(test)]
@@ -112,6 +114,8 @@ enum Pending {
     },
     /// The packets of a channel need a clock.
     Clock(ChannelKey),
+    /// Others speak in the mix of a channel that wants to know.
+    Speakers(ChannelKey),
     /// Whether the channel still needs its clock is to be looked at.
     Settled(ChannelKey),
 }
@@ -141,9 +145,9 @@ impl Media {
             scratch: vec![0; SCRATCH_LEN].into(),
             counters: Counters::default(),
             transcodes: 0,
-            // Each channel may start, time out, have news, a digit, need a clock and settle within one slot, and each command has up to
-            // four.
-            outputs: VecDeque::with_capacity(6 * channels_max + 64),
+            // Each channel may start, time out, have news, a digit, other speakers, need a clock and settle within one slot, and each
+            // command has up to four.
+            outputs: VecDeque::with_capacity(7 * channels_max + 64),
             cursor: 0,
             swept: start.now,
             start,
@@ -211,6 +215,11 @@ impl Media {
                     let Some(digit) = digit_of_event(event) else { continue };
                     let action = EventAction::Digit { digit, duration_ms, source };
                     if let Some(event) = self.table.by_key(key).and_then(|channel| channel.event(action)) {
+                        return Some(Output::Event(event));
+                    }
+                }
+                Pending::Speakers(key) => {
+                    if let Some(event) = self.speakers_event(key) {
                         return Some(Output::Event(event));
                     }
                 }

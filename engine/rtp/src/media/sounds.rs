@@ -32,12 +32,13 @@ impl Media {
         let wide = soup.entries.iter().any(|entry| entry.sound.as_ref().is_some_and(|sound| sound.rate_hz() == Rate::Wide.hz()));
         let rate = if wide { Rate::Wide } else { Rate::Narrow };
         let channel = self.table.get_mut(slot).ok_or(CommandError::NotFound(id))?;
-        let play = channel.identity.plays + 1;
+        let plays = channel.identity.plays.saturating_add(1);
+        let play = u64::from(plays);
         let old = channel.clock.as_ref().filter(|clock| !clock.player_ended).and_then(|clock| clock.player.as_deref());
         let player = Player::new(soup, play, rate, old).map_err(|error| CommandError::Impossible(error.to_string()))?;
         let old = self.play(id, Box::new(player), now)?;
         if let Some(channel) = self.table.get_mut(slot) {
-            channel.identity.plays = play;
+            channel.identity.plays = plays;
         }
         self.farewell(slot, old, PlayReason::Replaced);
         Ok(Reply::Playing { play })

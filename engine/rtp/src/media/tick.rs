@@ -14,7 +14,8 @@ use dsp::Kernels;
 use dsp::mix::Limit;
 
 use super::codecs::{Decoders, Encoders, Follow, Leaves, Made};
-use super::group::{Group, PHASES};
+use super::group::{Group, PHASES, Parting};
+use super::joint::{Waits, meet};
 use super::table::Table;
 use super::{ChannelKey, Media, Pending};
 use crate::api::DigitSource;
@@ -24,7 +25,7 @@ use crate::format::{Codec, Format, FormatKind};
 use crate::stream::{ExtendedSequence, RtpTimestamp, SourcePacket};
 
 /// Source of a stream that the channel makes itself: no slot of a table.
-const OWN: u32 = u32::MAX;
+pub(super) const OWN: u32 = u32::MAX;
 /// Codecs whose packets are shared.
 const SHARED: usize = 4;
 
@@ -75,7 +76,7 @@ impl Media {
         self.due.clear();
         for slot in first..=slot {
             for &index in self.groups.of_slot(slot) {
-                let Some(group) = self.groups.get(index) else { continue };
+                let Some(group) = self.groups.get(index).filter(|group| group.parting == Parting::No) else { continue };
                 let missed = (slot.saturating_sub(group.last) / PHASES as u64).saturating_sub(1);
                 let missed = u32::try_from(missed).unwrap_or(u32::MAX);
                 for &member in &group.members {
@@ -89,6 +90,7 @@ impl Media {
                 }
             }
         }
+        self.plan_parting(slot);
         for &(index, missed) in &self.due {
             if let Some(group) = self.groups.get_mut(index) {
                 (group.last, group.missed) = (group.latest(slot), missed);
@@ -100,9 +102,14 @@ impl Media {
     pub(super) fn run_ticks(&mut self) {
         for index in 0..self.due.len() {
             let Some((index, _)) = self.due.get(index).copied() else { break };
+            if self.groups.get(index).is_some_and(|group| group.parting != Parting::No) {
+                self.run_parting(index);
+                continue;
+            }
             self.run_group(index);
             self.settle(index);
             self.tell_listened(index);
+            self.tell_speakers(index);
         }
     }
 
@@ -147,6 +154,7 @@ impl Media {
         let mut has_common = false;
         for &member in &group.members {
             let Some(key) = table.key(member) else { continue };
+            let waits = meet(table, member, self.now);
             let Some(channel) = table.get_mut(member) else { continue };
             let link = channel.link;
             let Some(clock) = channel.clock.as_deref_mut() else { continue };
@@ -166,6 +174,8 @@ impl Media {
             let mut says = false;
             clock.said.set_rate(rate_of(codec));
             match link {
+                // Its converter goes on where packets left it.
+                Link::Mix if waits == Waits::Yes => clock.said.samples_mut().fill(0),
                 Link::Mix if is_mix => {
                     says = true;
                     let (Some(sum), Some(mixed), Some(heard_by_all)) = (sum.get(..len), mixed.get_mut(..len), heard_by_all.get_mut(..len))
@@ -197,7 +207,7 @@ impl Media {
                 tell_news(clock, key, outputs);
             }
             let source = if says { Source::Said } else { Source::Nothing };
-            let Some(format) = format else { continue };
+            let Some(format) = format.filter(|_| waits == Waits::No) else { continue };
             let sent = send(channel, key, format, source, group.missed, encoders, self.now);
             counters.transcoded += sent.count;
             counters.overrun += sent.overrun;
@@ -378,17 +388,28 @@ fn send(
     sent
 }
 
-/// Header of the next packet of a channel's own stream.
-fn header(channel: &mut Channel, clock: &mut Clocked, format: Format, now: std::time::Instant) -> Option<crate::packet::RtpHeader> {
-    let place = SourcePacket {
+/// Place of the next packet of a channel's own stream.
+pub(super) const fn own_place(clock: &Clocked, format: Format) -> SourcePacket {
+    SourcePacket {
         source: OWN,
         epoch: 0,
         sequence: ExtendedSequence(clock.sequence),
         timestamp: RtpTimestamp(clock.timestamp),
-        marker: std::mem::take(&mut clock.marker),
+        marker: clock.marker,
         in_clock_hz: format.clock_rate_hz,
         out_clock_hz: format.clock_rate_hz,
-    };
+    }
+}
+
+/// Header of the next packet of a channel's own stream.
+pub(super) fn header(
+    channel: &mut Channel,
+    clock: &mut Clocked,
+    format: Format,
+    now: std::time::Instant,
+) -> Option<crate::packet::RtpHeader> {
+    let place = own_place(clock, format);
+    clock.marker = false;
     clock.sequence += 1;
     channel.sent.map(&place, format.number, now)
 }
@@ -409,7 +430,7 @@ pub(super) const fn packet_samples(codec: Codec, ptime_ms: u16) -> usize {
     }
 }
 
-const fn codec_of(format: Format) -> Option<Codec> {
+pub(super) const fn codec_of(format: Format) -> Option<Codec> {
     match format.kind {
         FormatKind::Audio(codec) => Some(codec),
         FormatKind::Event | FormatKind::ComfortNoise => None,

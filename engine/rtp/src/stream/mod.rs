@@ -15,4 +15,4 @@ mod send;
 
 pub use numbers::{ExtendedSequence, PayloadType, RtpTimestamp, SequenceNumber, Ssrc};
 pub use receive::{Arrival, Loss, ReceiveStream};
-pub use send::{SendStream, SourcePacket};
+pub use send::{Anchor, SendStream, SourcePacket};

@@ -24,7 +24,7 @@ const JUMP: Duration = Duration::from_secs(5);
 
 /// Which number of a source is which of ours.
 #[derive(Debug, Clone, Copy)]
-struct Anchor {
+pub struct Anchor {
     /// Slot of the channel that is the source.
     source: u32,
     /// Its stream at that time.
@@ -141,6 +141,46 @@ impl SendStream {
     /// The next packet starts a new anchor: the source changes, or sending was off.
     pub fn release(&mut self) {
         self.anchor = None;
+    }
+
+    /// What it goes by now, to be put back with [`SendStream::resume`] after a change that leaves the source as it is.
+    pub const fn anchor(&self) -> Option<Anchor> {
+        self.anchor
+    }
+
+    /// Goes by what it went by before.
+    pub const fn resume(&mut self, anchor: Option<Anchor>) {
+        self.anchor = anchor;
+    }
+
+    /// Whether it goes by packets of this source.
+    pub fn follows(&self, source: u32) -> bool {
+        self.anchor.is_some_and(|anchor| anchor.source == source)
+    }
+
+    /// The same sound comes from another source from now on: what would be `from` is `to` there, and has its number and its
+    /// time. False if it did not go by the source of `from`; then the next packet starts a new anchor.
+    pub fn hand_over(&mut self, from: &SourcePacket, to: &SourcePacket, now: Instant) -> bool {
+        let Some(anchor) = self.anchor.filter(|anchor| anchor.holds(from, now)) else {
+            self.anchor = None;
+            return false;
+        };
+        // Not a number that was given out: the packet of it came after others, and is told apart by its time.
+        let out_sequence = anchor.out_sequence.offset(from.sequence.since(anchor.in_sequence)).max(self.highest.offset(1));
+        let (out_timestamp, _) = anchor.timestamp(from.timestamp);
+        self.anchor = Some(Anchor {
+            source: to.source,
+            epoch: to.epoch,
+            in_clock_hz: to.in_clock_hz,
+            out_clock_hz: to.out_clock_hz,
+            in_sequence: to.sequence,
+            out_sequence,
+            in_timestamp: to.timestamp,
+            out_timestamp,
+            oldest: to.sequence,
+            at: now,
+        });
+        true
     }
 
     /// Counts a packet handed to the driver.
@@ -325,6 +365,29 @@ mod tests {
         bed.stream.leave_out(&Bed::packet(16, 960));
         assert_eq!(bed.map(Bed::packet(17, 1120)).map(|m| m.0), Some(4), "14 and 15 were lost, and that shows");
         assert_eq!(bed.map(Bed::packet(12, 0)), None);
+    }
+
+    #[test]
+    fn a_hand_over_goes_on_without_a_seam() {
+        let mut bed = Bed::new();
+        bed.map(Bed::packet(100, 8000));
+        bed.pass(20);
+        bed.map(Bed::packet(101, 8160));
+        // 102 is not sent as it came but as the first of another source, 33 ms later.
+        bed.pass(33);
+        let own = SourcePacket { source: 9, epoch: 0, ..Bed::packet(5, 0) };
+        assert!(bed.stream.hand_over(&Bed::packet(102, 8320), &own, bed.now) && bed.stream.follows(9));
+        assert_eq!(bed.map(own), Some((2, 0x1000 + 320, false)));
+        bed.pass(20);
+        let next = SourcePacket { source: 9, epoch: 0, ..Bed::packet(6, 160) };
+        assert_eq!(bed.map(next), Some((3, 0x1000 + 480, false)));
+        // And back: what waited was sent at once.
+        let next = SourcePacket { source: 9, epoch: 0, ..Bed::packet(7, 320) };
+        assert!(bed.stream.hand_over(&next, &Bed::packet(104, 8640), bed.now));
+        assert_eq!(bed.map(Bed::packet(103, 8480)), None, "was sent");
+        assert_eq!(bed.map(Bed::packet(105, 8800)), Some((5, 0x1000 + 800, false)), "104 is lost, and that shows");
+        assert_eq!(bed.map(Bed::packet(104, 8640)), Some((4, 0x1000 + 640, false)));
+        assert!(!bed.stream.hand_over(&own, &next, bed.now), "it does not go by that one");
     }
 
     #[test]

@@ -41,6 +41,15 @@ impl Voices {
         self.bed.command(Command::Level { channel, change })
     }
 
+    /// All say 20 ms; what comes of it is the caller's to fetch.
+    fn tick(&mut self) {
+        let say = |(key, _, phone, level): &mut (ChannelKey, ChannelId, Phone, i16)| {
+            (*key, phone.from, phone.packet(&level.to_be_bytes().repeat(160)))
+        };
+        let packets: Vec<_> = self.members.iter_mut().map(say).collect();
+        self.bed.slot(&packets);
+    }
+
     /// What each hears in so many ticks.
     fn run(&mut self, ticks: usize) -> Vec<Vec<i16>> {
         let mut heard = vec![Vec::new(); self.members.len()];
@@ -185,6 +194,59 @@ fn speakers_are_named_loudest_first_and_who_is_muted_is_none() {
     v.change(1, LevelChange { mute_in: Some(true), ..LevelChange::default() }).unwrap();
     v.run(40);
     assert_eq!(v.group(2).unwrap().speakers, [a]);
+}
+
+/// Runs so many ticks, and gives the lists of speakers that were told meanwhile.
+fn told(v: &mut Voices, ticks: usize) -> Vec<Vec<ChannelId>> {
+    let mut all = Vec::new();
+    for _ in 0..ticks {
+        v.tick();
+        all.extend(v.bed.events().into_iter().filter_map(|event| match event.action {
+            EventAction::Speakers(speakers) => Some(speakers),
+            _ => None,
+        }));
+    }
+    all
+}
+
+#[test]
+fn speakers_are_told_when_they_change_and_not_too_often() {
+    let mut v = Voices::new(&[1000, LOUD, 0]);
+    let [a, b, c] = [0, 1, 2].map(|n| v.id(n));
+    v.mix(0, 1);
+    v.mix(2, 0);
+    assert_eq!(told(&mut v, 50), [[]; 0], "nobody asked");
+    v.bed.command(Command::Speakers { channel: c, interval_ms: Some(1000) }).unwrap();
+    assert_eq!(told(&mut v, 200), [[b, a]]);
+    // Silent for a moment: a pause between words.
+    v.members[0].3 = 0;
+    assert_eq!(told(&mut v, 20), [[]; 0]);
+    v.members[0].3 = 1000;
+    assert_eq!(told(&mut v, 100), [[]; 0]);
+    // One falls silent and the other too within the interval: told once the interval is over.
+    v.members[0].3 = 0;
+    assert_eq!(told(&mut v, 35), [[b]]);
+    v.members[1].3 = 0;
+    assert_eq!(told(&mut v, 40), [[]; 0]);
+    assert_eq!(told(&mut v, 40), [[]]);
+    v.bed.command(Command::Speakers { channel: c, interval_ms: None }).unwrap();
+    v.members[1].3 = LOUD;
+    assert_eq!(told(&mut v, 100), [[]; 0]);
+}
+
+#[test]
+fn a_pair_is_listened_to_while_one_of_it_wants_to_know_who_speaks() {
+    let mut v = Voices::new(&[1000, 0]);
+    let [a, b] = [0, 1].map(|n| v.id(n));
+    v.mix(0, 1);
+    v.bed.command(Command::Speakers { channel: b, interval_ms: Some(100) }).unwrap();
+    assert_eq!((told(&mut v, 20), v.bed.media.transcodes()), (vec![vec![a]], 2));
+    v.bed.command(Command::Speakers { channel: b, interval_ms: None }).unwrap();
+    v.members[0].3 = 0;
+    assert_eq!((told(&mut v, 100), v.bed.media.transcodes()), (vec![], 0));
+    v.bed.command(Command::Speakers { channel: b, interval_ms: Some(100) }).unwrap();
+    v.bed.command(Command::Unmix { channel: a }).unwrap();
+    assert_eq!(v.bed.media.transcodes(), 0, "alone nobody needs to be listened to");
 }
 
 #[test]

@@ -1,0 +1,199 @@
+//! A pair that becomes a conference, and a pair again, in the middle of a tone: each sample is heard once and in its place.
+//!
+//! Heard:  packets are put where their timestamps say. What codecs keep exactly is compared sample by sample; the rest is held
+//!         against one sine of one phase over the whole call, so that a sample lost, doubled or moved shows.
+//! Third:  joins silently, so that what is heard is the other of the pair alone.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod common;
+
+use common::voice::{LEVEL, Voice, tone};
+use common::{SLOT, call, media, mix, packet, phone, slot};
+use dsp::g722::{Decoder, Encoder};
+use rtp::api::{ChannelId, Command};
+use rtp::media::{ChannelKey, Media, Port};
+use rtp::packet::RtpView;
+use sim::Clock;
+
+const HZ: f64 = 440.0;
+
+struct Party {
+    key: ChannelKey,
+    id: ChannelId,
+    voice: Voice,
+    encoder: Encoder,
+    decoder: Decoder,
+    said: u32,
+    /// Of 20 ms, when its packets are due.
+    phase: u64,
+    /// What it said, and what it heard.
+    mouth: Vec<i16>,
+    ear: Vec<i16>,
+    last: Option<(u16, u32)>,
+    shortest: usize,
+    longest_ms: u64,
+    heard_ms: u64,
+}
+
+struct Call {
+    media: Media,
+    clock: Clock,
+    ms: u64,
+    parties: Vec<Party>,
+}
+
+impl Call {
+    fn new(voices: &[(Voice, u64)]) -> Self {
+        let clock = Clock::new();
+        let mut media = media(voices.len(), clock.now());
+        let party = |(n, &(voice, phase)): (usize, &(Voice, u64))| {
+            let (key, id) = call(&mut media, n, &[voice.payload()], clock.now());
+            Party {
+                key,
+                id,
+                voice,
+                encoder: Encoder::default(),
+                decoder: Decoder::default(),
+                said: 0,
+                phase,
+                mouth: Vec::new(),
+                ear: Vec::new(),
+                last: None,
+                shortest: usize::MAX,
+                longest_ms: 0,
+                heard_ms: 0,
+            }
+        };
+        let parties = voices.iter().enumerate().map(party).collect();
+        Self { media, clock, ms: 0, parties }
+    }
+
+    fn run(&mut self, ms: u64) {
+        for _ in 0..ms {
+            let now = self.clock.advance(SLOT);
+            self.ms += 1;
+            let mut arrived = Vec::new();
+            // The third says nothing.
+            for (n, party) in self.parties.iter_mut().enumerate().take(2) {
+                if self.ms % 20 == party.phase {
+                    let frame = party.voice.rate() / 50;
+                    let samples = tone(HZ, party.voice.rate(), party.said * frame, frame);
+                    let octets = party.voice.encode(&mut party.encoder, &samples);
+                    party.mouth.extend(samples);
+                    arrived.push((
+                        party.key,
+                        phone(n),
+                        packet(party.voice.payload().number, n as u32, party.said, party.voice.clock(), &octets),
+                    ));
+                    party.said += 1;
+                }
+            }
+            let (parties, ms) = (&mut self.parties, self.ms);
+            slot(&mut self.media, now, arrived, |port, to, bytes| {
+                if port == Port::Rtp {
+                    parties.iter_mut().find(|p| phone(p.key.slot as usize) == to).unwrap().hear(bytes, ms);
+                }
+            });
+        }
+    }
+
+    fn transcodes(&self) -> u64 {
+        self.media.transcodes()
+    }
+}
+
+impl Party {
+    fn hear(&mut self, bytes: &[u8], ms: u64) {
+        let view = RtpView::parse(bytes).unwrap();
+        let h = view.header;
+        let samples = self.voice.decode(&mut self.decoder, &bytes[view.payload]);
+        if let Some((sequence, end)) = self.last {
+            assert_eq!((h.sequence.0, h.timestamp.0), (sequence.wrapping_add(1), end), "{} ms: the next number, the next time", ms);
+            assert!(!h.marker, "{ms} ms: one talkspurt");
+            self.longest_ms = self.longest_ms.max(ms - self.heard_ms);
+            self.shortest = self.shortest.min(samples.len());
+        }
+        self.heard_ms = ms;
+        let ticks = samples.len() as u32 * self.voice.clock() / self.voice.rate();
+        self.last = Some((h.sequence.0, h.timestamp.0.wrapping_add(ticks)));
+        self.ear.extend(samples);
+    }
+
+    /// Signal to noise of the worst 10 ms, against one sine that fits the whole.
+    fn worst_db(&self) -> (f64, usize) {
+        let rate = f64::from(self.voice.rate());
+        let turn = |k: usize| std::f64::consts::TAU * HZ * k as f64 / rate;
+        let skip = self.voice.rate() as usize / 5;
+        let (mut re, mut im) = (0.0, 0.0);
+        let count = (self.ear.len() - skip) as f64;
+        for (k, s) in self.ear.iter().enumerate().skip(skip) {
+            re += 2.0 * f64::from(*s) * turn(k).cos() / count;
+            im += 2.0 * f64::from(*s) * turn(k).sin() / count;
+        }
+        let part = self.voice.rate() as usize / 100;
+        let noise = |at: usize| {
+            let power = (at..at + part).map(|k| (f64::from(self.ear[k]) - re * turn(k).cos() - im * turn(k).sin()).powi(2)).sum::<f64>();
+            (10.0 * (LEVEL * LEVEL / 2.0 / (power / part as f64 + 1e-9)).log10(), at)
+        };
+        (skip..self.ear.len() - part).step_by(part).map(noise).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
+    }
+}
+
+/// The pair talks, a third joins and leaves; the tone has gone on for both. Their packets come at these times of 20 ms.
+fn through_a_conference(voices: [Voice; 3], phases: [u64; 2], joins_ms: u64) -> Call {
+    let [a, b, c] = voices;
+    let mut call = Call::new(&[(a, phases[0]), (b, phases[1]), (c, 0)]);
+    let ids: Vec<_> = call.parties.iter().map(|p| p.id).collect();
+    mix(&mut call.media, ids[0], ids[1], call.clock.now());
+    call.run(joins_ms);
+    let before = call.transcodes();
+    mix(&mut call.media, ids[2], ids[0], call.clock.now());
+    // Longer than the buffer takes to see that nothing comes late.
+    call.run(2600);
+    assert_eq!(call.transcodes(), 3);
+    call.media.command(Command::Unmix { channel: ids[2] }, call.clock.now()).unwrap();
+    call.run(500);
+    assert_eq!(call.transcodes(), before, "packets go as they come again");
+    call
+}
+
+#[test]
+fn what_codecs_keep_is_heard_sample_by_sample_through_a_conference() {
+    for (n, voices) in [[Voice::Ulaw; 3], [Voice::Ulaw, Voice::Linear8k, Voice::Alaw], [Voice::Linear16k; 3]].into_iter().enumerate() {
+        for k in 0..4u64 {
+            let phases = [k * 7 % 20, (k * 11 + 3) % 20];
+            let call = through_a_conference(voices, phases, 500 + 13 * k + n as u64);
+            let kernels = dsp::Kernels::best();
+            for [listener, speaker] in [[0, 1], [1, 0]] {
+                let (ear, mouth) = (&call.parties[listener], &call.parties[speaker]);
+                let mut said = mouth.mouth.clone();
+                if voices.contains(&Voice::Ulaw) {
+                    let mut octets = vec![0; said.len()];
+                    kernels.g711.ulaw_encode(&said.clone(), &mut octets);
+                    kernels.g711.ulaw_decode(&octets, &mut said);
+                }
+                // What was said before both were there was heard by nobody.
+                let from = said.len() - ear.ear.len();
+                let first = ear.ear.iter().zip(&said[from..]).position(|(heard, said)| heard != said);
+                assert_eq!(first, None, "{voices:?} {phases:?}: {listener} hears {} samples", ear.ear.len());
+                assert!(from <= said.len() / 100 && ear.longest_ms <= 60, "{from}; {} ms without a packet", ear.longest_ms);
+            }
+        }
+    }
+}
+
+#[test]
+fn other_codecs_go_through_a_conference_with_the_phase_of_the_tone() {
+    for voices in
+        [[Voice::Ulaw, Voice::G722, Voice::Ulaw], [Voice::G722, Voice::Linear8k, Voice::G722], [Voice::Linear16k, Voice::Alaw, Voice::Ulaw]]
+    {
+        for phases in [[3, 17], [12, 2], [19, 8]] {
+            let call = through_a_conference(voices, phases, 500 + phases[0]);
+            for party in &call.parties[..2] {
+                let (db, at) = party.worst_db();
+                assert!(db > 35.0, "{voices:?} {phases:?}: {:?} hears {db:.1} dB at sample {at} of {}", party.voice, party.ear.len());
+            }
+        }
+    }
+}
