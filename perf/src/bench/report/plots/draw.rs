@@ -135,10 +135,10 @@ pub fn lines(title: &str, x: &Axis, y: &Axis, lines: &[Line<'_>]) -> Result<Stri
             text(name, (legend + 24, 71), style(13, INK, HPos::Left, VPos::Center))?;
             legend += 24 + room(name, 13) + 26;
             let points: Vec<(i32, i32)> = points.iter().map(|point| at(*point)).collect();
-            let is_level = points.len() == 2 && points.iter().all(|point| Some(point.1) == points.first().map(|first| first.1));
-            if points.len() <= MARKED_MAX && !is_level {
+            if points.len() <= MARKED_MAX {
                 for point in &points {
-                    area.draw(&Circle::new(*point, 4, colour.filled())).map_err(said)?;
+                    let size = if points.len() == 1 { 6 } else { 4 };
+                    area.draw(&Circle::new(*point, size, colour.filled())).map_err(said)?;
                 }
             }
             path(points, colour.stroke_width(2))?;

@@ -55,16 +55,17 @@ fn media(result: &Value, levels: &[Value]) -> Result<Vec<Plot>, String> {
     let us = |level: &Value| level["cpu_us_per_packet"].as_f64();
     let cost = over(levels, "channels", us);
     let mut all = vec![
-        ("mediaswitch", OURS, cost.clone()),
+        ("mediaswitch", OURS, cost),
         ("of it in the kernel", PALE, over(levels, "channels", |level| Some(us(level)? * level["kernel_part"].as_f64()?))),
     ];
-    let ends = (cost.first().map_or(0.0, |point| point.0), cost.last().map_or(1.0, |point| point.0));
-    if let Some(bare) = result["reference"]["bare_us"]["median"].as_f64() {
-        all.push(("bare forwarder, at one load", BARE, vec![(ends.0, bare), (ends.1, bare)]));
+    let at = result["reference"]["channels"].as_f64();
+    // Others were measured at one load.
+    if let Some(point) = at.zip(result["reference"]["bare_us"]["median"].as_f64()) {
+        all.push(("bare forwarder", BARE, vec![point]));
     }
     let theirs = peers(result["reference"]["peers"].as_array()).find_map(|(_, us)| us);
-    if let Some(theirs) = theirs {
-        all.push(("rtpengine, at one load", PEER, vec![(ends.0, theirs), (ends.1, theirs)]));
+    if let Some(point) = at.zip(theirs) {
+        all.push(("rtpengine", PEER, vec![point]));
     }
     let title = format!("{what}: CPU per packet over the load");
     add("cost", &title, fitted(&title, ["channels", "µs of CPU per packet, kernel included"], &all)?);
@@ -103,11 +104,11 @@ fn rates(result: &Value, levels: &[Value]) -> Result<Vec<Plot>, String> {
     let us = |level: &Value| level[key].as_f64().filter(|_| level["verdict"] != "failed");
     let cost = over(levels, "per_second", us);
     let kernel = over(levels, "per_second", |level| Some(us(level)? * level["kernel_part"].as_f64()?));
-    let ends = (cost.first().map_or(0.0, |point| point.0), cost.last().map_or(1.0, |point| point.0));
+    let at = result["compared_per_second"].as_f64();
     let mut all = vec![("mediaswitch", OURS, cost), ("of it in the kernel", PALE, kernel)];
-    let theirs: Vec<_> = peers(result["peers"].as_array()).filter_map(|(name, us)| Some((format!("{name}, at one rate"), us?))).collect();
-    for (name, us) in &theirs {
-        all.push((name, PEER, vec![(ends.0, *us), (ends.1, *us)]));
+    let theirs: Vec<_> = peers(result["peers"].as_array()).filter_map(|(name, us)| Some((name, at.zip(us)?))).collect();
+    for (name, point) in &theirs {
+        all.push((name, PEER, vec![*point]));
     }
     let title = format!("{what}: CPU over the rate");
     let mut plots = vec![(name(result, "cost"), title.clone(), fitted(&title, ["a second", "µs of CPU each, kernel included"], &all)?)];
