@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   request ──► Url ─► pool ─┬─ kept connection ─► write ─► ResponseReader ─► Answer ─► back to the pool
-//!                            └─ resolve ─► connect
+//!                            └─ resolve ─► connect, within the executor (`local`) or by TCP
 //! ```
 //! Shape:  at most `in_flight_max` requests, `idle_max` kept connections in all and `idle_per_origin_max` to one origin.
 //!         An answer is bounded by `limits`.
@@ -24,14 +24,15 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rt::{AsyncRead, AsyncWriteExt, TcpStream};
+use rt::{AsyncRead, AsyncWriteExt};
 
 pub use url::{BadUrl, Url};
 
+use crate::local::{self, Stream};
 use crate::resolve::{ResolveError, Resolver};
 use crate::server::Token;
 use crate::watch::Watch;
-use crate::wire::{Answer, Limits, Method, ResponseReader, WireError, request_bytes};
+use crate::wire::{Answer, Limits, Method, ResponseReader, WireError, write_request};
 use pool::Pool;
 
 /// How a client behaves.
@@ -161,7 +162,8 @@ impl Client {
     }
 
     async fn exchange(&self, request: &Outgoing<'_>) -> Result<Answer, ClientError> {
-        let bytes = self.bytes(request);
+        let mut bytes = Vec::with_capacity(256 + request.body.len());
+        self.write(request, &mut bytes);
         if let Some(mut stream) = self.pool.take(request.url, Instant::now()) {
             match self.converse(&mut stream, request.method, &bytes).await {
                 Ok(answer) => {
@@ -184,35 +186,37 @@ impl Client {
         self.config.limits
     }
 
-    /// The bytes of a request, with our token.
-    pub(crate) fn bytes(&self, request: &Outgoing<'_>) -> Vec<u8> {
-        let mut headers = Vec::with_capacity(request.headers.len() + 1);
-        headers.extend_from_slice(request.headers);
-        headers.extend(self.authorization.as_deref().map(|value| ("Authorization", value)));
-        request_bytes(request.method, request.url.authority(), request.url.target(), &headers, request.body)
+    /// Appends the bytes of a request, with our token.
+    pub(crate) fn write(&self, request: &Outgoing<'_>, out: &mut Vec<u8>) {
+        let token = self.authorization.as_deref().map(|value| ("Authorization", value));
+        let headers = request.headers.iter().copied().chain(token);
+        write_request(out, request.method, request.url.authority(), request.url.target(), headers, request.body);
     }
 
-    fn keep(&self, url: &Url, stream: TcpStream, answer: &Answer) {
+    fn keep(&self, url: &Url, stream: Stream, answer: &Answer) {
         if answer.keep_alive {
             self.pool.put(url, stream, Instant::now());
         }
     }
 
     /// A new connection to the origin of `url`.
-    pub(crate) async fn connect(&self, url: &Url) -> Result<TcpStream, ClientError> {
+    pub(crate) async fn connect(&self, url: &Url) -> Result<Stream, ClientError> {
         let addresses: Vec<SocketAddr> = self.resolver.lookup(url.host(), url.port()).await?;
         let mut last = ClientError::Connect(io::ErrorKind::AddrNotAvailable);
         for address in addresses.into_iter().take(ADDRESSES_TRIED) {
             self.connects.set(self.connects.get().wrapping_add(1));
+            if let Some(end) = local::connect(address) {
+                return Ok(Stream::Local(end));
+            }
             match rt::connect(address, self.config.connect).await {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => return Ok(Stream::Tcp(stream)),
                 Err(error) => last = ClientError::Connect(error.kind()),
             }
         }
         Err(last)
     }
 
-    async fn converse(&self, stream: &mut TcpStream, method: Method, bytes: &[u8]) -> Result<Answer, Failure> {
+    async fn converse(&self, stream: &mut Stream, method: Method, bytes: &[u8]) -> Result<Answer, Failure> {
         let mut reader = ResponseReader::new(method, self.config.limits);
         let broken = |error: &io::Error, untouched| Failure { error: ClientError::Broken(error.kind()), untouched };
         // A server may answer before it has read all, and close: a failed write does not mean that nothing came.

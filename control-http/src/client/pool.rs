@@ -12,9 +12,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use rt::TcpStream;
-
 use super::Url;
+use crate::local::Stream;
 
 /// The kept connections of one client.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct Kept {
     authority: String,
-    stream: TcpStream,
+    stream: Stream,
     since: Instant,
 }
 
@@ -39,7 +38,7 @@ impl Pool {
     }
 
     /// A connection to the origin of `url`, if one is kept.
-    pub(super) fn take(&self, url: &Url, now: Instant) -> Option<TcpStream> {
+    pub(super) fn take(&self, url: &Url, now: Instant) -> Option<Stream> {
         let mut kept = self.kept.borrow_mut();
         self.purge(&mut kept, now);
         // The newest is the likeliest to be alive, and lets the others grow old. At most `max` to look through.
@@ -48,7 +47,7 @@ impl Pool {
     }
 
     /// Keeps a connection, unless there are enough.
-    pub(super) fn put(&self, url: &Url, stream: TcpStream, now: Instant) {
+    pub(super) fn put(&self, url: &Url, stream: Stream, now: Instant) {
         let mut kept = self.kept.borrow_mut();
         self.purge(&mut kept, now);
         let of_origin = kept.iter().filter(|kept| kept.authority == url.authority()).count();

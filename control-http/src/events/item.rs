@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rtp::api::EventAction;
-use serde_json::Value;
 use sip::api::EventKind;
 
 use crate::json::{channel_event, registration, snapshot, text_message};
@@ -64,15 +63,16 @@ impl Event {
     }
 
     /// What is sent.
-    pub(super) fn body(&self) -> Value {
-        match self {
-            Self::Sip(sip::api::Event::Dialog { snapshot: call, .. }) => snapshot(call),
+    pub(super) fn body(&self) -> Vec<u8> {
+        let value = match self {
+            Self::Sip(sip::api::Event::Dialog { snapshot: call, .. }) => return snapshot(call),
             Self::Sip(sip::api::Event::Registration { domain, user, remote, agent, transport, expires, .. }) => {
                 registration(*remote, agent.as_deref(), user, domain, transport, *expires)
             }
             Self::Sip(sip::api::Event::Message { message, .. }) => text_message(message),
             Self::Rtp(event) => channel_event(event),
-        }
+        };
+        serde_json::to_vec(&value).unwrap_or_default()
     }
 
     /// Does a newer event of the same lane say all that this one does? A snapshot is the whole call, but for the transfer

@@ -17,10 +17,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rt::{AsyncRead, AsyncWriteExt, Notify, TcpStream};
+use rt::{AsyncRead, AsyncWriteExt, Notify};
 
 use super::{Delivery, Outcome};
 use crate::client::{Client, Outgoing, Url};
+use crate::local::Stream;
 use crate::watch::{Watch, Watched};
 use crate::wire::ResponseReader;
 
@@ -157,7 +158,7 @@ impl Pipes {
     }
 
     /// Everything between connect and close. What is left in `under_way` was not answered.
-    async fn converse(&self, pipe: &Pipe, mut stream: TcpStream, under_way: &mut VecDeque<Item>) -> Over {
+    async fn converse(&self, pipe: &Pipe, mut stream: Stream, under_way: &mut VecDeque<Item>) -> Over {
         let watched = self.watch.enter();
         let mut reader = None::<ResponseReader>;
         let mut input = vec![0; READ_BYTES];
@@ -166,7 +167,7 @@ impl Pipes {
         loop {
             for item in pipe.outbox.borrow_mut().drain(..) {
                 let request = Outgoing::json(item.delivery.method, &item.url, &item.delivery.body);
-                out.extend_from_slice(&self.client.bytes(&request));
+                self.client.write(&request, &mut out);
                 under_way.push_back(item);
             }
             watched.set(Instant::now() + under_way.front().map_or(IDLE, |oldest| oldest.delivery.timeout));
@@ -215,7 +216,7 @@ impl Pipes {
         }
     }
 
-    async fn wait(&self, pipe: &Pipe, watched: &Watched, stream: &mut TcpStream, input: &mut [u8]) -> Wait {
+    async fn wait(&self, pipe: &Pipe, watched: &Watched, stream: &mut Stream, input: &mut [u8]) -> Wait {
         let read = std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, input));
         match watched.race(false, rt::select(read, pipe.filled.notified())).await {
             Ok(rt::Either::First(result)) => Wait::Read(result),

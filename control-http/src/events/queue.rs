@@ -317,7 +317,7 @@ impl EventQueue {
             id: (index, lane.id),
             method: item.event.method(),
             url: format!("{}{}", lane.control, lane.path),
-            body: serde_json::to_vec(&item.event.body()).unwrap_or_default(),
+            body: item.event.body(),
             timeout: self.config.attempt,
         };
         lane.in_flight = Some(item);

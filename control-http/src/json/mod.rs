@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   bytes ──► parse ──► Object (typed reads that know their path) ──► Command
-//!   Snapshot, View ──► Value ──► bytes
+//!   Snapshot ──► bytes      View ──► Value ──► bytes
 //! ```
 //! Shape:  one file per noun; reading is lenient in dialects (string or object) and strict in types.
 //! Units:  as the contract says: seconds for `epochs` and expiry, milliseconds for `epochsms`.
@@ -24,6 +24,7 @@ mod policy;
 mod reg;
 pub mod sdp;
 mod snapshot;
+mod text;
 mod trunk;
 
 pub use action::{ACTIONS, action};

@@ -16,9 +16,11 @@ mod attributes;
 mod read;
 #[cfg(test)]
 mod tests;
+mod text;
 mod write;
 
 pub use read::{BadSdp, from_json};
+pub(super) use text::write_text;
 pub use write::to_json;
 
 /// Names whose value is an array even when there is one.

@@ -9,100 +9,107 @@
 //! Errors: none.
 //! Source: `docs/openapi.yaml`, `Snapshot`.
 
-use serde_json::{Map, Value, json};
 use sip::api::{Epochs, Snapshot};
 use sip::sdp::Sdp;
 
+use super::text::Fields;
+
 /// The JSON of a snapshot.
-pub fn snapshot(call: &Snapshot) -> Value {
-    let mut out = Map::new();
-    let mut put = |key: &str, value: Value| {
-        out.insert(key.to_owned(), value);
-    };
-    put("callid", call.callid.as_str().into());
-    put("domain", call.domain.as_str().into());
-    for (key, value) in [("to", &call.to), ("from", &call.from), ("contact", &call.contact)] {
-        if let Some(value) = value {
-            put(key, value.as_str().into());
-        }
-    }
+pub fn snapshot(call: &Snapshot) -> Vec<u8> {
+    let mut text = Vec::with_capacity(USUAL_BYTES);
+    let mut out = Fields::open(&mut text);
+    out.text("callid", &call.callid);
+    out.text("domain", &call.domain);
+    out.text_if("to", call.to.as_deref());
+    out.text_if("from", call.from.as_deref());
+    out.text_if("contact", call.contact.as_deref());
     if let Some(maxforwards) = call.maxforwards {
-        put("maxforwards", maxforwards.into());
+        out.number("maxforwards", maxforwards);
     }
     if let Some(refer) = &call.refer {
-        let mut view = Map::new();
-        view.insert("to".into(), refer.to.as_str().into());
-        if let Some(replaces) = &refer.replaces {
-            view.insert("replaces".into(), replaces.as_str().into());
-        }
-        view.insert("uri".into(), refer.uri.as_str().into());
-        if let Some(by) = &refer.referredby {
-            view.insert("referredby".into(), by.as_str().into());
-        }
-        put("refer", view.into());
+        let mut view = out.object("refer");
+        view.text("to", &refer.to);
+        view.text_if("replaces", refer.replaces.as_deref());
+        view.text("uri", &refer.uri);
+        view.text_if("referredby", refer.referredby.as_deref());
+        view.close();
     }
-    put("authenticated", call.authenticated.into());
-    put("ring", call.ring.into());
-    put("answered", call.answered.into());
-    put("hold", call.hold.into());
-    put("originator", call.originator.into());
-    put("hangup", call.hangup.into());
-    put("error", json!({"code": call.error.0, "status": call.error.1}));
-    let (host, port) = call.remote.map_or((String::new(), 0), |remote| (remote.ip().to_canonical().to_string(), remote.port()));
-    put("remote", json!({"host": host, "port": port}));
-    put("epochs", epochs(call.epochs, 1000));
-    put("seq", call.seq.into());
-    put("event", call.event.word().into());
-    put("uuid", call.uuid.as_str().into());
+    out.boolean("authenticated", call.authenticated);
+    out.boolean("ring", call.ring);
+    out.boolean("answered", call.answered);
+    out.boolean("hold", call.hold);
+    out.boolean("originator", call.originator);
+    out.boolean("hangup", call.hangup);
+    let mut error = out.object("error");
+    error.number("code", call.error.0);
+    error.text("status", &call.error.1);
+    error.close();
+    let mut remote = out.object("remote");
+    match call.remote {
+        Some(address) => remote.plain("host", address.ip().to_canonical()),
+        None => remote.text("host", ""),
+    }
+    remote.number("port", call.remote.map_or(0, |address| address.port()));
+    remote.close();
+    epochs(out.object("epochs"), call.epochs, 1000);
+    out.number("seq", call.seq);
+    out.text("event", call.event.word());
+    out.text("uuid", &call.uuid);
     if let Some(transfer) = &call.transfer {
-        put("transfer", json!({"code": transfer.status, "status": transfer.reason, "over": transfer.over}));
+        let mut view = out.object("transfer");
+        view.number("code", transfer.status);
+        view.text("status", &transfer.reason);
+        view.boolean("over", transfer.over);
+        view.close();
     }
-    if let Some(replaces) = &call.replaces {
-        put("replaces", replaces.as_str().into());
-    }
+    out.text_if("replaces", call.replaces.as_deref());
     if !call.contacts.is_empty() {
-        put("contacts", call.contacts.clone().into());
+        out.array("contacts", call.contacts.iter(), |out, contact| Fields::string(out, contact));
     }
-    if let Some(digits) = &call.digits {
-        put("digits", digits.as_str().into());
-    }
-    if let Some(agent) = &call.agent {
-        put("agent", agent.as_str().into());
-    }
-    let callerid = &call.callerid;
-    put("callerid", json!({"number": callerid.number, "name": callerid.name, "private": callerid.private}));
-    put("headers", headers(&call.headers));
-    put("transport", call.transport.into());
-    put("epochsms", epochs(call.epochs, 1));
+    out.text_if("digits", call.digits.as_deref());
+    out.text_if("agent", call.agent.as_deref());
+    let mut callerid = out.object("callerid");
+    callerid.text("number", &call.callerid.number);
+    callerid.text("name", &call.callerid.name);
+    callerid.boolean("private", call.callerid.private);
+    callerid.close();
+    headers(out.object("headers"), &call.headers);
+    out.text("transport", call.transport);
+    epochs(out.object("epochsms"), call.epochs, 1);
     // Last, and the same from one snapshot to the next as long as nothing changes: whoever keeps the text need not read it again.
-    put("sdp", json!({"them": description(call.sdp_them.as_deref()), "us": description(call.sdp_us.as_deref())}));
-    Value::Object(out)
+    let mut sdp = out.object("sdp");
+    description(&mut sdp, "them", call.sdp_them.as_deref());
+    description(&mut sdp, "us", call.sdp_us.as_deref());
+    sdp.close();
+    out.close();
+    text
 }
 
-/// Headers as an object; a name that repeats has an array.
-fn headers(headers: &[(String, String)]) -> Value {
-    let mut out = Map::new();
-    for (name, value) in headers {
-        match out.get_mut(name) {
-            None => {
-                out.insert(name.clone(), value.as_str().into());
-            }
-            Some(Value::Array(values)) => values.push(value.as_str().into()),
-            Some(first) => *first = Value::Array(vec![first.take(), value.as_str().into()]),
+/// Headers as an object; a name that repeats has an array, where it stood first.
+fn headers(mut out: Fields<'_>, headers: &[(String, String)]) {
+    for (place, (name, _)) in headers.iter().enumerate() {
+        let is_same = |(other, _): &&(String, String)| other == name;
+        if !headers.iter().take(place).any(|other| is_same(&other)) {
+            out.named(name, headers.iter().filter(is_same).map(|(_, value)| value.as_str()));
         }
     }
-    Value::Object(out)
+    out.close();
 }
 
-fn epochs(epochs: Epochs, unit_ms: u64) -> Value {
-    json!({
-        "start": epochs.start / unit_ms,
-        "ring": epochs.ring / unit_ms,
-        "answer": epochs.answer / unit_ms,
-        "end": epochs.end / unit_ms,
-    })
+fn epochs(mut out: Fields<'_>, epochs: Epochs, unit_ms: u64) {
+    out.number("start", epochs.start / unit_ms);
+    out.number("ring", epochs.ring / unit_ms);
+    out.number("answer", epochs.answer / unit_ms);
+    out.number("end", epochs.end / unit_ms);
+    out.close();
 }
 
-fn description(sdp: Option<&Sdp>) -> Value {
-    sdp.map_or_else(|| Value::Object(Map::new()), super::sdp::to_json)
+fn description(out: &mut Fields<'_>, key: &'static str, sdp: Option<&Sdp>) {
+    match sdp {
+        Some(sdp) => out.raw(key, |out| super::sdp::write_text(out, sdp)),
+        None => out.object(key).close(),
+    }
 }
+
+/// A snapshot of an answered call with two descriptions of four codecs.
+const USUAL_BYTES: usize = 2048;

@@ -97,7 +97,7 @@ async fn act<B: SipBackend>(backend: &B, callid: &str, word: &str, body: &Value)
 async fn look<B: SipBackend>(backend: &B, callid: Option<String>) -> Result<Response, Refusal> {
     match backend.call(Command::DialogGet { callid }).await? {
         Reply::DialogCount { count, counter } => Ok(json(200, &value!({"count": count, "counter": counter}))),
-        Reply::Dialog(call) => Ok(json(200, &snapshot(&call))),
+        Reply::Dialog(call) => Ok(Response::with_body(200, "application/json", snapshot(&call))),
         _ => Err(Refusal::Mismatch),
     }
 }

@@ -15,16 +15,17 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rt::{AsyncRead, AsyncWriteExt, TcpStream};
+use rt::{AsyncRead, AsyncWriteExt};
 
 use super::stats::count;
 use super::{Handler, Shared};
+use crate::local::Stream;
 use crate::routes::{refuse, wire_refusal};
 use crate::watch::{End, Watched};
 use crate::wire::{CONTINUE, HttpDate, Input, Method, Request, RequestReader, Response, Version, Waiting, Written};
 
 /// Serves the connection to its end.
-pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, watched: Watched) {
+pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: Stream, watched: Watched) {
     shared.stats.connections.set(shared.stats.connections.get() + 1);
     let reader = RequestReader::new(shared.config.limits);
     let mut connection =
@@ -37,7 +38,7 @@ pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, watch
 
 struct Connection<'a, H> {
     shared: &'a Shared<H>,
-    stream: TcpStream,
+    stream: Stream,
     watched: Watched,
     reader: RequestReader,
     out: Vec<u8>,

@@ -1,7 +1,7 @@
 //! The HTTP server: one listener, many connections, one handler.
 //!
 //! ```text
-//!   accept ──► connection task: read ─► wire ─► token? ─► Handler::handle ─► write (all answers of one read at once)
+//!   accept, or `local` ──► connection task: read ─► wire ─► token? ─► Handler::handle ─► write (all answers of one read at once)
 //! ```
 //! Shape:  at most `connections_max` connections; beyond that 503 and close. Memory for messages in the making is at most
 //!         `buffered_bytes_max` in all, whatever one connection may hold.
@@ -22,11 +22,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use rt::{AsyncWriteExt, Latch, TcpListener, TcpStream};
+use rt::{AsyncWriteExt, Latch, TcpListener};
 
 pub use policy::{ListenPolicy, PolicyError, Token};
 pub use stats::ServerStats;
 
+use crate::local::{self, Stream};
 use crate::watch::Watch;
 use crate::wire::{Limits, Request, Response};
 use stats::count;
@@ -106,6 +107,8 @@ pub async fn serve<H: Handler + 'static>(listener: TcpListener, handler: Rc<H>, 
     let watch = Rc::new(Watch::default());
     let ticker = rt::spawn_local(Rc::clone(&watch).tick());
     let shared = Rc::new(Shared { config, handler, stats, watch });
+    let within = Rc::clone(&shared);
+    let offer = local::offer(listener.local_addr(), move |end| take(&within, Stream::Local(end)).is_ok());
     let mut stopped = std::pin::pin!(stop.wait());
     loop {
         let mut accept = std::pin::pin!(listener.accept());
@@ -114,18 +117,13 @@ pub async fn serve<H: Handler + 'static>(listener: TcpListener, handler: Rc<H>, 
             Poll::Pending => accept.as_mut().poll(cx).map(Some),
         });
         let Some((stream, peer)) = accepted.await else { break };
-        count(&shared.stats.connections_total);
-        if shared.watch.count() >= shared.config.connections_max {
+        tracing::trace!(%peer, "connection");
+        if let Err(stream) = take(&shared, Stream::Tcp(stream)) {
             count(&shared.stats.refused_total);
             refuse_connection(stream).await;
-            continue;
         }
-        tracing::trace!(%peer, "connection");
-        let watched = shared.watch.enter();
-        let shared = Rc::clone(&shared);
-        // Detached: it ends by itself, at the latest when the watch is killed.
-        drop(rt::spawn_local(async move { connection::run(&shared, stream, watched).await }));
     }
+    drop(offer);
     drop(listener);
     shared.watch.stop();
     // The grace is no error when it runs out: whoever is left has had the time.
@@ -135,8 +133,21 @@ pub async fn serve<H: Handler + 'static>(listener: TcpListener, handler: Rc<H>, 
     ticker.await;
 }
 
+/// Serves a new connection; gives it back if there are too many.
+fn take<H: Handler + 'static>(shared: &Rc<Shared<H>>, stream: Stream) -> Result<(), Stream> {
+    count(&shared.stats.connections_total);
+    if shared.watch.count() >= shared.config.connections_max {
+        return Err(stream);
+    }
+    let watched = shared.watch.enter();
+    let shared = Rc::clone(shared);
+    // Detached: it ends by itself, at the latest when the watch is killed.
+    drop(rt::spawn_local(async move { connection::run(&shared, stream, watched).await }));
+    Ok(())
+}
+
 /// Says 503 if the socket takes it at once, as a new one does, and closes.
-async fn refuse_connection(mut stream: TcpStream) {
+async fn refuse_connection(mut stream: Stream) {
     let _ = poll_once(stream.write_all(BUSY)).await;
 }
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 
-use rt::{AsyncReadExt, run_test, spawn_local};
+use rt::{AsyncReadExt, TcpStream, run_test, spawn_local};
 
 use super::*;
 

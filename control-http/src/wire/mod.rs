@@ -25,6 +25,7 @@ pub use error::WireError;
 pub use head::{Headers, Version};
 pub use path::Path;
 pub use request::{Input, Method, Request, RequestReader, Waiting};
+pub(crate) use response::write_request;
 pub use response::{Answer, CONTINUE, Response, ResponseReader, Written, request_bytes};
 
 /// What one message may take.

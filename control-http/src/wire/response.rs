@@ -101,23 +101,35 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Bytes of a request. `target` starts with a slash and is escaped (see [`super::Path::encode_segment`]); a control
 /// character in `host`, `target` or a header is left out.
 pub fn request_bytes(method: Method, host: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128 + target.len() + body.len());
+    let mut out = Vec::with_capacity(256 + target.len() + body.len());
+    write_request(&mut out, method, host, target, headers.iter().copied(), body);
+    out
+}
+
+/// Appends the bytes of a request.
+pub(crate) fn write_request<'a>(
+    out: &mut Vec<u8>,
+    method: Method,
+    host: &str,
+    target: &str,
+    headers: impl Iterator<Item = (&'a str, &'a str)>,
+    body: &[u8],
+) {
     out.extend_from_slice(method.word().as_bytes());
     out.push(b' ');
-    out.extend(target.bytes().filter(u8::is_ascii_graphic));
+    push_clean(out, target, u8::is_ascii_graphic);
     out.extend_from_slice(b" HTTP/1.1");
-    push_header(&mut out, "Host", host);
+    push_header(out, "Host", host);
     for (name, value) in headers {
-        push_header(&mut out, name, value);
+        push_header(out, name, value);
     }
     // RFC 9110 §8.6: methods that mean to carry content say its length, even when it is 0.
     if !body.is_empty() || matches!(method, Method::Post | Method::Put | Method::Patch) {
         out.extend_from_slice(b"\r\nContent-Length: ");
-        push_number(&mut out, body.len() as u64);
+        push_number(out, body.len() as u64);
     }
     out.extend_from_slice(b"\r\n\r\n");
     out.extend_from_slice(body);
-    out
 }
 
 /// A response that was read.
@@ -274,7 +286,17 @@ fn push_header(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     // RFC 9110 §5.5: a line end in a value would let it write headers of its own.
-    out.extend(value.bytes().filter(|byte| !byte.is_ascii_control()));
+    push_clean(out, value, |byte| !byte.is_ascii_control());
+}
+
+/// Appends the bytes that `may` stand there: nearly always all of them, and then at once.
+fn push_clean(out: &mut Vec<u8>, text: &str, may: impl Fn(&u8) -> bool) {
+    // Without a way out of the loop it is done by many bytes at once.
+    if text.bytes().fold(true, |all, byte| all & may(&byte)) {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        out.extend(text.bytes().filter(may));
+    }
 }
 
 fn push_number(out: &mut Vec<u8>, number: u64) {

@@ -10,9 +10,29 @@ fn parse(lines: &str) -> Sdp {
     Sdp::parse(&format!("{HEAD}{lines}")).unwrap()
 }
 
-/// To JSON, through its text, and back.
+/// To JSON, through its text, and back; and the text is the same when it is written without a value between.
 fn round(sdp: &Sdp) -> Result<Sdp, BadSdp> {
-    from_json(&serde_json::from_str(&to_json(sdp).to_string()).unwrap())
+    let text = to_json(sdp).to_string();
+    let mut straight = Vec::new();
+    write_text(&mut straight, sdp);
+    assert_eq!(String::from_utf8(straight).unwrap(), text);
+    from_json(&serde_json::from_str(&text).unwrap())
+}
+
+#[test]
+fn written_straight_it_has_the_same_bytes() {
+    for lines in [
+        "",
+        "b=AS:64\r\nb=CT:9\r\na=tool:x \"y\"\r\na=ptime:020\r\n",
+        "m=audio 54400 RTP/AVP 0 8 101 x 07\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\nm=video 0 RTP/AVP 31\r\n",
+        "m=audio 1 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:0 PCMU/8000\r\n",
+        "m=audio 1 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=fmtp:0 x\r\na=rtpmap:8 PCMA/8000/1\r\n",
+        "m=audio 1 RTP/AVP 0\r\na=rtpmap:00 PCMU/8000\r\na=rtpmap:8 PCMA/08000\r\na=fmtp:300 x\r\na=sendonly\r\na=sendonly\r\n",
+        "m=audio 1 RTP/AVP 0\r\na=x\r\na=x:1\r\na=rtpmap\r\na=framerate:29.970\r\na=crypto:1 y\r\na=maxptime:99999999999999999999\r\n",
+    ] {
+        let sdp = parse(lines);
+        assert_eq!(round(&sdp), Ok(sdp));
+    }
 }
 
 #[test]

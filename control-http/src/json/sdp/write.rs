@@ -44,7 +44,7 @@ pub fn to_json(sdp: &Sdp) -> Value {
     to.into()
 }
 
-fn media(media: &Media) -> Value {
+pub(super) fn media(media: &Media) -> Value {
     let mut to = Map::new();
     to.insert("media".into(), media.media.as_str().into());
     to.insert("port".into(), media.port.into());
@@ -112,7 +112,7 @@ fn insert_key(to: &mut Map<String, Value>, key: Option<&Key>) {
     }
 }
 
-fn bandwidth(b: &Bandwidth) -> Value {
+pub(super) fn bandwidth(b: &Bandwidth) -> Value {
     json!({ "bwtype": b.bwtype, "bandwidth": integer(b.bandwidth) })
 }
 
