@@ -444,6 +444,7 @@ fn codecs(out: &mut String, result: &Value) {
 fn capacity(what: &str, capacity: &Value, held: &Value, unit: &str, ended: &Value) -> String {
     match capacity.as_u64() {
         Some(capacity) => format!("{what}: **{capacity} {unit}** (found to 5 %). Next: {}.", text(ended)),
+        None if ended == "the load was given" => format!("{what}: held {} {unit}, as given; no capacity was searched.", text(held)),
         None if held.as_u64() == Some(0) => format!("{what}: no load held. {}.", text(ended)),
         None => format!("{what}: at least {} {unit}; the capacity was not found. {}.", text(held), text(ended)),
     }

@@ -174,7 +174,7 @@ pub fn bars(title: &str, words: &str, groups: &[(String, Vec<Bar>)]) -> Result<S
         for (name, bars) in groups {
             text(name, (16, top + ROW / 2 - 2), style(14, INK, HPos::Left, VPos::Center))?;
             for (series, value, told, colour) in bars {
-                let (middle, length) = (top + ROW / 2 - 2, ((value / most) * 330.0).round().max(1.0) as i32);
+                let (middle, length) = (top + ROW / 2 - 2, ((value / most) * 290.0).round().max(1.0) as i32);
                 text(series, (LEFT - 8, middle), style(13, FAINT, HPos::Right, VPos::Center))?;
                 area.draw(&Rectangle::new([(LEFT, top), (LEFT + length, top + ROW - 5)], colour.filled())).map_err(said)?;
                 text(told, (LEFT + length + 7, middle), style(13, INK, HPos::Left, VPos::Center))?;
