@@ -30,6 +30,7 @@ const WORDS = new Map([
 
 class Call extends CallMedia {
   #answering;
+  #owing;
   #ringasked = false;
   #maxduration;
   #unwatch;
@@ -44,7 +45,7 @@ class Call extends CallMedia {
     if (this.#ringasked && alertinfo === undefined) return true;
     this.#ringasked = true;
     this.history = "We ring";
-    const rang = this.done(await this.dialog.act("ring", alertinfo === undefined ? {} : { alertinfo }), "ring");
+    const rang = this.done(await this.dialog.act("ring", alertinfo === undefined ? undefined : { alertinfo }), "ring");
     if (rang && !this.hungup) this.progress.rung();
     return rang;
   }
@@ -53,9 +54,9 @@ class Call extends CallMedia {
   async early(options = {}) {
     if (this.hungup || this.answered || this.#answering) return false;
     try {
-      const sdp = await this.session.answer(this.callinfo.sdp?.them, options.codecs, options.near, options.media);
+      const sdp = await this.session.answer(this.theirs, options.codecs, options.near, options.media);
       this.history = "We open early media";
-      return this.done(await this.dialog.act("progress", { sdp }), "early media");
+      return this.done(await this.dialog.act("progress", undefined, sdp), "early media");
     } catch (error) {
       this.#refuse(error);
       return false;
@@ -89,9 +90,9 @@ class Call extends CallMedia {
   async #accept(options) {
     this.history = "We answer call";
     try {
-      const sdp = await this.session.answer(this.callinfo.sdp?.them, options.codecs, options.near, options.media);
+      const sdp = await this.session.answer(this.theirs, options.codecs, options.near, options.media);
       if (this.hungup) return false;
-      const reply = await this.dialog.act("answer", { sdp });
+      const reply = await this.dialog.act("answer", undefined, sdp);
       // 404 and 409: the caller was faster, and the event that says so is on its way.
       if (!this.done(reply, "answer") && ![404, 409, 410].includes(reply.code)) this.hangup({ code: 503 });
       return reply.code < 300;
@@ -103,17 +104,24 @@ class Call extends CallMedia {
 
   /** A call of ours was answered: their description goes to the channel; if our offer is still owed, it goes out in the ACK. */
   async complete() {
-    const them = this.callinfo.sdp?.them;
-    if (this.session.local) await this.session.accept(them);
-    else await this.dialog.act("ack", { sdp: await this.session.answer(them, this.metadata.codecs) });
+    // Whether a description in their 18x was an answered offer is known when the SIP server has said so.
+    if (this.#owing) await this.#owing;
+    const them = this.theirs;
+    if (this.session.ours) await this.session.accept(them);
+    else await this.dialog.act("ack", undefined, await this.session.answer(them, this.metadata.codecs));
   }
 
   /** Their offer in a reliable 18x to an INVITE of ours without one: our answer goes in the PRACK (RFC 3262 §5). */
-  async owed(them) {
+  owed(them) {
+    this.#owing = this.#owed(them);
+    return this.#owing;
+  }
+
+  async #owed(them) {
     const sdp = await this.session.answer(them, this.metadata.codecs);
-    const reply = await this.dialog.act("ack", { sdp });
+    const reply = await this.dialog.act("ack", undefined, sdp);
     // Not reliable: it was no offer yet, and comes again in the 200.
-    if (reply.code >= 300) this.session.local = undefined;
+    if (reply.code >= 300) this.session.forget();
   }
 
   /** 486 Busy Here. */

@@ -9,7 +9,7 @@
 const NONE = Object.freeze([]);
 
 class Callbacks {
-  #lists = new Map();
+  #lists;
 
   /**
    * Adds one at the end.
@@ -19,28 +19,35 @@ class Callbacks {
    */
   add(name, callback) {
     if (typeof callback !== "function") throw new TypeError(`${name} must be a function`);
-    if (!this.#lists.has(name)) this.#lists.set(name, []);
-    this.#lists.get(name).push(callback);
+    this.#lists ??= new Map();
+    const list = this.#lists.get(name);
+    if (list) list.push(callback);
+    else this.#lists.set(name, [callback]);
+  }
+
+  /** @returns {boolean} Whether there is any of that name. */
+  any(name) {
+    return this.#lists !== undefined && this.#lists.has(name);
   }
 
   /** @returns {Function[]} A copy, so that a callback may add others while they run. */
   list(name) {
-    const list = this.#lists.get(name);
+    const list = this.#lists?.get(name);
     return list ? list.slice() : NONE;
   }
 
   /** @returns {Function[]} All of that name, which are then forgotten. */
   take(name) {
-    const list = this.#lists.get(name);
+    const list = this.#lists?.get(name);
     if (!list) return NONE;
     this.#lists.delete(name);
     return list;
   }
 
-  /** Forgets all. @returns {Map<string, Function[]>} What there was, for `restore`. */
+  /** Forgets all. @returns {Map<string, Function[]>|undefined} What there was, for `restore`. */
   clear() {
     const lists = this.#lists;
-    this.#lists = new Map();
+    this.#lists = undefined;
     return lists;
   }
 

@@ -13,7 +13,7 @@ const CallState = require("./callstate.js");
 const rescue = require("./rescue.js");
 
 class CallMedia extends CallState {
-  #plays = [];
+  #plays;
 
   /** Plays a sound soup; a call that is mixed hears it alone until it ends. `false` without a channel. */
   async play(soup) {
@@ -36,16 +36,16 @@ class CallMedia extends CallState {
     return new Promise((resolve) => {
       const settle = (reason) => {
         cancel?.();
-        this.#plays = this.#plays.filter((one) => one !== settle);
+        this.#plays = this.#plays?.filter((one) => one !== settle);
         resolve(reason);
       };
       const cancel = ms === undefined ? undefined : this.after(ms, () => settle(false));
-      this.#plays.push(settle);
+      (this.#plays ??= []).push(settle);
     });
   }
   /** A play has ended, or the call has (`false`). */
   played(reason) {
-    for (const settle of [...this.#plays]) settle(reason);
+    if (this.#plays) for (const settle of [...this.#plays]) settle(reason);
   }
   /** Stops what plays. `true` also if nothing does. */
   async stop() {
@@ -186,7 +186,7 @@ class CallMedia extends CallState {
 
   async #redirect(direction) {
     const sdp = await this.session.redirected(direction);
-    return sdp !== undefined && this.done(await this.dialog.act("invite", { sdp }), direction === "sendonly" ? "hold" : "un-hold");
+    return sdp !== undefined && this.done(await this.dialog.act("invite", undefined, sdp), direction === "sendonly" ? "hold" : "un-hold");
   }
 
   async #media(verb, what, work) {

@@ -16,14 +16,32 @@ const Digits = require("./digits.js");
 const Family = require("./family.js");
 const Progress = require("./progress.js");
 const Session = require("./session.js");
+const { Snapshot, theirs } = require("./snapshot.js");
 
 const HISTORY_MAX = 256;
 const CALLBACKS = ["onnewcall", "onringing", "onanswer", "onhold", "onoffhold", "onhangup", "onreporting", "ondtmf", "onplay", "onrecord", "onmedia"];
 
 class CallState {
+  /** The last snapshot of the SIP server: a plain object, from when it is first looked at. */
+  static #CALLINFO = {
+    get() {
+      if (this.#known instanceof Snapshot) this.#known = this.#known.whole();
+      return this.#known;
+    },
+    set(callinfo) {
+      this.#known = callinfo;
+    },
+    enumerable: true,
+    configurable: true,
+  };
+
+  #known;
+  #since;
+  #patience = 1;
+  #digits;
   #moh;
-  #waiters = [];
-  #timers = new Set();
+  #waiters;
+  #timers;
 
   /**
    * Made by the library only.
@@ -31,12 +49,11 @@ class CallState {
    * @param {object} callinfo First snapshot.
    */
   constructor(control, callinfo) {
-    /** The last snapshot of the SIP server. */
-    this.callinfo = callinfo;
+    this.#known = callinfo;
+    Object.defineProperty(this, "callinfo", CallState.#CALLINFO);
     /** It outlives its last child: set by queues and menus, which try something else then. */
     this.stays = false;
-    /** Since when nothing was heard of it, and how many times `times.audit` that may go on. */
-    Object.defineProperty(this, "quiet", { value: { since: control.host.now(), patience: 1 }, writable: true });
+    this.#since = control.host.now();
     /** We hold the far end, see `putonhold`. */
     this.held = false;
     /** Whatever has to follow the call; `family`, `channel` and `history` are ours. */
@@ -45,7 +62,6 @@ class CallState {
     hide(this, "control", control);
     hide(this, "callbacks", new Callbacks());
     hide(this, "dialog", new Dialog(this));
-    hide(this, "digits", new Digits(control.host));
     hide(this, "session", new Session(this));
     hide(this, "progress", new Progress(this));
   }
@@ -57,37 +73,62 @@ class CallState {
   set info(callinfo) {
     this.callinfo = callinfo;
   }
+  /** The last snapshot for the library: read as far as need be, until a script looks at it. */
+  get known() {
+    return this.#known;
+  }
+  /** Description of the far end. @returns {Description|undefined} */
+  get theirs() {
+    return theirs(this.#known);
+  }
   /** Call-ID, or a word for a call that has none yet. */
   get id() {
-    return this.callinfo.callid ?? "(not placed)";
+    return this.#known.callid ?? "(not placed)";
+  }
+  /** Digits that were pressed, and who waits for some. */
+  get digits() {
+    return (this.#digits ??= new Digits(this.control.host, !this.hungup));
+  }
+  /** Since when nothing was heard of it, and how many times `times.audit` that may go on: `{since, patience}`. */
+  get quiet() {
+    return { since: this.#since, patience: this.#patience };
+  }
+  set quiet({ since, patience }) {
+    this.#since = since;
+    this.#patience = patience;
+  }
+  /** Something was heard of it. */
+  heard() {
+    this.#since = this.control.host.now();
+    this.#patience = 1;
   }
   /** It rings. */
   get ringing() {
-    return this.callinfo.ring === true;
+    return this.#known.ring === true;
   }
   /** It was answered. */
   get answered() {
-    return this.callinfo.answered === true;
+    return this.#known.answered === true;
   }
   /** It is over. */
   get hungup() {
-    return this.callinfo.hangup === true;
+    return this.#known.hangup === true;
   }
   /** The far end has put us on hold. */
   get hold() {
-    return this.callinfo.hold === true;
+    return this.#known.hold === true;
   }
   /** We made this call. */
   get originator() {
-    return this.callinfo.originator === true;
+    return this.#known.originator === true;
   }
   /** What was dialled; after a transfer, where to. */
   get destination() {
-    return this.metadata.refer?.to ?? this.metadata.destination ?? this.callinfo.to;
+    return this.metadata.refer?.to ?? this.metadata.destination ?? this.#known.to;
   }
   /** Who is at the far end: `{user, domain}`. */
   get identity() {
-    const { to, from, domain } = this.callinfo;
+    const { to, from, domain } = this.#known;
     return { user: this.originator ? to : from, domain };
   }
   /** `error` is set. */
@@ -137,10 +178,10 @@ class CallState {
         resolve(state());
         return true;
       };
-      this.#waiters.push(waiter);
+      (this.#waiters ??= []).push(waiter);
       if (ms === undefined) return;
       cancel = this.after(ms, () => {
-        this.#waiters = this.#waiters.filter((one) => one !== waiter);
+        this.#waiters = this.#waiters?.filter((one) => one !== waiter);
         resolve(false);
       });
     });
@@ -149,26 +190,27 @@ class CallState {
   /** Runs `callback` after `ms`, unless the call ends or the function it returns is called first. */
   after(ms, callback) {
     const cancel = this.control.host.timer(ms, () => {
-      this.#timers.delete(stop);
+      this.#timers?.delete(stop);
       callback();
     });
     const stop = () => {
-      this.#timers.delete(stop);
+      this.#timers?.delete(stop);
       cancel();
     };
     if (this.hungup) stop();
-    else this.#timers.add(stop);
+    else (this.#timers ??= new Set()).add(stop);
     return stop;
   }
 
-  /** The call is over: what was put off is off. */
+  /** The call is over: what was put off is off, and who waits for digits gets none. */
   cleartimers() {
-    for (const stop of [...this.#timers]) stop();
+    this.#digits?.close();
+    if (this.#timers) for (const stop of [...this.#timers]) stop();
   }
 
   /** The state has changed: wakes who waits for it. */
   wake() {
-    this.#waiters = this.#waiters.filter((waiter) => !waiter());
+    if (this.#waiters) this.#waiters = this.#waiters.filter((waiter) => !waiter());
   }
 
   /** The call is over without a word of the SIP server. @param {{code: number, status: string}} error */

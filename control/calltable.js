@@ -15,9 +15,12 @@
 const Call = require("./call.js");
 const { OFFERS } = require("./progress.js");
 const replace = require("./replace.js");
+const { Snapshot } = require("./snapshot.js");
 
 /** 128 ends a second for the 32 s that a SIP server may go on repeating an event. */
 const ENDED_MAX = 4096;
+/** 64 channels given back a second, for as long. */
+const LEFT_MAX = 2048;
 
 class CallTable {
   #control;
@@ -26,6 +29,7 @@ class CallTable {
   #placing = new Set();
   #placings = 0;
   #early = new Map();
+  #left = new Set();
 
   constructor(control, max) {
     this.#control = control;
@@ -92,7 +96,7 @@ class CallTable {
 
   /** A call that we made has got its Call-ID. */
   placed(call) {
-    const { callid } = call.callinfo;
+    const { callid } = call.known;
     if (call.hungup) return;
     this.#calls.set(callid, call);
     const kept = this.#early.get(callid);
@@ -112,6 +116,17 @@ class CallTable {
     else this.#meet(info, server);
   }
 
+  /** A channel was given back or is lost: what its server still tells of it is no news. */
+  leave(uuid) {
+    this.#left.add(uuid);
+    if (this.#left.size > LEFT_MAX) this.#left.delete(this.#left.values().next().value);
+  }
+
+  /** Whether a channel was ours a while ago. */
+  left(uuid) {
+    return this.#left.has(uuid);
+  }
+
   /** Runs call processing: the script's `onnewcall`. */
   arrived(call) {
     const { callbacks } = this.#control;
@@ -122,7 +137,7 @@ class CallTable {
 
   /** The call is over. */
   remove(call) {
-    const { callid } = call.callinfo;
+    const { callid } = call.known;
     if (callid === undefined) return;
     this.#calls.delete(callid);
     this.#ended.add(callid);
@@ -142,20 +157,20 @@ class CallTable {
   #meet(info, server) {
     // Over before we heard of it: nothing to process.
     if (info.hangup) return;
-    const call = this.create({ ...info, ring: false, answered: false, hold: false, hangup: false });
+    const call = this.create(info instanceof Snapshot ? info.fresh() : { ...info, ring: false, answered: false, hold: false, hangup: false });
     call.dialog.server = server;
     this.#calls.set(info.callid, call);
     if (info.originator || info.answered) {
       call.history = "Taken over in mid-call";
       call.progress.takeover(info);
       // An event that wants an answer gets one.
-      if (OFFERS.has(info.event)) call.progress.handle({ ...info, seq: undefined });
+      if (OFFERS.has(info.event)) call.progress.handle({ ...(info instanceof Snapshot ? info.whole() : info), seq: undefined });
       return;
     }
     call.history = "New call";
     const replaced = this.#calls.get(info.replaces);
     if (replaced && replaced !== call) {
-      call.callinfo = { ...info };
+      call.callinfo = info instanceof Snapshot ? info.whole() : { ...info };
       this.#control.track(replace.start(call, replaced));
     } else this.arrived(call);
     call.progress.handle(info);

@@ -43,11 +43,19 @@ function epochs({ epochsms, epochs: seconds }) {
 
 /**
  * The other legs at the end of a call: who they are, and their statistics, final or of this moment.
+ * @param {object} call
  * @param {object[]} relatives Calls it was linked to.
  * @returns {Promise<Array<{callid: string, media: object|null}>>}
  */
-function legs(relatives) {
-  return Promise.all(relatives.map(async (one) => ({ callid: one.callinfo.callid, media: (await one.metadata.channel?.figures()) ?? null })));
+function legs(call, relatives) {
+  return Promise.all(relatives.map((one) => figures(call, one).then((media) => ({ callid: one.known.callid, media: media ?? null }))));
+}
+
+/** Those of a child, which ends with it, are final: its channel goes back now, as nobody is left to hear it. */
+async function figures(call, one) {
+  const { channel, family } = one.metadata;
+  if (family.parent === call && one.dialog.ending) await channel?.close();
+  return channel?.figures();
 }
 
 module.exports = { cdr, legs };

@@ -11,15 +11,25 @@
 "use strict";
 
 const CallError = require("./callerror.js");
+const Lane = require("./lane.js");
 const Link = require("./link.js");
+const later = require("./later.js");
 
 const NONE = Object.freeze({});
+const NOTHING = Object.freeze([]);
+const EMPTY = "{}";
 const GONE = { code: 410, message: "channel is closed", json: {} };
 
 class Channel {
   #id;
   #peer;
-  #tail = Promise.resolve();
+  #owner;
+  #server;
+  #audio;
+  #soup;
+  #levels;
+  #lane = new Lane();
+  #how;
   #closing;
   #seq = 0;
   #playing = false;
@@ -44,9 +54,10 @@ class Channel {
       const id = control.nextid(quiet ? "link" : "call");
       const body = { id, control: quiet ? undefined : control.url, near: server === near?.server ? near.uuid : undefined, ip: media.ip, jitter: media.jitter };
       reply = await rtppeer.request("POST", "/channel", body, { once: true, server, probe: tried.size < rtppool.servers.length });
-      if (reply.code === 200 && reply.json?.uuid) {
-        server.took(reply.json.load?.headroom);
-        return new Channel(control, server, reply.json, id);
+      const [uuid, ip, port, headroom] = (reply.code === 200 && control.picks.channel(reply.text)) || NOTHING;
+      if (uuid) {
+        server.took(headroom);
+        return new Channel(control, server, { uuid, ip, port }, id);
       }
       if (reply.unreachable && !reply.unsent) control.reclaim.watch(server, id);
       // A request that is wrong for one is wrong for all.
@@ -59,6 +70,7 @@ class Channel {
   constructor(control, server, { uuid, ip, port }, id) {
     this.#id = id;
     this.#peer = control.rtppeer;
+    this.#how = { server };
     /** Address for SDP. */
     this.ip = ip;
     /** UDP port for SDP. */
@@ -71,12 +83,22 @@ class Channel {
     this.codecs = [];
     /** What the server told at the end; `null` before, or if it could not be asked. */
     this.stats = null;
-    // Not enumerable: what is printed of a channel is what was documented.
-    for (const [name, value] of Object.entries({ owner: control, server })) Object.defineProperty(this, name, { value });
-    Object.defineProperty(this, "audio", { value: undefined, writable: true });
-    Object.defineProperty(this, "soup", { value: undefined, writable: true });
-    // What was asked of gain and mute: a channel that takes its place gets the same.
-    Object.defineProperty(this, "levels", { value: {} });
+    this.#owner = control;
+    this.#server = server;
+  }
+
+  // Not of its own properties: what is printed of a channel is what was documented.
+  /** The control server that opened it. */
+  get owner() {
+    return this.#owner;
+  }
+  /** The RTP server that has it. @returns {Server} */
+  get server() {
+    return this.#server;
+  }
+  /** What was asked of gain and mute: a channel that takes its place gets the same. */
+  get levels() {
+    return (this.#levels ??= {});
   }
 
   /** Whether a play that was asked for may still be running. */
@@ -84,10 +106,19 @@ class Channel {
     return this.#playing;
   }
 
-  /** Far end, see `Sdp.target`. */
-  target(far) {
-    this.audio = far.audio;
-    return this.#ask("PUT", "", far);
+  /** Payloads of its far end, `undefined` before there is one. */
+  get audio() {
+    return this.#audio;
+  }
+  /** What was played last. */
+  get soup() {
+    return this.#soup;
+  }
+
+  /** Far end, see `Sdp.target`: its `audio`, and the whole of it as JSON. */
+  target(audio, text) {
+    this.#audio = audio;
+    return this.#ask("PUT", "", undefined, undefined, text);
   }
 
   /** Joins the group of another channel; what either plays is stopped first, for it would drown the other side. */
@@ -101,7 +132,7 @@ class Channel {
 
   /** The same, of channels known to be on one server. */
   mixhere(other) {
-    return this.#ask("PUT", `/mix/${other.uuid}`, {});
+    return this.#ask("PUT", `/mix/${other.uuid}`, undefined, undefined, EMPTY);
   }
 
   /** A link to a channel elsewhere has begun, or ended (`undefined`). */
@@ -119,7 +150,7 @@ class Channel {
   /** @param {object} soup Sound soup: `{loop?, files: [{wav, start?, stop?, loop?}]}`, times in milliseconds. */
   play(soup) {
     this.#playing = true;
-    this.soup = soup;
+    this.#soup = soup;
     return this.#ask("PUT", "/play", soup);
   }
 
@@ -182,7 +213,7 @@ class Channel {
 
   /** @returns {Promise<object|null>} Statistics: the final ones, or those of now. */
   async figures() {
-    if (this.#closing) return this.#closing;
+    if (this.#closing) return (await this.#closing).stats;
     const reply = await this.#ask("GET", "");
     return reply.code === 200 ? reply.json : null;
   }
@@ -194,7 +225,7 @@ class Channel {
 
   /**
    * Gives the channel back; again and again is the same as once.
-   * @returns {Promise<object|null>} Final statistics, `null` if the server could not be asked.
+   * @returns {Promise<Channel>} Itself, with its final statistics.
    */
   close() {
     this.#closing ??= this.#close();
@@ -202,15 +233,17 @@ class Channel {
   }
 
   async #close() {
+    this.owner.table.leave(this.uuid);
     const [reply] = await Promise.all([this.#turn("DELETE", ""), this.#unlink()]);
-    if (reply.code === 200) this.stats ??= reply.json;
+    if (reply.code === 200 && this.stats === null) later(this, "stats", () => reply.json);
     else if (reply.unreachable && this.#id) this.owner.reclaim.watch(this.server, this.#id);
-    return this.stats;
+    return this;
   }
 
   /** Its server has lost it: nothing is left to give back there. */
   lost() {
-    this.#closing ??= Promise.resolve(this.stats);
+    this.owner.table.leave(this.uuid);
+    this.#closing ??= Promise.resolve(this);
     return this.#unlink();
   }
 
@@ -237,15 +270,21 @@ class Channel {
     return true;
   }
 
-  #ask(method, verb, body, how) {
+  #ask(method, verb, body, how, text) {
     if (this.#closing) return Promise.resolve(GONE);
-    return this.#turn(method, verb, body, how);
+    return this.#turn(method, verb, body, how, text);
   }
 
-  #turn(method, verb, body, how = {}) {
-    const turn = this.#tail.then(() => this.#peer.request(method, `/channel/${this.uuid}${verb}`, body, { ...how, server: this.server }));
-    this.#tail = turn;
-    return turn;
+  /** @param {string} [text] JSON of the body, if it is there already. */
+  #turn(method, verb, body, how, text = body === undefined ? undefined : JSON.stringify(body)) {
+    return new Promise((resolve) => {
+      this.#lane.run(() => {
+        this.#peer.send(method, `/channel/${this.uuid}${verb}`, text, how === undefined ? this.#how : { ...how, ...this.#how }, (reply) => {
+          this.#lane.next();
+          resolve(reply);
+        });
+      });
+    });
   }
 }
 

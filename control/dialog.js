@@ -11,10 +11,14 @@
  */
 "use strict";
 
+const Lane = require("./lane.js");
+
+const OVER = Object.freeze({ code: 410, message: "call is over", json: Object.freeze({}) });
+
 class Dialog {
   #call;
-  #tail = Promise.resolve();
-  #hangup;
+  #lane = new Lane();
+  #sending = false;
   #wanted;
   #unwatch;
 
@@ -38,17 +42,28 @@ class Dialog {
   /**
    * Asks project-sip for an action after all those asked before.
    * @param {string} action A verb of `PUT /dialog/{action}`.
-   * @param {object} [body] Its fields but `callid`.
+   * @param {object} [body] Its fields but `callid` and `sdp`.
+   * @param {Description} [sdp]
    * @returns {Promise<{code: number, message: string, json: any}>}
    */
-  act(action, body = {}) {
-    const turn = this.#tail.then(() => {
-      if (this.#call.hungup) return { code: 410, message: "call is over", json: {} };
-      const { control, callinfo } = this.#call;
-      return control.sippeer.request("PUT", `/dialog/${action}`, { callid: callinfo.callid, ...body }, { server: this.server });
+  act(action, body, sdp) {
+    return new Promise((resolve) => this.send(action, body, sdp, resolve));
+  }
+
+  /** The same without a promise. @param {function(object): void} done Gets the reply. */
+  send(action, body, sdp, done) {
+    this.#lane.run(() => {
+      const call = this.#call;
+      if (call.hungup) {
+        this.#lane.next();
+        done(OVER);
+        return;
+      }
+      call.control.sippeer.send("PUT", `/dialog/${action}`, told(call.known.callid, body, sdp), { server: this.server }, (reply) => {
+        this.#lane.next();
+        done(reply);
+      });
     });
-    this.#tail = turn;
-    return turn;
   }
 
   /**
@@ -59,7 +74,7 @@ class Dialog {
     if (this.#wanted) return;
     this.#wanted = how;
     // Without a Call-ID the INVITE is not out, or its answer not in: `connected` or `failed` follows.
-    if (this.#call.callinfo.callid) this.#send();
+    if (this.#call.known.callid) this.#send();
   }
 
   /** The INVITE has got its Call-ID. */
@@ -68,7 +83,9 @@ class Dialog {
   }
 
   #send() {
-    this.#hangup ??= this.act("hangup", this.#wanted).then((reply) => this.#sent(reply));
+    if (this.#sending) return;
+    this.#sending = true;
+    this.send("hangup", this.#wanted, undefined, (reply) => this.#sent(reply));
   }
 
   #sent(reply) {
@@ -87,6 +104,14 @@ class Dialog {
     this.#unwatch?.();
     this.#unwatch = undefined;
   }
+}
+
+/** The JSON of an action. */
+function told(callid, body, sdp) {
+  const end = sdp === undefined ? "}" : `,"sdp":${sdp.text}}`;
+  let fields = `{"callid":${JSON.stringify(callid)}`;
+  for (const name in body) if (body[name] !== undefined) fields += `,${JSON.stringify(name)}:${JSON.stringify(body[name])}`;
+  return fields + end;
 }
 
 module.exports = Dialog;

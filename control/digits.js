@@ -12,11 +12,12 @@ const KEPT = 64;
 class Digits {
   #host;
   #waiting = [];
-  #open = true;
+  #open;
 
-  /** @param {object} host For its timer. */
-  constructor(host) {
+  /** @param {object} host For its timer. @param {boolean} open Whether digits can come. */
+  constructor(host, open) {
     this.#host = host;
+    this.#open = open;
     /** Pressed and not yet taken. */
     this.collected = "";
   }

@@ -86,7 +86,7 @@ class Family {
     for (const loser of group?.losers ?? []) loser.hangup(ELSEWHERE);
     await this.#media(async () => {
       await call.complete();
-      if (call.session.stale) await call.dialog.act("invite", { sdp: call.session.local });
+      if (call.session.stale) await call.dialog.act("invite", undefined, call.session.ours);
       const { parent } = this;
       if (!parent || call.hungup) return;
       if (parent.hungup) call.hangup();

@@ -33,7 +33,7 @@ class Link {
     if (failed) return this.#failed({ code: 503, message: failed.reason.message, json: {} });
     const [x, y] = this.#pair;
     const audio = a.audio ?? b.audio ?? PLAIN;
-    const told = await Promise.all([x.target({ ip: y.ip, port: y.port, audio }), y.target({ ip: x.ip, port: x.port, audio })]);
+    const told = await Promise.all([x.target(audio, far(y, audio)), y.target(audio, far(x, audio))]);
     const mixed = await Promise.all([a.mixhere(x), b.mixhere(y)]);
     const refused = [...told, ...mixed].find(({ code }) => code >= 300 && code !== 409);
     return refused ? this.#failed(refused) : mixed[0];
@@ -56,6 +56,10 @@ class Link {
     b.linked(a, undefined);
     await Promise.all(this.#pair.map((channel) => channel.close()));
   }
+}
+
+function far({ ip, port }, audio) {
+  return JSON.stringify({ ip, port, audio });
 }
 
 module.exports = Link;

@@ -36,12 +36,12 @@ function child(parent, request) {
 }
 
 function below(parent, wish, group) {
-  const { identity, callinfo, control } = parent;
+  const { identity, known, control } = parent;
   const request = { ...wish };
-  request.maxforwards ??= (callinfo.maxforwards ?? MAXFORWARDS + 1) - 1;
+  request.maxforwards ??= (known.maxforwards ?? MAXFORWARDS + 1) - 1;
   request.from ??= { user: identity.user, domain: identity.domain };
   request.from.domain ??= identity.domain;
-  const { number, name } = callinfo.callerid ?? {};
+  const { number, name } = known.callerid ?? {};
   const shown = parent.originator ? {} : { number, name };
   request.cid = { ...request.cid };
   request.cid.number ??= shown.number || request.from.user;
@@ -112,8 +112,9 @@ async function invite(control, call, request, parent) {
     // Placed again, it has its offer already; another far end answers it.
     if (call.dialog.ending || call.hungup) throw new CallError(487, "ended before it was placed");
     const reply = await send(control, call, parent, request, sdp);
-    if (reply.code !== 200 || !reply.json?.callid) throw new CallError(ROUTING.has(reply.code) ? reply.code : 500, reply.message);
-    call.callinfo.callid = reply.json.callid;
+    const [callid] = (reply.code === 200 && control.picks.callid(reply.text)) || [];
+    if (!callid) throw new CallError(ROUTING.has(reply.code) ? reply.code : 500, reply.message);
+    call.known.callid = callid;
     call.history = `We created new call ${call.id}`;
     control.table.placed(call);
     call.dialog.connected();
@@ -135,8 +136,8 @@ async function send(control, call, parent, request, sdp) {
     tried.add(server);
     call.dialog.server = server;
     const last = tried.size >= sippool.servers.length;
-    const ask = (how) => sippeer.request("POST", "/dialog/invite", wish, { server, ...how });
     const wish = body(control, server, request, sdp);
+    const ask = (how) => new Promise((resolve) => sippeer.send("POST", "/dialog/invite", wish, { server, ...how }, resolve));
     reply = await ask({ once: !last, probe: !last });
     if (!last && (reply.unsent || (reply.code === 503 && !reply.unreachable))) continue;
     // It may have seen it: only there may it be asked again, for the key makes it the same call.
@@ -153,7 +154,8 @@ function news(control, call) {
 
 function body(control, server, request, sdp) {
   const { from, to, maxforwards, cid, headers, autoanswer } = request;
-  return { from, to, domain: from.domain, maxforwards, cid, control: control.urlfor(server), sdp, headers, autoanswer, idempotency: control.nextkey() };
+  const wish = JSON.stringify({ from, to, domain: from.domain, maxforwards, cid, control: control.urlfor(server), headers, autoanswer, idempotency: control.nextkey() });
+  return sdp === undefined ? wish : `${wish.slice(0, -1)},"sdp":${sdp.text}}`;
 }
 
 /** Places a call of ours once more, elsewhere: see redirect.js. */

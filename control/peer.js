@@ -10,6 +10,10 @@
  */
 "use strict";
 
+const Reply = require("./reply.js");
+
+const NONE = Object.freeze({});
+
 class Peer {
   #control;
   #which;
@@ -33,39 +37,61 @@ class Peer {
    *   twice; `probe`: one try only; `limit`: milliseconds for a try.
    * @returns {Promise<{code: number, message: string, json: any, unreachable?: boolean}>}
    */
-  async request(method, path, body, how = {}) {
+  request(method, path, body, how = NONE) {
+    return new Promise((resolve) => this.send(method, path, body === undefined ? undefined : JSON.stringify(body), how, resolve));
+  }
+
+  /**
+   * The same with the JSON of the body, without a promise.
+   * @param {string|undefined} text
+   * @param {function(object): void} done Gets the reply.
+   */
+  send(method, path, text, how, done) {
     const pool = this.#control[this.#name];
-    if (!how.server && !pool.known) await pool.ready();
+    if (!how.server && !pool.known) {
+      pool.ready().then(() => this.#begin(pool, method, path, text, how, done));
+    } else this.#begin(pool, method, path, text, how, done);
+  }
+
+  #begin(pool, method, path, text, how, done) {
     const server = how.server ?? pool.pick();
-    if (!server) return { code: 503, message: `no ${this.#which} server is named`, json: {}, unreachable: true, unsent: true };
-    const { trylimit, tryagain } = this.#control.times;
-    const text = body === undefined ? undefined : JSON.stringify(body);
-    const headers = server.headers[text === undefined ? 0 : 1];
-    const wanted = { host: server.host, port: server.port, method, path, headers, body: text, timeoutms: how.limit ?? trylimit };
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return reply(await this.#control.host.request(wanted));
-      } catch (error) {
+    if (server) this.#try(pool, server, method, path, text, how, done, 0);
+    else done({ code: 503, message: `no ${this.#which} server is named`, json: {}, unreachable: true, unsent: true });
+  }
+
+  #try(pool, server, method, path, text, how, done, attempt) {
+    const control = this.#control;
+    control.send(
+      server,
+      method,
+      path,
+      text,
+      how.limit ?? control.times.trylimit,
+      (status, body) => done(new Reply(status, body)),
+      (error) => {
+        const { tryagain } = control.times;
         const harmless = error.unsent === true || !how.once;
         if (!harmless || attempt === tryagain.length || how.probe) {
           const message = `${this.#which} server ${server.host}:${server.port} not reached: ${error.message}`;
           if (!how.probe) pool.missed(server);
-          return { code: 503, message, json: {}, unreachable: true, unsent: error.unsent === true };
-        }
-        await this.#control.sleep(tryagain[attempt]);
-      }
-    }
+          done({ code: 503, message, json: {}, unreachable: true, unsent: error.unsent === true });
+        } else control.host.timer(tryagain[attempt], () => this.#try(pool, server, method, path, text, how, done, attempt + 1));
+      },
+    );
   }
 }
 
-function reply({ status: code, body }) {
-  let json = {};
-  try {
-    if (body && body !== "{}") json = JSON.parse(body);
-  } catch {
-    json = {};
-  }
-  return { code, message: json?.detail ?? json?.error ?? `HTTP ${code}`, json };
-}
+/**
+ * How requests go out on a host: its `request.send`, if it has one, else its `request`.
+ * @returns {function(object, string, string, string|undefined, number, Function, Function): void} Server, method, path, body, milliseconds;
+ *   then `(status, body)` or `(error)` is called.
+ */
+Peer.sender = (host) =>
+  host.request.send ??
+  ((server, method, path, body, timeoutms, done, failed) => {
+    const { host: name, port } = server;
+    const headers = server.headers[body === undefined ? 0 : 1];
+    host.request({ host: name, port, method, path, headers, body, timeoutms }).then((answer) => done(answer.status, answer.body), failed);
+  });
 
 module.exports = Peer;

@@ -27,7 +27,9 @@ class Pool {
   #names = new Map();
   #resolving;
   #places = [];
-  #print;
+  #given;
+  #said = [];
+  #known = false;
   #seen;
   #stop;
 
@@ -44,12 +46,23 @@ class Pool {
   /** @returns {Array<object>} The places that settings name: the same list until they change. */
   get places() {
     const given = this.#control[this.#which];
-    const print = Array.isArray(given) ? given.flat(Infinity).map(printed).join() : printed(given);
-    if (print !== this.#print) {
-      this.#print = print;
+    if (given !== this.#given || !this.#same(given)) {
+      this.#given = given;
+      this.#said = said(given);
       this.#places = [given].flat().map((one) => address(one, PORTS[this.#which]));
+      this.#known = false;
     }
     return this.#places;
+  }
+
+  /** Whether a setting says what it said: a script may write into the object that it gave. */
+  #same(given) {
+    const before = this.#said;
+    if (typeof given === "object" && given !== null && !Array.isArray(given)) {
+      return given.host === before[0] && given.port === before[1] && given.token === before[2] && given.standby === before[3];
+    }
+    const now = said(given);
+    return now.length === before.length && now.every((one, at) => one === before[at]);
   }
 
   /** @returns {Server[]} All servers that settings name, as far as their names are resolved; not to be changed. */
@@ -67,7 +80,8 @@ class Pool {
   /** Whether each name has been looked up: then there is nothing to wait for. */
   get known() {
     this.#sync();
-    return this.#list.length > 0 && this.places.every(({ host }) => !this.#named(host) || this.#names.has(host));
+    this.#known ||= this.#list.length > 0 && this.#places.every(({ host }) => !this.#named(host) || this.#names.has(host));
+    return this.#known;
   }
 
   /** Waits until each name has been looked up once. */
@@ -82,7 +96,8 @@ class Pool {
    * @returns {Server|undefined}
    */
   pick(near, tried) {
-    const { servers } = this;
+    this.#sync();
+    const servers = this.#list;
     if (near?.open && !tried?.has(near) && servers.includes(near)) return near;
     const all = tried ? servers.filter((one) => !tried.has(one)) : servers;
     if (all.length < 2) return all[0];
@@ -208,9 +223,10 @@ class Pool {
   }
 }
 
-/** A setting as text, to see whether it has changed: a script may write into the object that it gave. */
-function printed(one) {
-  return typeof one === "object" && one !== null ? `${one.host} ${one.port} ${one.token} ${one.standby}` : String(one);
+/** All that a setting says, as a flat list. */
+function said(given) {
+  if (Array.isArray(given)) return [given.length, ...given.flatMap(said)];
+  return typeof given === "object" && given !== null ? [given.host, given.port, given.token, given.standby] : [given];
 }
 
 module.exports = Pool;

@@ -14,6 +14,7 @@
 const cdr = require("./cdr.js");
 const originate = require("./originate.js");
 const redirect = require("./redirect.js");
+const { Snapshot, theirs } = require("./snapshot.js");
 const transfer = require("./transfer.js");
 
 /** Events with an offer of theirs that waits for our answer. */
@@ -43,7 +44,7 @@ class Progress {
       if (info.seq <= this.#seq) return false;
       this.#seq = info.seq;
     }
-    call.quiet = { since: call.control.host.now(), patience: 1 };
+    call.heard();
     const elsewhere = info.hangup && redirect.next(call, info);
     if (elsewhere) {
       call.control.table.remove(call);
@@ -54,7 +55,7 @@ class Progress {
     const seen = this.#seen;
     this.#seen = { ring: seen.ring || info.ring === true, answered: seen.answered || info.answered === true, hold: info.hold === true };
     // A state once reached stays, also if a server forgets to repeat it.
-    call.callinfo = { ...info, ring: this.#seen.ring, answered: this.#seen.answered, hold: this.#seen.hold, hangup: info.hangup === true };
+    this.#know(info, info.hangup === true);
     if (call.metadata.refer) call.callinfo.refer = call.metadata.refer;
 
     if (!seen.ring && this.#seen.ring) this.#rang();
@@ -75,15 +76,25 @@ class Progress {
   takeover(info) {
     this.#seq = info.seq ?? 0;
     this.#seen = { ring: info.ring === true, answered: info.answered === true, hold: info.hold === true };
-    this.#call.callinfo = { ...info, ...this.#seen, hangup: false };
+    this.#know(info, false);
     this.#call.wake();
+  }
+
+  #know(info, hangup) {
+    const { ring, answered, hold } = this.#seen;
+    const known = info instanceof Snapshot ? info : { ...info };
+    known.ring = ring;
+    known.answered = answered;
+    known.hold = hold;
+    known.hangup = hangup;
+    this.#call.callinfo = known;
   }
 
   /** The SIP server has sent 180 for us: no snapshot has to say so. */
   rung() {
     if (this.#seen.ring) return;
     this.#seen.ring = true;
-    this.#call.callinfo.ring = true;
+    this.#call.known.ring = true;
     this.#rang();
     this.#call.wake();
   }
@@ -106,7 +117,7 @@ class Progress {
   #rang() {
     const call = this.#call;
     call.history = "Ringing";
-    if (call.originator && !call.callinfo.hangup) call.metadata.family.ringing();
+    if (call.originator && !call.hungup) call.metadata.family.ringing();
     this.#both("onringing");
   }
 
@@ -114,13 +125,13 @@ class Progress {
   #early(info, seen) {
     const call = this.#call;
     if (OFFERS.has(info.event)) {
-      if (call.session.local) this.#reinvited(info, seen);
+      if (call.session.ours) this.#reinvited(info, seen);
       return;
     }
-    if (!call.originator || info.event !== "progress" || !call.session.changed(info.sdp?.them)) return;
+    if (!call.originator || info.event !== "progress" || !call.session.changed(theirs(info))) return;
     this.#guarded(async () => {
-      if (!call.session.local) await call.owed(info.sdp.them);
-      await call.metadata.family.progress(info.sdp.them);
+      if (!call.session.ours) await call.owed(theirs(info));
+      await call.metadata.family.progress(theirs(info));
     });
   }
 
@@ -128,9 +139,9 @@ class Progress {
     const call = this.#call;
     call.history = "Answered";
     call.watchduration();
-    if (!call.callinfo.hangup) {
+    if (!call.hungup) {
       if (call.originator) call.metadata.family.answered();
-      else this.#guarded(() => call.session.accept(call.session.offering ? call.callinfo.sdp?.them : undefined));
+      else if (call.session.offering) this.#guarded(() => call.session.accept(call.theirs));
     }
     this.#both("onanswer");
   }
@@ -139,14 +150,14 @@ class Progress {
   #reinvited(info, seen) {
     const call = this.#call;
     const turned = seen.hold !== this.#seen.hold;
-    const moved = call.session.changed(info.sdp?.them);
+    const moved = call.session.changed(theirs(info));
     if (info.event === "answered") {
       // The answer to a re-INVITE of ours.
-      if (moved) this.#guarded(() => call.session.accept(info.sdp.them));
+      if (moved) this.#guarded(() => call.session.accept(theirs(info)));
     } else if (turned || moved || OFFERS.has(info.event)) {
       this.#guarded(async () => {
-        const sdp = await call.session.reoffer(info.sdp?.them, call.hold);
-        await call.dialog.act("ok", { sdp });
+        const sdp = await call.session.reoffer(theirs(info), call.hold);
+        await call.dialog.act("ok", undefined, sdp);
       });
     }
     if (!turned) return;
@@ -163,18 +174,17 @@ class Progress {
     call.history = `Hung up: ${info.error?.status ?? ""}(${info.error?.code ?? 0})`;
     control.table.remove(call);
     call.dialog.close();
-    call.digits.close();
     call.played(false);
     call.wake();
     call.cleartimers();
     this.#both("onhangup");
     const relatives = call.others;
-    const reported = control.callbacks.list("onreporting").length + call.callbacks.list("onreporting").length > 0;
+    const reported = control.callbacks.any("onreporting") || call.callbacks.any("onreporting");
     call.metadata.family.ended(call.dialog.endcode || info.error?.code || call.error?.code || 0);
     control.track(
       call.session.close().then(async () => {
         call.metadata.relatives = relatives.map((one) => one.id);
-        if (reported) call.metadata.legs = await cdr.legs(relatives);
+        if (reported) call.metadata.legs = await cdr.legs(call, relatives);
         this.#both("onreporting");
         call.callbacks.clear();
       }),
@@ -183,8 +193,9 @@ class Progress {
 
   #both(name) {
     const call = this.#call;
-    this.#run(name, call.control.callbacks.list(name));
-    this.#run(name, call.callbacks.take(name));
+    const { callbacks } = call.control;
+    if (callbacks.any(name)) this.#run(name, callbacks.list(name));
+    if (call.callbacks.any(name)) this.#run(name, call.callbacks.take(name));
   }
 
   #run(name, callbacks) {

@@ -23,6 +23,7 @@ const Routes = require("./routes.js");
 const address = require("./address.js");
 const codecs = require("./codecs.js");
 const originate = require("./originate.js");
+const { picks } = require("./pick.js");
 const relearn = require("./relearn.js");
 const rescue = require("./rescue.js");
 const times = require("./times.js");
@@ -69,7 +70,7 @@ class ProjectControl {
     this.rescued = 0;
     /** Errors of scripts since start. */
     this.errors = 0;
-    const hidden = { host, callbacks: new Callbacks(), started: host.now() };
+    const hidden = { host, callbacks: new Callbacks(), started: host.now(), send: Peer.sender(host), picks: picks(host) };
     for (const [name, value] of Object.entries(hidden)) Object.defineProperty(this, name, { value });
     Object.defineProperty(this, "table", { value: new CallTable(this, MAXCALLS) });
     Object.defineProperty(this, "sippeer", { value: new Peer(this, "sip") });
@@ -312,7 +313,8 @@ class ProjectControl {
   }
 
   async #own(peer, request, path, method, callback) {
-    const reply = await peer.request(method, path, request, { once: method === "POST" });
+    const { code, message, json, ...rest } = await peer.request(method, path, request, { once: method === "POST" });
+    const reply = { code, message, json, ...(rest.unreachable && { unreachable: true, unsent: rest.unsent }) };
     if (callback) callback(reply);
     return reply;
   }
@@ -345,21 +347,22 @@ class ProjectControl {
    * @param {string} where For the log.
    */
   invoke(callback, call, where, ...rest) {
-    const failed = (thrown) => {
-      const error = this.host.blame ? this.host.blame(thrown, callback) : thrown;
-      this.#report(error, call ? `call ${call.id}: ${where}` : where);
-      if (call && !call.answered && !call.hungup) call.hangup({ code: 500 });
-    };
     const before = this.#current;
     this.#current = call;
     try {
-      const result = call ? callback.call(call, call, ...rest) : callback.apply(undefined, rest);
+      const result = call ? (rest.length === 0 ? callback.call(call, call) : callback.call(call, call, ...rest)) : callback.apply(undefined, rest);
       this.#current = before;
-      if (typeof result?.then === "function") result.then(undefined, failed);
+      if (typeof result?.then === "function") result.then(undefined, (error) => this.#failed(error, callback, call, where));
     } catch (error) {
       this.#current = before;
-      failed(error);
+      this.#failed(error, callback, call, where);
     }
+  }
+
+  #failed(thrown, callback, call, where) {
+    const error = this.host.blame ? this.host.blame(thrown, callback) : thrown;
+    this.#report(error, call ? `call ${call.id}: ${where}` : where);
+    if (call && !call.answered && !call.hungup) call.hangup({ code: 500 });
   }
 
   /** Runs work of ours that must not stop the next. */

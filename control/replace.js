@@ -31,7 +31,7 @@ async function start(call, replaced) {
     return;
   }
   try {
-    await call.session.answer(call.callinfo.sdp?.them, undefined, there.session.channel);
+    await call.session.answer(call.theirs, undefined, there.session.channel);
   } catch (error) {
     if (error.code === 487) return;
     call.fail(error);

@@ -13,6 +13,7 @@
 "use strict";
 
 const Registration = require("./registration.js");
+const { Snapshot } = require("./snapshot.js");
 const address = require("./address.js");
 const VERSION = require("./version.js");
 
@@ -21,17 +22,19 @@ const OK = { status: 200 };
 class Routes {
   #control;
   #table;
+  #quick;
 
   /** @param {object} control The `projectcontrol` object. */
   constructor(control) {
     this.#control = control;
+    this.#quick = Snapshot.reader(control.host);
     this.#table = new Map([
-      ["dialog", { PUT: (request, [callid], server) => this.#dialog(request, callid, server) }],
-      ["channel", { PUT: (request, [uuid]) => this.#channel(request, uuid) }],
+      ["dialog", { PUT: (request, parts, server) => this.#dialog(request, parts[1], server) }],
+      ["channel", { PUT: (request, parts) => this.#channel(request, parts[1]) }],
       ["reg", { PUT: this.#reg("onreg"), POST: this.#reg("onreg"), DELETE: this.#reg("ondereg") }],
-      ["message", { PUT: (request, [domain, to]) => this.#message(request, domain, to) }],
+      ["message", { PUT: (request, [, domain, to]) => this.#message(request, domain, to) }],
       ["invite", { POST: (request) => this.#invite(request) }],
-      ["calls", { GET: (_, [callid]) => this.#calls(callid) }],
+      ["calls", { GET: (_, [, callid]) => this.#calls(callid) }],
       ["status", { GET: () => json(200, this.#status()) }],
       ["health", { GET: () => json(200, { status: "ok" }) }],
       ["ready", { GET: () => (control.draining ? failed(503, "draining", "takes no new calls") : json(200, { status: "ready" })) }],
@@ -40,17 +43,20 @@ class Routes {
   }
 
   /**
-   * @param {{method: string, path: string, headers: object, body: string}} request
+   * @param {{method: string, path: string, headers: object, body: string, parts?: string[]}} request `parts`: those of the path, decoded, if
+   *   the host has them.
    * @returns {{status: number, headers?: object, body?: string}|Promise} The answer: at once to an event.
    */
   handle(request) {
     const { token } = this.#control.us;
     if (token && !equal(request.headers.authorization ?? "", `Bearer ${token}`)) return failed(401, "unauthorized", "the bearer token is missing or wrong");
-    let parts;
-    try {
-      parts = segments(request.path);
-    } catch {
-      return failed(400, "bad_path", "the path is not valid percent encoding");
+    let { parts } = request;
+    if (parts === undefined) {
+      try {
+        parts = segments(request.path);
+      } catch {
+        return failed(400, "bad_path", "the path is not valid percent encoding");
+      }
     }
     // Of several SIP servers each uses an address with its own name in it, see `urlfor`.
     let server;
@@ -67,7 +73,7 @@ class Routes {
     const handler = route[request.method === "HEAD" ? "GET" : request.method];
     if (!handler) return failed(405, "method_not_allowed", `${request.method} is not for /${parts[0]}`, { allow: Object.keys(route).join(", ") });
     try {
-      const answer = handler(request, parts.slice(1), server);
+      const answer = handler(request, parts, server);
       return typeof answer.then === "function" ? answer.catch((error) => this.#wrong(request, error)) : answer;
     } catch (error) {
       return this.#wrong(request, error);
@@ -81,8 +87,7 @@ class Routes {
   }
 
   #dialog(request, callid, server) {
-    const info = snapshot(request.body, this.#control.table.get(callid));
-    info.callid ??= callid;
+    const info = this.#quick?.(request.body) ?? snapshot(request.body, this.#control.table.get(callid)?.known, callid);
     if (typeof info.callid !== "string") throw new BadBody("callid must be a string");
     const { table, draining, host } = this.#control;
     if (!table.get(info.callid) && ((draining && !info.originator && !info.hangup) || !table.admits(info.callid))) {
@@ -93,15 +98,20 @@ class Routes {
   }
 
   #channel(request, uuid) {
-    const event = parse(request.body);
-    const call = this.#control.table.channels.get(uuid ?? event.uuid);
-    if (!call) return failed(404, "no_such_channel", `no call has channel ${uuid}`);
+    const { table, picks } = this.#control;
+    const which = uuid ?? parse(request.body).uuid;
+    const call = table.channels.get(which);
+    // Of one that was given back nothing more need be told, nor told again.
+    if (!call) return table.left(which) ? OK : failed(404, "no_such_channel", `no call has channel ${which}`);
+    const [action, event_, reason, seq] = picks.event(request.body) ?? [];
+    // Scripts see the events of plays, records and media as they came.
+    const event = action === "mix" ? { action, event: event_, reason, seq } : parse(request.body);
     this.#control.host.defer(() => this.#control.guarded(() => this.#control.channelevent(call, event), `event of channel ${uuid}`));
     return OK;
   }
 
   #reg(name) {
-    return (request, [domain, user]) => {
+    return (request, [, domain, user]) => {
       const body = parse(request.body);
       // The SIP server of old wrote `user@domain`.
       const [name_, at] = String(user ?? body.user ?? "").split("@");
@@ -206,12 +216,19 @@ const texts = new WeakMap();
 /**
  * Reads a snapshot. The descriptions, most of its text, stand last in it and seldom change: then those of the last one are taken.
  * @param {string} body
- * @param {object} [call] The call, if it is known.
+ * @param {object} [known] The last one, if the call is known.
+ * @param {string} callid Of the path.
  */
-function snapshot(body, call) {
+function snapshot(body, known, callid) {
+  const info = described(body, known);
+  info.callid ??= callid;
+  return info;
+}
+
+function described(body, known) {
   const at = body.lastIndexOf(',"sdp":{');
   const text = at < 0 ? undefined : body.slice(at);
-  const before = call?.callinfo.sdp;
+  const before = known?.sdp;
   if (before && text !== undefined && texts.get(before) === text) {
     try {
       // Only an object without its last member ends well with a brace.

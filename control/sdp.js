@@ -44,7 +44,7 @@ class Sdp {
    */
   static answer(them, our, agreed = Sdp.agree(them, our.codecs, our.prefer)) {
     const media = Sdp.audio(them);
-    const direction = our.direction ?? MIRROR[Sdp.direction(them)] ?? "sendrecv";
+    const direction = our.direction ?? Sdp.mirrored(them);
     const lines = them.m.map((line) =>
       line === media
         ? { ...Sdp.#audio({ ...our, direction }, agreed), proto: line.proto ?? "RTP/AVP" }
@@ -113,6 +113,11 @@ class Sdp {
   /** @returns {string} Direction of the audio line: its own, else the session's, else `sendrecv` (RFC 4566 §6). */
   static direction(sdp) {
     return Sdp.audio(sdp)?.direction ?? sdp?.a?.direction ?? sdp?.direction ?? "sendrecv";
+  }
+
+  /** @returns {string} The direction of our answer to theirs. */
+  static mirrored(them) {
+    return MIRROR[Sdp.direction(them)] ?? "sendrecv";
   }
 
   /** @returns {boolean} Whether there is a media line at all: an absent or empty description is no offer. */

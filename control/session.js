@@ -14,10 +14,14 @@
 
 const CallError = require("./callerror.js");
 const Channel = require("./channel.js");
+const Description = require("./description.js");
 const Sdp = require("./sdp.js");
+const template = require("./template.js");
 
 class Session {
   #call;
+  #local;
+  #remote;
   #opening;
   #closed = false;
   #sessionid;
@@ -30,12 +34,21 @@ class Session {
   constructor(call) {
     this.#call = call;
     this.#sessionid = call.control.nextsession();
-    /** Our last description, `undefined` before the first. */
-    this.local = undefined;
     /** What the far end knows of us is out of date. */
     this.stale = false;
-    /** Their last description that was applied. */
-    this.remote = undefined;
+  }
+
+  /** Our last description, `undefined` before the first. */
+  get local() {
+    return this.#local?.json;
+  }
+  /** The same as a `Description`. */
+  get ours() {
+    return this.#local;
+  }
+  /** Forgets our description: the next far end gets one of its own. */
+  forget() {
+    this.#local = undefined;
   }
 
   /** @returns {Channel|undefined} The channel, once it is open. */
@@ -45,7 +58,7 @@ class Session {
 
   /** @returns {boolean} Whether we have sent an offer that waits for its answer. */
   get offering() {
-    return this.#offered && this.remote === undefined;
+    return this.#offered && this.#remote === undefined;
   }
 
   /**
@@ -76,38 +89,41 @@ class Session {
     return channel;
   }
 
-  /** @returns {Promise<object>} Our offer, the same each time. */
+  /** @returns {Promise<Description>} Our offer, the same each time. */
   async offer(codecs, near) {
     const channel = await this.open(codecs, near);
-    if (!this.local) {
+    if (!this.#local) {
       this.#offered = true;
-      this.local = Sdp.offer(this.#our(channel));
+      this.#local = template.offer(this.#our(channel));
     }
-    return this.local;
+    return this.#local;
   }
 
   /**
    * Our answer to their offer, or our offer if they made none; the same each time. The far end is told to the RTP server.
-   * @param {object|undefined} them Their description.
-   * @returns {Promise<object>}
+   * @param {Description|undefined} them Their description.
+   * @returns {Promise<Description>}
    */
   async answer(them, codecs, near, media) {
     if (media) this.#call.metadata.media = media;
-    if (!Sdp.present(them)) return this.offer(codecs, near);
-    if (this.local) return this.local;
+    if (!them?.present) return this.offer(codecs, near);
+    if (this.#local) return this.#local;
+    this.#codecs ??= codecs ?? this.#call.control.codecs;
     // Refuse before a channel is taken.
-    const agreed = Sdp.agree(them, (this.#codecs ??= codecs ?? this.#call.control.codecs), this.#prefer);
+    const plan = them.simple && template.agreement(them, this.#codecs, this.#prefer);
+    const agreed = plan ? plan.agreed : Sdp.agree(them.json, this.#codecs, this.#prefer);
     const channel = await this.open(codecs, near);
-    if (!this.local) {
-      this.local = Sdp.answer(them, this.#our(channel), agreed);
+    if (!this.#local) {
+      const our = this.#our(channel);
+      this.#local = plan ? template.answer(them, our, plan) : new Description(Sdp.answer(them.json, our, agreed));
       await this.#aim(them, agreed);
     }
-    return this.local;
+    return this.#local;
   }
 
   /**
    * Applies their answer to our offer.
-   * @param {object|undefined} them Their description; absent or already applied does nothing.
+   * @param {Description|undefined} them Their description; absent or already applied does nothing.
    */
   async accept(them) {
     if (this.channel && this.changed(them)) await this.#aim(them);
@@ -115,38 +131,38 @@ class Session {
 
   /** @returns {boolean} Whether this description differs from the one applied last. */
   changed(them) {
-    return Sdp.present(them) && !alike(them, this.remote);
+    return them !== undefined && !them.alike(this.#remote) && them.present;
   }
 
   /**
    * Our answer to a re-INVITE.
-   * @param {object|undefined} them Their new offer; absent asks for ours.
+   * @param {Description|undefined} them Their new offer; absent asks for ours.
    * @param {boolean} held They hold us: the answer is `inactive`.
-   * @returns {Promise<object>}
+   * @returns {Promise<Description>}
    */
   async reoffer(them, held) {
     const channel = await this.open();
     const direction = held ? "inactive" : undefined;
     const sessionversion = this.local?.o.sessionversion ?? 0;
     const our = { ...this.#our(channel), direction, sessionversion };
-    const next = Sdp.present(them) ? Sdp.answer(them, our) : Sdp.offer(our);
+    const next = them?.present ? Sdp.answer(them.json, our) : Sdp.offer(our);
     // RFC 3264 §8: the version goes up only if something else changed.
-    if (!alike(next, this.local)) next.o.sessionversion += this.local ? 1 : 0;
-    this.local = next;
-    if (Sdp.present(them)) await this.#aim(them);
-    return next;
+    if (!alike(next, this.local)) next.o.sessionversion += this.#local ? 1 : 0;
+    this.#local = new Description(next);
+    if (them?.present) await this.#aim(them);
+    return this.#local;
   }
 
   /**
    * Our description with another direction, for a re-INVITE of ours; the channel follows it.
    * @param {string} direction `sendrecv`, `sendonly` …
-   * @returns {Promise<object|undefined>} `undefined` before there was any.
+   * @returns {Promise<Description|undefined>} `undefined` before there was any.
    */
   async redirected(direction) {
-    if (!this.local || !this.channel) return undefined;
-    this.local = Sdp.redirected(this.local, direction);
-    if (this.#target) await this.#aim(this.remote);
-    return this.local;
+    if (!this.#local || !this.channel) return undefined;
+    this.#local = new Description(Sdp.redirected(this.local, direction));
+    if (this.#target) await this.#aim(this.#remote);
+    return this.#local;
   }
 
   /** A channel that was opened before we were restarted, with the descriptions of the last snapshot. */
@@ -157,14 +173,14 @@ class Session {
     this.#call.metadata.channel = channel;
     this.#call.control.table.channels.set(channel.uuid, this.#call);
     channel.codecs = this.#codecs;
-    if (Sdp.present(us)) this.local = us;
-    if (Sdp.present(them)) this.remote = them;
+    if (Sdp.present(us)) this.#local = new Description(us);
+    if (Sdp.present(them)) this.#remote = new Description(them);
   }
 
   /**
    * Another channel in place of one that is lost; aimed at the far end if that is known.
    * @param {Channel} [near]
-   * @returns {Promise<object|undefined>} Our description from there, for a re-INVITE; `undefined` if none was ever sent.
+   * @returns {Promise<Description|undefined>} Our description from there, for a re-INVITE; `undefined` if none was ever sent.
    */
   async relocate(near) {
     const old = this.channel;
@@ -179,18 +195,18 @@ class Session {
     this.#direction = "sendrecv";
     const channel = await this.open(undefined, near);
     if (old) await channel.level(old.levels);
-    if (!this.local) return undefined;
-    this.local = Sdp.moved(this.local, channel);
-    if (this.remote) await this.#aim(this.remote);
+    if (!this.#local) return undefined;
+    this.#local = new Description(Sdp.moved(this.local, channel));
+    if (this.#remote) await this.#aim(this.#remote);
     // An offer that is out and not answered yet names the old place: the re-INVITE follows the answer.
     this.stale = !this.#call.answered;
-    return this.local;
+    return this.#local;
   }
 
   /** @returns {string[]} Encodings agreed with the far end, the one we send first; empty before. */
   get agreed() {
-    if (!this.remote || !this.#codecs) return [];
-    return Sdp.agree(this.remote, this.#codecs, this.#prefer).map(({ encoding, clock }) => `${encoding}/${clock}`);
+    if (!this.#remote || !this.#codecs) return [];
+    return Sdp.agree(this.#remote.json, this.#codecs, this.#prefer).map(({ encoding, clock }) => `${encoding}/${clock}`);
   }
 
   get #prefer() {
@@ -199,15 +215,15 @@ class Session {
 
   /**
    * Ends it: the channel goes back, also one that is only now being opened.
-   * @returns {Promise<object|null>} Final statistics of the channel.
+   * @returns {Promise<void>} When the channel has told its final statistics.
    */
   async close() {
     this.#closed = true;
     try {
       const channel = await this.#opening;
-      return channel ? await channel.close() : null;
+      if (channel) await channel.close();
     } catch {
-      return null;
+      // There was none to be had: nothing to give back.
     } finally {
       if (this.channel) this.#call.control.table.channels.delete(this.channel.uuid);
     }
@@ -215,23 +231,28 @@ class Session {
 
   /** What the channel is to be like: the settings, then what was asked for this call; and of IPv6, if their offer is. */
   get #media() {
-    const { control, metadata, callinfo } = this.#call;
+    const { control, metadata, theirs } = this.#call;
     const media = { ...control.media, ...metadata.media };
-    if (media.ip === undefined && Sdp.address(callinfo.sdp?.them)?.includes(":")) media.ip = "ipv6";
+    const address = theirs?.simple ? theirs.simple.address : Sdp.address(theirs?.json);
+    if (media.ip === undefined && address?.includes(":")) media.ip = "ipv6";
     return media;
   }
 
   async #aim(them, agreed) {
     // Their answer to an offer of ours is in their order; an offer of theirs we may answer in ours.
-    const target = Sdp.target(them, this.#codecs, this.#offered ? "theirs" : this.#prefer, agreed);
-    this.remote = them;
-    if (!target) return;
+    const prefer = this.#offered ? "theirs" : this.#prefer;
+    const plan = them.simple && template.agreement(them, this.#codecs, prefer);
+    const target = plan ? undefined : Sdp.target(them.json, this.#codecs, prefer, agreed);
+    this.#remote = them;
+    if (target === null) return;
     // Told only when it matters: a channel starts with both ways open, and silence on hold must not look like a dead line.
-    const direction = Sdp.direction(this.local);
-    if (direction !== this.#direction) target.direction = this.#direction = direction;
-    if (alike(target, this.#target)) return;
-    this.#target = target;
-    const reply = await this.channel.target(target);
+    const direction = this.#local?.direction ?? "sendrecv";
+    const told = direction === this.#direction ? undefined : (this.#direction = direction);
+    if (target && told) target.direction = told;
+    const text = plan ? template.target(them.simple, plan, told) : JSON.stringify(target);
+    if (text === this.#target) return;
+    this.#target = text;
+    const reply = await this.channel.target(plan ? plan.audio : target.audio, text);
     if (reply.code >= 400 && !this.#closed) throw new CallError(reply.code === 422 ? 488 : 500, `RTP server refused the far end: ${reply.message}`);
   }
 
@@ -242,7 +263,7 @@ class Session {
 
 /** Whether two descriptions say the same. */
 function alike(one, other) {
-  return one === other || (other !== undefined && JSON.stringify(one) === JSON.stringify(other));
+  return other !== undefined && JSON.stringify(one) === JSON.stringify(other);
 }
 
 module.exports = Session;

@@ -33,8 +33,8 @@ const queue = queues.find("declarations");
 
 /** What the parts of the library do with each other: not for scripts. */
 const OWN = {
-  ProjectControl: "host callbacks started table sippeer rtppeer sippool rtppool audit reclaim nextid formerly domains conferences rescued errors urlfor random idle channelevent invoke guarded track sleep nextsession nextkey checkpoint ProjectControl",
-  Call: "control callbacks dialog digits session progress quiet request accept complete owed watchduration played music wake end fail done cleartimers",
+  ProjectControl: "host callbacks send picks started table sippeer rtppeer sippool rtppool audit reclaim nextid formerly domains conferences rescued errors urlfor random idle channelevent invoke guarded track sleep nextsession nextkey checkpoint ProjectControl",
+  Call: "control callbacks known theirs heard dialog digits session progress quiet request accept complete owed watchduration played music wake end fail done cleartimers",
   Conference: "tie",
   Agent: "free enter",
   Queue: "",

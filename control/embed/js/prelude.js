@@ -1,7 +1,7 @@
 /**
  * What a script finds in the embedded engine besides the language: require, console, timers, process, and `mediaswitchhost` for the library.
  *
- *   (native) ─► { load, request, reply, listening, timer, immediates, rejected, settle, failed, stop }
+ *   (native) ─► { load, request, reply, listening, timer, immediate, rejected, settle, failed, stop }
  *
  * Shape:  one function, called once at start with the engine's functions; the engine calls what it returns, once per turn each.
  *         Everything that waits is kept here under a number; the engine knows the numbers only.
@@ -12,11 +12,14 @@
   "use strict";
 
   const NONE = Object.freeze([]);
+  const NOTHING = Object.freeze({});
   const TIMERS_MAX = 100_000;
   const waiting = new Map();
   const servers = new Map();
   const timers = new Map();
   let immediates = [];
+  /** What a request has put off until its answer is given. */
+  let after;
   let rejections = new Map();
   let last = 0;
   let guard;
@@ -27,6 +30,12 @@
   let undo = () => undefined;
 
   const number = () => (last += 1);
+
+  /** To run in a turn of its own, soon. */
+  function putoff(entry) {
+    immediates.push(entry);
+    native.deferred();
+  }
 
   // --- errors nobody caught ------------------------------------------------------------------------------------------------
   function failed(error, where) {
@@ -49,7 +58,8 @@
   /** Runs what the script gave us; its errors end here. */
   function run(where, callback, args) {
     try {
-      callback(...args);
+      if (args.length === 0) callback();
+      else callback(...args);
     } catch (error) {
       failed(blame(error, callback), where);
     }
@@ -59,16 +69,16 @@
   function ask(start) {
     return new Promise((resolve, reject) => {
       const id = number();
-      waiting.set(id, { resolve, reject });
+      waiting.set(id, { resolve, failed: reject });
       start(id);
     });
   }
 
-  function settle(id, error, value) {
-    const { resolve, reject } = waiting.get(id);
+  /** Who waits under this number, and no longer does. */
+  function waiter(id) {
+    const one = waiting.get(id);
     waiting.delete(id);
-    if (error === undefined) resolve(value);
-    else reject(error);
+    return one;
   }
 
   const flats = new WeakMap();
@@ -82,14 +92,20 @@
     return list;
   }
 
+  const request = ({ host, port, method, path, headers, body, timeoutms }) =>
+    ask((id) => native.request(id, host, port, method, path, flat(headers, timeoutms), body ?? ""));
+
+  /** As `request`, to a server of the library, without a promise. */
+  request.send = (server, method, path, body, timeoutms, done, failed) => {
+    const id = number();
+    waiting.set(id, { done, failed });
+    native.request(id, server.host, server.port, method, path, flat(server.headers[body === undefined ? 0 : 1], timeoutms), body ?? "");
+  };
+
   globalThis.mediaswitchhost = {
     defaults,
-    request: ({ host, port, method, path, headers, body, timeoutms }) =>
-      new Promise((resolve, reject) => {
-        const id = number();
-        waiting.set(id, { resolve, reject });
-        native.request(id, host, port, method, path, flat(headers, timeoutms), body ?? "");
-      }),
+    request,
+    picker: native.picker,
     async listen({ host, port }, handler) {
       const server = number();
       servers.set(server, handler);
@@ -100,7 +116,7 @@
       const id = schedule(callback, ms, [], false);
       return () => cancel(id);
     },
-    defer: (callback) => void immediates.push(["deferred work", callback, []]),
+    defer: (callback) => void (after === undefined ? putoff(["deferred work", callback, NONE]) : after.push(callback)),
     log: (level, text) => native.log(level, text),
     now: () => Date.now(),
     blame,
@@ -109,6 +125,15 @@
     guard: (report) => (guard = report),
     onstop: undefined,
   };
+
+  function respond(id, { status, headers, body = "" }) {
+    native.respond(id, status, headers ? Object.entries(headers).flat() : NONE, body);
+  }
+
+  function wrong(id, method, path, error) {
+    native.respond(id, 500, NONE, "");
+    failed(error, `${method} ${path}`);
+  }
 
   // --- timers --------------------------------------------------------------------------------------------------------------
   function schedule(callback, ms, args, every) {
@@ -131,7 +156,7 @@
   globalThis.setInterval = (callback, ms, ...args) => schedule(callback, ms, args, true);
   globalThis.setImmediate = (callback, ...args) => {
     const entry = ["setImmediate", callback, args];
-    immediates.push(entry);
+    putoff(entry);
     return entry;
   };
   globalThis.clearTimeout = globalThis.clearInterval = cancel;
@@ -238,31 +263,32 @@
     undo: () => undo(),
     failed,
     /** A request to one of our servers; its answer goes to `native.respond`. */
-    request(id, server, method, path, authorization, body) {
+    request(id, server, method, path, authorization, body, parts) {
       const handler = servers.get(server);
-      const headers = authorization === undefined ? {} : { authorization };
-      const respond = ({ status, headers: own, body: text }) => native.respond(id, status, own ? Object.entries(own).flat() : NONE, text ?? "");
-      const wrong = (error) => {
-        native.respond(id, 500, NONE, "");
-        failed(error, `${method} ${path}`);
-      };
+      const headers = authorization === undefined ? NOTHING : { authorization };
+      const begun = [];
+      after = begun;
       try {
-        const answer = handler({ method, path, headers, body });
-        if (typeof answer.then === "function") answer.then(respond).catch(wrong);
-        else respond(answer);
+        const answer = handler({ method, path, headers, body, parts });
+        if (typeof answer.then === "function") answer.then((later) => respond(id, later)).catch((error) => wrong(id, method, path, error));
+        else respond(id, answer);
       } catch (error) {
-        wrong(error);
+        wrong(id, method, path, error);
       }
+      after = undefined;
+      for (let n = 0; n < begun.length; n += 1) run("deferred work", begun[n], NONE);
     },
     /** The end of a request, a listen or an unlisten of ours. */
     reply(id, status, body) {
-      settle(id, undefined, { status, body });
+      const { done, resolve } = waiter(id);
+      if (done) done(status, body);
+      else resolve({ status, body });
     },
     done(id, value) {
-      settle(id, undefined, value);
+      waiter(id).resolve(value);
     },
     refused(id, message, unsent) {
-      settle(id, Object.assign(new Error(message), { unsent }));
+      waiter(id).failed(Object.assign(new Error(message), { unsent }));
     },
     timer(id) {
       const timer = timers.get(id);
@@ -271,8 +297,6 @@
       else native.timer(id, timer.every);
       run("timer", timer.callback, timer.args);
     },
-    /** How many immediates wait. */
-    waiting: () => immediates.length,
     /** Runs one immediate; whether there are more. */
     immediate() {
       const entry = immediates.shift();

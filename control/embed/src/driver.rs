@@ -31,11 +31,11 @@ impl Driver {
     pub async fn run(self) {
         while !self.shared.stopped.is_open() {
             self.slice();
-            if self.machine.turn::<f64>("waiting", ()).is_some_and(|waiting| waiting > 0.0) {
+            if self.shared.deferred.get() {
                 rt::yield_now().await;
                 self.deferred();
             }
-            if self.shared.has_input() || self.machine.has_jobs() || self.deferred_left() {
+            if self.shared.has_input() || self.machine.has_jobs() || self.shared.deferred.get() {
                 rt::yield_now().await;
             } else {
                 self.sleep().await;
@@ -67,7 +67,8 @@ impl Driver {
                 let authorization = request.headers.first("authorization").map(str::to_owned);
                 let body = String::from_utf8_lossy(&request.body);
                 let (method, path) = (request.method.word(), target(&request));
-                machine.turn::<()>("request", (js(id), js(server), method, path, authorization, &*body))
+                let parts: Vec<&str> = request.path.segments().collect();
+                machine.turn::<()>("request", (js(id), js(server), method, path, authorization, &*body, parts))
             }
             Input::Reply { id, status, body } => machine.turn::<()>("reply", (js(id), status, body)),
             Input::Refused { id, message, unsent } => machine.turn::<()>("refused", (js(id), message, unsent)),
@@ -83,11 +84,12 @@ impl Driver {
     /// Work that the script put off, in order, as far as the slice reaches.
     fn deferred(&self) {
         let end = Instant::now() + SLICE;
-        while self.machine.turn::<bool>("immediate", ()) == Some(true) && Instant::now() < end {}
-    }
-
-    fn deferred_left(&self) -> bool {
-        self.machine.turn::<f64>("waiting", ()).is_some_and(|waiting| waiting > 0.0)
+        while Instant::now() < end && self.shared.deferred.replace(false) {
+            // What this turn puts off sets it again by itself; of a turn that was stopped nobody knows what is left.
+            if self.machine.turn::<bool>("immediate", ()) != Some(false) {
+                self.shared.deferred.set(true);
+            }
+        }
     }
 
     async fn sleep(&self) {

@@ -20,6 +20,7 @@ mod library;
 mod machine;
 mod native;
 mod options;
+mod pick;
 mod resolve;
 mod shared;
 mod timers;

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   request(id, host, port, method, path, [name, value …], body, ms)     listen(id, server, host, port)   unlisten(id, server)
-//!   respond(id, status, [name, value …], body)     timer(id, ms)  untimer(id)     log(level, text)     stopped()
-//!   lookup(id, name)
+//!   respond(id, status, [name, value …], body)     timer(id, ms)  untimer(id)     log(level, text)     deferred()  stopped()
+//!   lookup(id, name)      picker(fields) ─► a function of a JSON text, see pick.rs
 //!   source(path)  resolve(directory, name)  compile(source, path)
 //! ```
 //! Shape:  numbers are counted by the prelude and stay under 2^53.
@@ -16,8 +16,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use control_http::wire::{Method, Response};
 use rquickjs::context::EvalOptions;
 use rquickjs::prelude::Func;
-use rquickjs::{Ctx, Exception, Function, Object, Result};
+use rquickjs::{Array, Ctx, Exception, Function, Object, Result, Value};
 
+use crate::pick::{Found, Spec};
 use crate::resolve;
 use crate::shared::{Ask, Id, Shared};
 
@@ -35,11 +36,14 @@ pub fn functions<'js>(ctx: &Ctx<'js>, shared: &Rc<Shared>, script: &str, memory_
     let timers = Rc::clone(shared);
     native.set("untimer", Func::from(move |id: f64| timers.timers.borrow_mut().cancel(number(id))))?;
     let stopped = Rc::clone(shared);
+    let waiting = Rc::clone(shared);
+    native.set("deferred", Func::from(move || waiting.deferred.set(true)))?;
     native.set("stopped", Func::from(move || stopped.stopped.open()))?;
     native.set("log", Func::from(move |level: String, text: String| log(&level, &text, memory_bytes)))?;
 
     native
         .set("resolve", Func::from(|ctx: Ctx<'js>, directory: String, name: String| thrown(&ctx, resolve::resolve(&directory, &name))))?;
+    native.set("picker", Func::from(|ctx: Ctx<'js>, fields: String| picker(&ctx, &fields)))?;
     let reader = Rc::clone(shared);
     native.set(
         "source",
@@ -100,6 +104,27 @@ fn network<'js>(native: &Object<'js>, shared: &Rc<Shared>) -> Result<()> {
             responder.respond(number(id), response(status, headers, body));
         }),
     )
+}
+
+/// A function that finds these fields in a JSON text; `undefined` where it has to be read whole.
+fn picker<'js>(ctx: &Ctx<'js>, fields: &str) -> Result<Function<'js>> {
+    let spec = Spec::new(fields);
+    Function::new(ctx.clone(), move |ctx: Ctx<'js>, text: rquickjs::String<'js>| {
+        let text = text.to_cstring()?;
+        let Some(found) = spec.pick(text.as_str()) else { return Ok(None) };
+        let list = Array::new(ctx.clone())?;
+        for (place, one) in found.into_iter().enumerate() {
+            let value = match one {
+                Found::Missing => Value::new_undefined(ctx.clone()),
+                Found::Null => Value::new_null(ctx.clone()),
+                Found::Truth(truth) => Value::new_bool(ctx.clone(), truth),
+                Found::Number(number) => Value::new_number(ctx.clone(), number),
+                Found::Text(text) | Found::Raw(text) => rquickjs::String::from_str(ctx.clone(), text)?.into_value(),
+            };
+            list.set(place, value)?;
+        }
+        Ok::<_, rquickjs::Error>(Some(list))
+    })
 }
 
 /// A module's function, its errors with the lines of the file: the wrapper opens on the first line and adds none before it.

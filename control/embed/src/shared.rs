@@ -73,6 +73,8 @@ pub struct Shared {
     /// Files that the script was read from.
     pub files: RefCell<BTreeSet<String>>,
     requests: Cell<Id>,
+    /// The script has put work off.
+    pub deferred: Cell<bool>,
     /// Listens under way, and why the last one failed.
     pub listening: Cell<usize>,
     pub listen_error: RefCell<Option<String>>,
@@ -104,6 +106,7 @@ impl Shared {
             in_flight: Cell::new(0),
             files: RefCell::default(),
             requests: Cell::new(0),
+            deferred: Cell::new(false),
             listening: Cell::new(0),
             listen_error: RefCell::default(),
         })
