@@ -72,7 +72,6 @@ const scenarios = [
       call.info.note = 47;
       call.callinfo.sdp = {};
       seen.push(call.info.note, call.info.sdp);
-      return call.busy();
     };
     const a = await sip.incoming({ headers: { "X-Quote": 'say "hi"' } });
     const { seq, sdp, headers, callid } = sip.calls.get(a);
