@@ -159,9 +159,10 @@ class Pool {
       if (server.missed(now)) this.#lost(server, "is down");
       return;
     }
-    const { load, draining, uptime } = status.json ?? {};
+    const { load, draining, uptime, started } = status.json ?? {};
     // A server without `/ready` is one of old: it answers, so it takes work.
-    const happened = server.answered({ ready: ready.code < 500, draining: draining === true, headroom: load?.headroom, uptime }, now);
+    const report = { ready: ready.code < 500, draining: draining === true, headroom: load?.headroom, uptime, started };
+    const happened = server.answered(report, now);
     if (happened === "restarted") this.#lost(server, "was restarted");
     if (happened) {
       this.#control.host.log("info", `${this.#which} server ${server.key} answers again`);

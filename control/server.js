@@ -36,6 +36,7 @@ class Server {
     this.placed = 0;
     /** Seconds it has run, at the last look; less than before is a restart. */
     this.uptime = undefined;
+    this.started = undefined;
   }
 
   /** @returns {string} Its name in logs and tables. */
@@ -69,16 +70,19 @@ class Server {
 
   /**
    * It answered a look.
-   * @param {{ready: boolean, draining?: boolean, headroom?: number, uptime?: number}} report
+   * @param {{ready: boolean, draining?: boolean, headroom?: number, uptime?: number, started?: number}} report
    * @returns {"restarted"|"returned"|undefined} What had happened to it.
    */
-  answered({ ready, draining, headroom, uptime }, now) {
+  answered({ ready, draining, headroom, uptime, started }, now) {
     const before = this.state;
     this.failures = 0;
     if (Number.isFinite(headroom)) this.headroom = headroom;
     this.#enter(ready ? "up" : draining ? "draining" : "full", now);
-    const restarted = Number.isFinite(uptime) && this.uptime !== undefined && uptime < this.uptime;
+    // Whole seconds hide a server that lived for less than two looks; when it started tells.
+    const other = started !== undefined && this.started !== undefined && started !== this.started;
+    const restarted = other || (Number.isFinite(uptime) && this.uptime !== undefined && uptime < this.uptime);
     if (Number.isFinite(uptime)) this.uptime = uptime;
+    if (started !== undefined) this.started = started;
     return restarted ? "restarted" : before === "down" ? "returned" : undefined;
   }
 

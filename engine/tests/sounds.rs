@@ -290,3 +290,20 @@ fn tone_and_wavinfo_work_from_the_command_line() {
         assert!(output.status.code() == Some(2) && text.contains(remedy), "{args:?}: {text}");
     }
 }
+
+#[test]
+fn a_program_that_ends_tells_of_every_channel_that_still_lives() {
+    let media = Media::new("farewell");
+    let (control, mut server) = (Control::start(), Server::start(&media));
+    let mut living = Vec::new();
+    for _ in 0..3 {
+        let (path, _, _) = server.call(&control, Codec::Pcmu);
+        living.push(path["/channel/".len()..].to_owned());
+    }
+    let ended = server.process.stop(Duration::from_secs(5)).unwrap();
+    assert!(ended.success(), "{ended}");
+    let mut told: Vec<_> = (0..3).map(|_| control.wait("close  shutdown")["uuid"].as_str().unwrap().to_owned()).collect();
+    living.sort();
+    told.sort();
+    assert_eq!(told, living);
+}

@@ -1,7 +1,7 @@
 //! What the front shard asks of a media shard, and the answers.
 //!
 //! ```text
-//!   Command ─▶ Reply           Release ─▶ Parcel ─▶ Adopt, of another shard ─▶ Done
+//!   Command ─▶ Reply           Release ─▶ Parcel ─▶ Adopt, of another shard ─▶ Done           Farewell ─▶ Done, and the ends as events
 //! ```
 //! Shape:  owned values that cross threads; a [`Parcel`] has the channel's state and its sockets in it.
 //! Errors: `CommandError`; a parcel that cannot be taken in comes back ([`Served::Refused`]), for the channel still lives.
@@ -20,6 +20,8 @@ pub enum Request {
     Release(ChannelId),
     /// Takes a channel in.
     Adopt(Box<Parcel>),
+    /// Closes every channel: the process ends.
+    Farewell,
 }
 
 /// A channel between two shards: in a queue, or in the hands of the front.

@@ -197,6 +197,10 @@ impl<M: Machine> MediaShard<M> {
                     let served = self.adopt(*parcel, now);
                     self.server.answer(call, Ok(served));
                 }
+                Request::Farewell => {
+                    self.machine.shutdown();
+                    self.server.answer(call, Ok(Served::Reply(Reply::Done)));
+                }
             }
             self.outputs();
             if Instant::now() >= give_up {

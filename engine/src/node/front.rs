@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   start:  project-sip, project-rtp listen ─▶ project-control runs its script ─▶ ready
-//!   stop:   SIP says good-bye to live calls, with control and media still there ─▶ control ─▶ the rest
+//!   stop:   SIP says good-bye to live calls, with control and media still there ─▶ channels close and tell ─▶ control ─▶ the rest
 //! ```
 //! Shape:  one task per server; all of them have ended when the body returns.
 //! Errors: [`NodeError`] of the first service that cannot start.
@@ -85,8 +85,10 @@ pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
     let client = Rc::new(Client::new(client, Rc::clone(&resolver)));
     let common = Common { layout: plan.layout, api: plan.api, resolver, client, closed: Latch::new() };
     let mut tasks = Vec::new();
+    let mut media = None;
     if let Some((config, ends, files)) = plan.rtp {
-        tasks.extend(start_rtp(&common, &config, RtpNode::new(ends, files)).await?);
+        let node = media.insert(RtpNode::new(ends, files));
+        tasks.extend(start_rtp(&common, &config, Rc::clone(node)).await?);
     }
     let mut shards = None;
     if let Some(plan) = plan.sip {
@@ -102,6 +104,9 @@ pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
     context.stop.wait().await;
     if let Some(shards) = shards {
         shards.farewell().await;
+    }
+    if let Some(media) = media {
+        media.farewell().await;
     }
     if let Some(control) = control {
         control.stop().await;

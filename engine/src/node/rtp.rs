@@ -49,6 +49,9 @@ type MediaCaller = Caller<Request, media::Answer, News>;
 pub type EventSink = Rc<dyn Fn(Event)>;
 
 pub(super) const BUSY: CommandError = CommandError::Unavailable("the media shard has too many commands in flight; try again");
+/// How long channels may take to say good-bye when the process ends, and how often they are looked at.
+const LAST_CHANNELS: Duration = Duration::from_millis(500);
+const LAST_LOOK: Duration = Duration::from_millis(5);
 /// Between two looks at events that wait for a disk.
 const HELD_LOOK: Duration = Duration::from_secs(1);
 pub(super) const GONE: CommandError = CommandError::Unavailable("the media shard is stopping");
@@ -144,6 +147,19 @@ impl RtpNode {
 
     pub(super) fn is_draining(&self) -> bool {
         self.state.borrow().draining
+    }
+
+    /// Closes all channels, as long as the events of it still find their way; waits until they are gone, or `LAST_CHANNELS` are over.
+    pub async fn farewell(&self) {
+        self.start_draining();
+        for shard in &self.shards {
+            // A shard that is gone has no channels.
+            let _ = shard.ask(Request::Farewell).await;
+        }
+        let end = Instant::now() + LAST_CHANNELS;
+        while !self.state.borrow().homes.is_empty() && Instant::now() < end {
+            rt::sleep(LAST_LOOK).await;
+        }
     }
 
     /// Does what the HTTP API asks.

@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use control_http::routes::Program;
 use serde_json::{Map, Value, json};
@@ -24,6 +24,8 @@ pub struct Service(Rc<State>);
 struct State {
     name: &'static str,
     start: Instant,
+    /// Milliseconds since 1970: another one is another process.
+    started: u64,
     cores: Vec<usize>,
     draining: Cell<bool>,
     on_drain: Box<dyn Fn()>,
@@ -43,6 +45,7 @@ impl Service {
         Self(Rc::new(State {
             name,
             start: Instant::now(),
+            started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
             cores: layout.shards.iter().map(|shard| shard.cpu).collect(),
             draining: Cell::new(false),
             on_drain: Box::new(on_drain),
@@ -60,6 +63,7 @@ impl Program for Service {
         status.insert("version".into(), env!("CARGO_PKG_VERSION").into());
         status.insert("backend".into(), "io_uring".into());
         status.insert("uptime".into(), service.start.elapsed().as_secs().into());
+        status.insert("started".into(), service.started.into());
         status.insert("cpus".into(), json!(service.cores));
         status.insert("draining".into(), service.draining.get().into());
         (service.more)(&mut status);

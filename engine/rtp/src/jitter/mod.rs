@@ -105,6 +105,8 @@ pub struct JitterBuffer {
     delay_ms: u32,
     /// Ticks to be made up because packets come too late.
     stretch: u32,
+    /// Some were, since sound was given out last.
+    stretched: bool,
     /// Ticks to be left out.
     shrink: u32,
     /// Something was.
@@ -113,7 +115,7 @@ pub struct JitterBuffer {
     ended: bool,
     /// Ticks of a frame of the codec that was played last; 1 where any part can be.
     frame: u32,
-    /// What was made up before the last sound had only been late.
+    /// What was made up before the last sound had only been late, or nothing was missing.
     after_all: bool,
     /// Least that was to spare in this window, ticks, and how many channel ticks it lasts yet.
     spare: u32,
@@ -141,6 +143,7 @@ impl JitterBuffer {
             credit: 0,
             delay_ms: bounds.min_ms,
             stretch: 0,
+            stretched: false,
             shrink: 0,
             splice: false,
             ended: false,
@@ -237,6 +240,7 @@ impl JitterBuffer {
             let ticks = self.stretch.min(need);
             self.stretch -= ticks;
             self.delay_ms = (self.delay_ms + self.ms(ticks)).min(self.bounds.max_ms);
+            self.stretched = true;
             return Next::Dry(ticks);
         }
         loop {
@@ -273,6 +277,7 @@ impl JitterBuffer {
                     }
                     let ticks = self.whole(need).min(gap as u32);
                     self.cursor = self.cursor.map(|c| c.wrapping_add(ticks));
+                    self.stretched = false;
                     return Next::Lost(ticks);
                 }
                 _ => {
@@ -292,7 +297,7 @@ impl JitterBuffer {
                 }
             }
             let Content::Audio(codec) = first.content else { return self.noise(out) };
-            self.after_all = self.credit > 0;
+            self.after_all = std::mem::take(&mut self.stretched) || self.credit > 0;
             self.frame = codec.frame().map_or(1, |(samples, _)| samples as u32);
             if self.credit > 0 {
                 // It came after all: from now on everything is that much later.

@@ -275,3 +275,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn sound_after_a_stretch_goes_on_where_it_was_and_after_a_loss_it_does_not() {
+    let mut bed = Bed::new();
+    bed.steady(1000, 20);
+    for n in 50..54 {
+        bed.packet(n, 20);
+    }
+    let mut octets = [0; 1500];
+    bed.buffer.stretch = 40;
+    assert_eq!(bed.buffer.next(160, bed.ms, &mut octets), Next::Dry(40));
+    assert!(matches!(bed.buffer.next(120, bed.ms, &mut octets), Next::Sound { ticks: 120, .. }));
+    assert!(bed.buffer.came_after_all(), "nothing was missing");
+    assert!(matches!(bed.buffer.next(40, bed.ms, &mut octets), Next::Sound { .. }));
+    assert!(!bed.buffer.came_after_all());
+
+    // A stretch, and then something is missing.
+    bed.packet(55, 20);
+    bed.buffer.stretch = 40;
+    let mut lost = false;
+    for _ in 0..32 {
+        match bed.buffer.next(160, bed.ms, &mut octets) {
+            Next::Lost(_) => lost = true,
+            Next::Sound { .. } if lost => break,
+            _ => {}
+        }
+    }
+    assert!(lost && !bed.buffer.came_after_all());
+}
