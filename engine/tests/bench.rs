@@ -11,7 +11,7 @@ use support::program;
 fn spoiled(what: &str) -> Value {
     let words = "--channels 12 --quick --seconds 1.2 --json --loss 4% --jitter 30ms --reorder 2% --duplicate 3%";
     let output = program("mediaswitch").arg("bench").arg(what).args(words.split(' ')).output().unwrap();
-    let report: Value = serde_json::from_slice(&output.stdout).expect(&String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     println!("{}", report["results"][0]["levels"]);
     report["results"][0].clone()
 }

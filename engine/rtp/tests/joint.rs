@@ -109,7 +109,7 @@ impl Party {
         let h = view.header;
         let samples = self.voice.decode(&mut self.decoder, &bytes[view.payload]);
         if let Some((sequence, end)) = self.last {
-            assert_eq!((h.sequence.0, h.timestamp.0), (sequence.wrapping_add(1), end), "{} ms: the next number, the next time", ms);
+            assert_eq!((h.sequence.0, h.timestamp.0), (sequence.wrapping_add(1), end), "{ms} ms: the next number, the next time");
             assert!(!h.marker, "{ms} ms: one talkspurt");
             self.longest_ms = self.longest_ms.max(ms - self.heard_ms);
             self.shortest = self.shortest.min(samples.len());
