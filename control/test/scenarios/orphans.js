@@ -3,14 +3,14 @@
 
 const { talk } = require("./basic.js");
 
-/** One answer comes later than anybody waits for it; for all others there is the usual time. */
-function late({ control }, server, start) {
+/** One answer comes later than anybody waits for it, when what `hold` returns resolves; for all others there is the usual time. */
+function late({ control }, server, start, hold = () => new Promise((resolve) => server.host.timer(300, resolve))) {
   const { trylimit } = control.times;
   control.times.trylimit = 100;
   server.refusals.set(start, async (entry) => {
     server.refusals.delete(start);
     control.times.trylimit = trylimit;
-    await new Promise((resolve) => server.host.timer(300, resolve));
+    await hold();
     return server.reply(entry);
   });
 }
@@ -18,16 +18,17 @@ function late({ control }, server, start) {
 const scenarios = [
   ["a channel that is opened after we gave up is found by its id and given back", async (world) => {
     const { control, sip, rtp, check } = world;
-    late(world, rtp, "POST /channel");
+    let letgo;
+    late(world, rtp, "POST /channel", () => new Promise((resolve) => (letgo = resolve)));
     let answered;
     control.onnewcall = async (call) => (answered = await call.answer());
     const a = await sip.incoming();
     check.equal((await sip.request("PUT /dialog/hangup")).body, { callid: a, code: 503 });
-    check.equal(rtp.channels.size, 0, "not yet");
-    await world.until(() => rtp.opened === 1, "the late channel");
-    const [{ id }] = rtp.channels.values();
+    const { id } = (await rtp.request("POST /channel")).body;
     check.ok(id.startsWith(`${control.url}/call-`), id);
-    await world.until(() => rtp.channels.size === 0, "given back");
+    check.equal(rtp.opened, 0, "not yet");
+    letgo();
+    await world.until(() => rtp.opened === 1 && rtp.channels.size === 0, "the late channel, given back");
     await sip.hangup(a);
     check.equal(answered, false);
   }],
