@@ -10,7 +10,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -21,6 +21,9 @@ pub struct Api {
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long there may be no room, and when it is asked again.
+const NO_ROOM: Duration = Duration::from_secs(3);
+const ONCE_MORE: Duration = Duration::from_millis(50);
 /// The longest body that is read: 25 000 channels of a little more than 1 KiB each.
 const BODY_MAX: usize = 32 << 20;
 
@@ -50,6 +53,23 @@ impl Api {
             return Ok(Value::Null);
         }
         serde_json::from_slice(&body).map_err(|error| format!("{method} {path}: {error}"))
+    }
+
+    /// As [`Api::tell`], again while it is answered that there is no room just now: a media core that its host kept from its work
+    /// opens no channel until it is in time again.
+    ///
+    /// # Errors
+    /// As [`Api::tell`]; it is still refused after three seconds.
+    pub fn insist(&mut self, method: &str, path: &str, body: &str) -> Result<Value, String> {
+        let end = Instant::now() + NO_ROOM;
+        loop {
+            let answer = self.tell(method, path, body);
+            let no_room = matches!(&answer, Err(why) if why.contains(": 503 ") && why.contains("\"unavailable\""));
+            if !no_room || Instant::now() >= end {
+                return answer;
+            }
+            std::thread::sleep(ONCE_MORE);
+        }
     }
 
     /// Sends a request and does not wait.
@@ -98,23 +118,35 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    fn answer(text: &'static str) -> u16 {
+    fn answers<const N: usize>(texts: [&'static str; N]) -> u16 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 1024];
-            let _ = stream.read(&mut request).unwrap();
-            stream.write_all(text.as_bytes()).unwrap();
+            for text in texts {
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).unwrap();
+                stream.write_all(text.as_bytes()).unwrap();
+            }
         });
         port
     }
 
     #[test]
     fn json_of_a_good_answer_and_text_of_a_bad_one() {
-        let mut api = Api::connect(answer("HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n{\"a\":1}")).unwrap();
+        let mut api = Api::connect(answers(["HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n{\"a\":1}"])).unwrap();
         assert_eq!(api.tell("GET", "/x", "").unwrap()["a"], 1);
-        let mut api = Api::connect(answer("HTTP/1.1 503 No\r\nContent-Length: 4\r\n\r\nfull")).unwrap();
+        let mut api = Api::connect(answers(["HTTP/1.1 503 No\r\nContent-Length: 4\r\n\r\nfull"])).unwrap();
         assert_eq!(api.tell("POST", "/channel", "{}").unwrap_err(), "POST /channel: 503 full");
+    }
+    #[test]
+    fn no_room_is_asked_again_and_another_refusal_is_not() {
+        let busy = "HTTP/1.1 503 No\r\nContent-Length: 23\r\n\r\n{\"error\":\"unavailable\"}";
+        let room = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
+        let mut api = Api::connect(answers([busy, busy, room])).unwrap();
+        assert_eq!(api.insist("POST", "/channel", "{}").unwrap()["a"], 1);
+        let full = "HTTP/1.1 503 No\r\nContent-Length: 22\r\n\r\n{\"error\":\"pool_empty\"}";
+        let mut api = Api::connect(answers([full, room])).unwrap();
+        assert!(api.insist("POST", "/channel", "{}").unwrap_err().contains("pool_empty"));
     }
 }

@@ -153,7 +153,7 @@ impl Switch {
     /// It refuses.
     pub fn open(&mut self, near: Option<&Channel>) -> Result<Channel, String> {
         let body = near.map_or_else(|| json!({}), |near| json!({ "near": near.uuid }));
-        let opened = self.rtp.tell("POST", "/channel", &body.to_string())?;
+        let opened = self.rtp.insist("POST", "/channel", &body.to_string())?;
         let port = opened["port"].as_u64().and_then(|port| u16::try_from(port).ok()).ok_or("a channel without a port")?;
         let uuid = opened["uuid"].as_str().ok_or("a channel without a uuid")?.to_owned();
         Ok(Channel { uuid, at: SocketAddr::new(self.ip, port) })
@@ -165,7 +165,7 @@ impl Switch {
     /// It refuses.
     pub fn target(&mut self, channel: &Channel, phone: SocketAddr, codec: Codec, ptime_ms: u16) -> Result<(), String> {
         let body = json!({ "ip": phone.ip().to_string(), "port": phone.port(), "audio": codec.audio(ptime_ms) });
-        self.rtp.tell("PUT", &format!("/channel/{}/target", channel.uuid), &body.to_string()).map(drop)
+        self.rtp.insist("PUT", &format!("/channel/{}/target", channel.uuid), &body.to_string()).map(drop)
     }
 
     /// Lets two hear each other, or one join the other's conference.
@@ -173,7 +173,7 @@ impl Switch {
     /// # Errors
     /// It refuses.
     pub fn mix(&mut self, one: &Channel, other: &Channel) -> Result<(), String> {
-        self.rtp.tell("PUT", &format!("/channel/{}/mix/{}", one.uuid, other.uuid), "{}").map(drop)
+        self.rtp.insist("PUT", &format!("/channel/{}/mix/{}", one.uuid, other.uuid), "{}").map(drop)
     }
 
     /// Statistics of all channels.
