@@ -5,10 +5,12 @@
 //!   registrations ───► ready_registrations ─┴─► next
 //! ```
 //! Shape:  rings of lanes by index and id; a lane that went meanwhile is skipped.
+//! Behind: every event waits for its turn, and has for a while.
 //! Errors: none.
 //! Not here: the lanes themselves (`queue`).
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
@@ -28,6 +30,9 @@ pub(super) struct Control {
     streak: u8,
     pub(super) failures: u32,
     pub(super) in_turn: bool,
+    /// Since when every event waited long for its turn.
+    waits_since: Option<Instant>,
+    pub(super) is_behind: bool,
 }
 
 impl Control {
@@ -36,6 +41,19 @@ impl Control {
         let limit = self.limit(config);
         let registrations = !self.ready_registrations.is_empty() && self.registrations_in_flight < (limit / 2).max(1);
         self.in_flight < limit && (!self.ready.is_empty() || registrations)
+    }
+
+    /// The turn of a call or channel has come, after it `waited`. True if the control server is behind from now on, or no longer.
+    pub(super) fn served(&mut self, waited: Duration, now: Instant, config: &EventConfig) -> bool {
+        let was = self.is_behind;
+        if waited < config.behind_wait || self.failures > 0 {
+            self.waits_since = None;
+            self.is_behind = false;
+        } else {
+            let since = *self.waits_since.get_or_insert(now);
+            self.is_behind = now.saturating_duration_since(since) >= config.behind_for;
+        }
+        was != self.is_behind
     }
 
     fn limit(&self, config: &EventConfig) -> usize {

@@ -4,8 +4,8 @@
 //!   push ─► queue ─► (wake) run: poll_output ─► Send ─► Pipes ─► handle_outcome ─► (wake)
 //! ```
 //! Shape:  the queue bounds what is under way.
-//! Errors: a failed new call is told to `on_failed`, from the `run` task, never from within `push`: the caller may hold
-//!         the SIP core while it pushes.
+//! Errors: a failed new call, and a control server that is behind, are told to `on_trouble`, from the `run` task, never from within
+//!         `push`: the caller may hold the SIP core while it pushes.
 //! Stop:   after the latch opens, what is pending has `grace` to go out, so that the last hang-ups are told.
 
 use std::cell::RefCell;
@@ -24,12 +24,21 @@ pub struct Events {
     queue: RefCell<EventQueue>,
     pipes: Rc<Pipes>,
     changed: Notify,
-    on_failed: Box<dyn Fn(&str)>,
+    on_trouble: Box<dyn Fn(Trouble<'_>)>,
+}
+
+/// What the queue cannot mend by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble<'a> {
+    /// Control could not be told of the new call with this Call-ID.
+    Failed(&'a str),
+    /// This control server cannot keep up, or can again.
+    Behind(&'a str, bool),
 }
 
 impl Events {
-    /// A queue that sends by `client` and tells `on_failed` the Call-ID of each new call that control could not be told.
-    pub fn new(config: EventConfig, client: Rc<Client>, on_failed: impl Fn(&str) + 'static) -> Rc<Self> {
+    /// A queue that sends by `client` and tells `on_trouble` what it cannot mend.
+    pub fn new(config: EventConfig, client: Rc<Client>, on_trouble: impl Fn(Trouble<'_>) + 'static) -> Rc<Self> {
         Rc::new_cyclic(|this: &Weak<Self>| {
             let events = this.clone();
             let done = move |id, outcome| {
@@ -38,8 +47,8 @@ impl Events {
                     events.changed.notify();
                 }
             };
-            let queue = RefCell::new(EventQueue::new(config));
-            Self { queue, pipes: Pipes::new(client, Box::new(done)), changed: Notify::new(), on_failed: Box::new(on_failed) }
+            let queue = RefCell::new(EventQueue::new(config, Instant::now()));
+            Self { queue, pipes: Pipes::new(client, Box::new(done)), changed: Notify::new(), on_trouble: Box::new(on_trouble) }
         })
     }
 
@@ -75,6 +84,7 @@ impl Events {
         [
             ("pending", queue.pending() as u64),
             ("lanes", queue.lanes() as u64),
+            ("controls_behind", queue.behind() as u64),
             ("delivered_total", stats.delivered),
             ("failed_attempts_total", stats.failed_attempts),
             ("replaced_total", stats.replaced),
@@ -93,7 +103,8 @@ impl Events {
             let output = self.queue.borrow_mut().poll_output();
             match output {
                 Output::Send(delivery) => self.pipes.send(delivery),
-                Output::Failed(callid) => (self.on_failed)(&callid),
+                Output::Failed(callid) => (self.on_trouble)(Trouble::Failed(&callid)),
+                Output::Behind(control, is_behind) => (self.on_trouble)(Trouble::Behind(&control, is_behind)),
                 Output::Wait(next) => return next,
             }
         }

@@ -40,7 +40,11 @@ fn the_driver_tells_a_real_control_server_and_the_core_when_it_cannot() {
         let failed = Rc::new(RefCell::new(Vec::new()));
         let noted = Rc::clone(&failed);
         let quick = EventConfig { pause_min: Duration::from_millis(20), new_call: Duration::from_millis(300), ..EventConfig::default() };
-        let events = Events::new(quick, client, move |callid| noted.borrow_mut().push(callid.to_owned()));
+        let events = Events::new(quick, client, move |trouble| {
+            if let super::Trouble::Failed(callid) = trouble {
+                noted.borrow_mut().push(callid.to_owned());
+            }
+        });
         let running = rt::spawn_local(Rc::clone(&events).run(stop.clone(), Duration::from_secs(1)));
 
         events.push(to(&url, call("c 1", 1, EventKind::New)));

@@ -28,6 +28,8 @@ pub(super) struct Lane {
     pub(super) in_flight: Option<Item>,
     /// What it does now.
     pub(super) state: State,
+    /// Since when it waits for its turn, where it does.
+    pub(super) ready_since: Instant,
     /// Failures since the last success.
     pub(super) failures: u32,
     /// A new call of which control knows nothing yet, and when that is given up.

@@ -9,8 +9,8 @@
 //!         and `close` never are. Lanes of one control server share `in_flight_per_control` requests, taking turns.
 //! Units:  [`EventConfig`] has every time and bound with its sum.
 //! Errors: a new call whose control server cannot be reached in time comes out as [`Output::Failed`]; every other event
-//!         that is given up is counted.
-//! Not here: what becomes of the failed call (`sip::endpoint`, 503).
+//!         that is given up is counted. A control server that cannot keep up is told of by [`Output::Behind`].
+//! Not here: what becomes of the failed call, and of new calls for a control server that is behind (`sip::endpoint`, 503).
 //! Source: `docs/openapi.yaml`, events.
 
 mod control;
@@ -28,7 +28,7 @@ mod tests;
 
 use std::time::Duration;
 
-pub use driver::Events;
+pub use driver::{Events, Trouble};
 pub use item::Event;
 pub use queue::{Delivery, EventQueue, EventStats, Outcome, Output};
 
@@ -46,6 +46,10 @@ pub struct EventConfig {
     pub in_flight_max: usize,
     /// How long one attempt may take.
     pub attempt: Duration,
+    /// A control server is behind when every event has waited so long for its turn …
+    pub behind_wait: Duration,
+    /// … for so long: a queue that stands, not a burst or one stall (RFC 8289 §3). It is not while it fails: calls wait for a restart.
+    pub behind_for: Duration,
     /// How long delivery of a new call is tried. The caller's INVITE waits for it: less than 64 × T1 = 32 s
     /// (RFC 3261 §17.1.1.2), less than callers' patience.
     pub new_call: Duration,
@@ -60,13 +64,16 @@ pub struct EventConfig {
 }
 
 impl Default for EventConfig {
-    /// 8 s for a new call, 30 s for others, 120 s for ends; pauses of 0.25 to 8 s; an attempt takes up to 4 s.
+    /// 8 s for a new call, 30 s for others, 120 s for ends; pauses of 0.25 to 8 s; an attempt takes up to 4 s. Behind is who leaves
+    /// events waiting for 100 ms during half a second: a call takes ten events and commands until the callee rings.
     fn default() -> Self {
         Self {
             lanes_max: 16_384,
             items_max: 32_768,
             in_flight_per_control: 32,
             in_flight_max: 512,
+            behind_wait: Duration::from_millis(100),
+            behind_for: Duration::from_millis(500),
             attempt: Duration::from_secs(4),
             new_call: Duration::from_secs(8),
             other: Duration::from_secs(30),

@@ -8,6 +8,7 @@
 //! Units:  `Instant`s given by the driver.
 //! Errors: none; [`EventStats`] counts what was given up.
 //! Rules:  2xx is success. 4xx is tried three times (it will hardly change), all else until the deadline of the event.
+//!         A control server before which events stand in a queue is behind; each change of that is told once.
 //!         A control server that failed `DOWN_FAILURES` times on end is asked by one request at a time until it answers.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -53,6 +54,8 @@ pub enum Output {
     Send(Delivery),
     /// Control never learnt of this new call: `sip::Endpoint::handle_control_failed`.
     Failed(String),
+    /// This control server cannot keep up, or can again: `sip::Endpoint::handle_control_behind`.
+    Behind(Arc<str>, bool),
     /// Nothing until an input, or until this time.
     Wait(Option<Instant>),
 }
@@ -83,6 +86,10 @@ pub struct EventQueue {
     turn: VecDeque<Arc<str>>,
     timers: BTreeSet<(Instant, usize)>,
     failed: VecDeque<String>,
+    /// Control servers that came to be behind, or no longer are.
+    behind: VecDeque<(Arc<str>, bool)>,
+    /// Of the last input.
+    now: Instant,
     in_flight: usize,
     items: usize,
     next_id: u64,
@@ -91,9 +98,11 @@ pub struct EventQueue {
 
 impl EventQueue {
     /// An empty queue.
-    pub fn new(config: EventConfig) -> Self {
+    pub fn new(config: EventConfig, now: Instant) -> Self {
         Self {
             config,
+            now,
+            behind: VecDeque::new(),
             lanes: Slab::new(),
             by_address: HashMap::new(),
             controls: HashMap::new(),
@@ -109,6 +118,7 @@ impl EventQueue {
 
     /// Something happened.
     pub fn handle_event(&mut self, event: Event, now: Instant) {
+        self.now = now;
         let address = event.address();
         let (known, end) = (self.by_address.get(&address).copied(), event.is_end());
         let room = if end { self.config.lanes_max } else { self.config.lanes_max - self.config.lanes_max / 8 };
@@ -137,6 +147,7 @@ impl EventQueue {
 
     /// A delivery came to its end.
     pub fn handle_outcome(&mut self, id: (usize, u64), outcome: Outcome, now: Instant) {
+        self.now = now;
         let (index, id) = id;
         let Some(lane) = self.lanes.get_mut(index).filter(|lane| lane.id == id) else { return };
         let Some(mut item) = lane.in_flight.take() else { return };
@@ -189,6 +200,7 @@ impl EventQueue {
 
     /// The time that `Wait` named has come.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
         // Each turn takes one timer; a lane that is armed again is armed for later, or for its deadline, which ends it.
         while let Some(&(due, index)) = self.timers.first().filter(|(due, _)| *due <= now) {
             self.timers.remove(&(due, index));
@@ -213,6 +225,9 @@ impl EventQueue {
     pub fn poll_output(&mut self) -> Output {
         if let Some(callid) = self.failed.pop_front() {
             return Output::Failed(callid);
+        }
+        if let Some((control, is_behind)) = self.behind.pop_front() {
+            return Output::Behind(control, is_behind);
         }
         while self.in_flight < self.config.in_flight_max {
             let Some(name) = self.turn.pop_front() else { break };
@@ -245,6 +260,11 @@ impl EventQueue {
         self.lanes.len()
     }
 
+    /// Control servers that cannot keep up.
+    pub fn behind(&self) -> usize {
+        self.controls.values().filter(|control| control.is_behind).count()
+    }
+
     fn open(&mut self, address: (Arc<str>, String), registration: bool) -> usize {
         self.next_id += 1;
         self.controls.entry(Arc::clone(&address.0)).or_default().lanes += 1;
@@ -255,6 +275,7 @@ impl EventQueue {
             waiting: VecDeque::new(),
             in_flight: None,
             state: State::Paused,
+            ready_since: self.now,
             failures: 0,
             fresh: None,
             timer: None,
@@ -270,6 +291,9 @@ impl EventQueue {
         if let Some(control) = self.controls.get_mut(&lane.control) {
             control.lanes = control.lanes.saturating_sub(1);
             if control.lanes == 0 {
+                if control.is_behind {
+                    self.behind.push_back((Arc::clone(&lane.control), false));
+                }
                 self.controls.remove(&lane.control);
             }
         }
@@ -291,6 +315,7 @@ impl EventQueue {
     fn make_ready(&mut self, index: usize) {
         let Some(lane) = self.lanes.get_mut(index) else { return };
         lane.state = State::Ready;
+        lane.ready_since = self.now;
         let (name, entry, registration) = (Arc::clone(&lane.control), (index, lane.id), lane.registration);
         if let Some(control) = self.controls.get_mut(&name) {
             if registration { control.ready_registrations.push_back(entry) } else { control.ready.push_back(entry) }
@@ -325,6 +350,11 @@ impl EventQueue {
         if let Some(control) = self.controls.get_mut(&lane.control) {
             control.in_flight += 1;
             control.registrations_in_flight += usize::from(lane.registration);
+            let waited = self.now.saturating_duration_since(lane.ready_since);
+            // Registrations wait behind calls; what failed waits for other reasons.
+            if !lane.registration && lane.failures == 0 && control.served(waited, self.now, &self.config) {
+                self.behind.push_back((Arc::clone(&lane.control), control.is_behind));
+            }
         }
         self.in_flight += 1;
         Some(delivery)

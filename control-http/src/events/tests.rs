@@ -1,6 +1,6 @@
 //! The queue in virtual time.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -77,12 +77,14 @@ struct Bench {
     now: Instant,
     sent: Vec<Delivery>,
     failed: Vec<String>,
+    /// What was told of each control server.
+    behind: HashMap<std::sync::Arc<str>, Vec<bool>>,
 }
 
 impl Bench {
     fn new(config: EventConfig) -> Self {
         let start = Instant::now();
-        Self { queue: EventQueue::new(config), start, now: start, sent: vec![], failed: vec![] }
+        Self { queue: EventQueue::new(config, start), start, now: start, sent: vec![], failed: vec![], behind: HashMap::new() }
     }
 
     fn event(&mut self, event: Event) {
@@ -95,6 +97,11 @@ impl Bench {
             match self.queue.poll_output() {
                 Output::Send(delivery) => self.sent.push(delivery),
                 Output::Failed(callid) => self.failed.push(callid),
+                Output::Behind(control, is_behind) => {
+                    let told = self.behind.entry(control).or_default();
+                    assert_ne!(told.last(), Some(&is_behind), "each change is told once");
+                    told.push(is_behind);
+                }
                 Output::Wait(next) => return next,
             }
         }
@@ -126,6 +133,7 @@ impl Bench {
         assert_eq!((self.queue.pending(), self.queue.lanes()), (0, 0));
         assert_eq!(self.drain(), None);
         assert!(self.sent.is_empty());
+        assert!(self.behind.values().all(|told| told.last() == Some(&false)), "nothing waits any more");
     }
 }
 
@@ -329,6 +337,67 @@ fn a_dead_control_is_asked_by_one_request_at_a_time_until_it_answers() {
     }
     bench.end(OK);
     assert_eq!(bench.sent.len(), 32);
+}
+
+/// Events of new calls at one rate, each answered 10 ms after it was sent, 32 at once: 3200 a second.
+fn load(bench: &mut Bench, per_second: u32, time: Duration, calls: &mut u32) {
+    let end = bench.now + time;
+    let mut under_way = VecDeque::new();
+    while bench.now < end {
+        bench.now += Duration::from_millis(1);
+        for _ in 0..per_second / 1000 {
+            *calls += 1;
+            bench.event(to(A, call(&format!("c{calls}"), 1, EventKind::New)));
+        }
+        while under_way.front().is_some_and(|(at, _)| *at <= bench.now) {
+            let (_, delivery): (_, Delivery) = under_way.pop_front().unwrap();
+            bench.queue.handle_outcome(delivery.id, OK, bench.now);
+            bench.drain();
+        }
+        under_way.extend(bench.sent.drain(..).map(|delivery| (bench.now + Duration::from_millis(10), delivery)));
+    }
+    bench.sent = under_way.into_iter().map(|(_, delivery)| delivery).collect();
+}
+
+#[test]
+fn a_control_before_which_events_stand_is_behind_until_they_are_told() {
+    let mut bench = Bench::new(EventConfig::default());
+    let mut calls = 0;
+    load(&mut bench, 3000, Duration::from_secs(3), &mut calls);
+    assert!(bench.behind.is_empty(), "what it can take");
+    load(&mut bench, 5000, Duration::from_millis(400), &mut calls);
+    assert!(bench.behind.is_empty(), "a burst");
+    load(&mut bench, 5000, Duration::from_millis(600), &mut calls);
+    assert_eq!(bench.behind[A], [true], "a queue that stands");
+    load(&mut bench, 0, Duration::from_secs(1), &mut calls);
+    assert_eq!(bench.behind[A], [true, false], "it has caught up");
+    while !bench.sent.is_empty() {
+        bench.end(OK);
+    }
+    bench.assert_empty();
+}
+
+#[test]
+fn a_control_that_goes_away_is_not_behind_but_waited_for() {
+    let mut bench = Bench::new(EventConfig::default());
+    let mut calls = 0;
+    load(&mut bench, 5000, Duration::from_secs(1), &mut calls);
+    assert_eq!(bench.behind[A], [true]);
+    for _ in 0..200 {
+        bench.end(Outcome::Unreachable);
+    }
+    bench.now += Duration::from_millis(500);
+    bench.queue.handle_timeout(bench.now);
+    while !bench.sent.is_empty() {
+        bench.end(Outcome::Unreachable);
+    }
+    while bench.pass() {
+        while !bench.sent.is_empty() {
+            bench.end(Outcome::Unreachable);
+        }
+    }
+    assert_eq!(bench.behind[A], [true, false]);
+    bench.assert_empty();
 }
 
 #[test]

@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use control_http::events::Trouble;
 use rt::{Latch, Notify, TcpListener, UdpSocket};
 use sip::api::{Command, CommandError, Event, Originate, Reply};
 use sip::auth::AuthConfig;
@@ -221,9 +222,17 @@ impl SipNode {
         result
     }
 
-    /// The event of a new call reached nobody: the call ends with 503.
-    pub fn control_failed(&self, callid: &str) {
-        self.endpoint.borrow_mut().handle_control_failed(callid, Instant::now());
+    /// A new call that reached no control server ends with 503; one that is behind gets no new calls.
+    pub fn control_trouble(&self, trouble: Trouble<'_>) {
+        let mut endpoint = self.endpoint.borrow_mut();
+        match trouble {
+            Trouble::Failed(callid) => endpoint.handle_control_failed(callid, Instant::now()),
+            Trouble::Behind(control, is_behind) => {
+                tracing::warn!(control, is_behind, "control server and its events");
+                endpoint.handle_control_behind(control, is_behind);
+            }
+        }
+        drop(endpoint);
         self.drain();
     }
 

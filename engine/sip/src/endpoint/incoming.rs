@@ -38,6 +38,9 @@ impl Endpoint {
         let Some(control) = caller.control.clone().or_else(of_domain) else {
             return self.answer_stateless(request, source, StatusCode::TEMPORARILY_UNAVAILABLE, &[]);
         };
+        if self.behind.contains(&control) {
+            return self.put_off(request, source);
+        }
         let Ok(offer) = event::session(request.body()) else {
             return self.answer_stateless(request, source, StatusCode::BAD_REQUEST, &[]);
         };

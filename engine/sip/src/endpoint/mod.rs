@@ -70,7 +70,7 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::api::{Command, CommandError, Reply};
+use crate::api::{Command, CommandError, ControlUrl, Reply};
 use crate::auth::Authenticator;
 use crate::defence::Guard;
 use crate::directory::Directory;
@@ -125,6 +125,8 @@ pub struct Endpoint {
     stats: Stats,
     /// How long what is received has waited.
     lag: Duration,
+    /// Control servers that cannot keep up: as many as have events waiting, which their queue bounds.
+    behind: HashSet<ControlUrl>,
     draining: bool,
 }
 
@@ -202,6 +204,7 @@ impl Endpoint {
             moved: HashMap::new(),
             stats: Stats::default(),
             lag: Duration::ZERO,
+            behind: HashSet::new(),
             draining: false,
         }
     }

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //!   lag of the driver:  50 ms ─► REGISTER, SUBSCRIBE, PUBLISH, OPTIONS wait      400 ms ─► new calls too      never ─► in a dialog
+//!   control is behind:  new calls that it would decide about
 //! ```
-//! Shape:  one measured time, told by the driver; an answer 503 with Retry-After, without state and before digest.
+//! Shape:  one measured time, told by the driver; an answer 503 with Retry-After, without state and before digest. Whose control a
+//!         call has is known behind the digest only, so there it is asked whether that one keeps up.
 //! Units:  lag as `Duration`: how long what is received now has waited; Retry-After in seconds.
 //! Errors: none.
 //! Why so: phones repeat after T1 = 500 ms, so a queue that is longer doubles its own load. A registration that comes half a
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use super::Endpoint;
 use super::source::Source;
+use crate::api::ControlUrl;
 use crate::message::{HeaderName, Method, Request, StatusCode};
 
 /// Above this lag, what can wait waits.
@@ -29,6 +32,16 @@ impl Endpoint {
     /// Tells how long what is received now has waited to be received. The driver says it whenever it knows, zero included.
     pub fn set_lag(&mut self, lag: Duration) {
         self.lag = lag;
+    }
+
+    /// This control server cannot keep up with its events, or can again: more calls would make all of them wait.
+    pub fn handle_control_behind(&mut self, control: &str, is_behind: bool) {
+        let control = ControlUrl(control.into());
+        if is_behind {
+            self.behind.insert(control);
+        } else {
+            self.behind.remove(&control);
+        }
     }
 
     /// Whether a new request has to come again later.

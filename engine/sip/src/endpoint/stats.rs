@@ -34,7 +34,7 @@ pub(super) struct Stats {
     pub shed: u64,
     /// Registrations, subscriptions and the like that were told to come later.
     pub put_off: u64,
-    /// Calls refused because we were too far behind.
+    /// Calls refused because we, or their control server, were too far behind.
     pub calls_put_off: u64,
     /// Calls ever made or received.
     pub calls: u64,

@@ -11,7 +11,7 @@ use std::cell::{OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 
 use control_http::client::{Client, ClientConfig};
-use control_http::events::{EventConfig, Events};
+use control_http::events::{EventConfig, Events, Trouble};
 use control_http::resolve::Resolver;
 use rt::{Latch, Signal};
 use serde_json::{Value, json};
@@ -156,9 +156,9 @@ pub fn serve(
     let events_to: Rc<OnceCell<Weak<SipNode>>> = Rc::default();
     let events = Events::new(EventConfig::default(), client, {
         let node = Rc::clone(&events_to);
-        move |callid: &str| {
+        move |trouble: Trouble<'_>| {
             if let Some(node) = node.get().and_then(Weak::upgrade) {
-                node.control_failed(callid);
+                node.control_trouble(trouble);
             }
         }
     });

@@ -298,6 +298,28 @@ fn a_call_that_nobody_decides_about_ends_with_480() {
 }
 
 #[test]
+fn a_control_server_that_is_behind_gets_no_new_calls_and_keeps_those_it_has() {
+    const CONTROL: &str = "http://127.0.0.1:9001";
+    let mut bench = Bench::new();
+    bench.call_in("c1", SDP);
+    bench.endpoint.handle_control_behind("http://127.0.0.1:1", true);
+    bench.call_in("c2", SDP);
+    assert_eq!(bench.kinds(), [EventKind::New, EventKind::New], "another control server is behind");
+    bench.endpoint.handle_control_behind(CONTROL, true);
+    let mut caller = Caller::new("c3");
+    let challenge = bench.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", "", SDP));
+    let proof = bench.authorization(&challenge, "1000", "1234", "INVITE");
+    let refused = bench.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", &proof, SDP));
+    assert!(status(&refused) == 503 && refused.contains("Retry-After: "), "{refused}");
+    assert_eq!(bench.kinds(), [], "nothing more to tell it");
+    bench.act("c1", Action::Answer { sdp: Some(sdp()) }).unwrap();
+    assert_eq!(status(&bench.texts().pop().unwrap()), 200);
+    bench.endpoint.handle_control_behind(CONTROL, false);
+    bench.call_in("c4", SDP);
+    assert_eq!(bench.kinds(), [EventKind::New]);
+}
+
+#[test]
 fn a_200_without_ack_ends_in_bye() {
     let mut bench = Bench::new();
     bench.call_in("c1", SDP);
