@@ -1,5 +1,5 @@
 //! What a server on the internet gets all day: a scanner, somebody who tries passwords, bytes that are no SIP. A phone still
-//! registers, and the log and the counters say who it was.
+//! registers, and the log and the counters say who it was. And more calls than their control server can decide about.
 //!
 //! ```text
 //!   127.0.0.9 scanner ─▶ silence     127.0.0.8 passwords ─▶ 401 … 403     127.0.0.7 garbage ─▶ silence     127.0.0.1 phone ─▶ 200
@@ -10,7 +10,8 @@
 
 mod support;
 
-use std::net::UdpSocket;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -109,4 +110,88 @@ fn scanners_guessers_and_garbage_are_not_heard_while_a_phone_is() {
     }
     let reg = http_get(ports.sip_http, "/reg/bling.babblevoice.com/1003").unwrap();
     assert!(reg.contains("\"registered\":true"), "{reg}");
+}
+
+/// A control server that takes a quarter of a second for each event, on as many connections as are made.
+fn slow_control() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || -> std::io::Result<()> {
+                let mut stream = BufReader::new(stream?);
+                loop {
+                    let mut length = 0;
+                    loop {
+                        let mut line = String::new();
+                        if stream.read_line(&mut line)? == 0 {
+                            return Ok(());
+                        }
+                        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                            length = value.trim().parse().unwrap();
+                        }
+                        if line == "\r\n" {
+                            break;
+                        }
+                    }
+                    stream.read_exact(&mut vec![0; length])?;
+                    std::thread::sleep(Duration::from_millis(250));
+                    stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
+                }
+            });
+        }
+    });
+    port
+}
+
+fn invite(from: &UdpSocket, n: u32) -> String {
+    let at = from.local_addr().unwrap();
+    format!(
+        "INVITE sip:1003@bling.babblevoice.com SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{n}\r\nMax-Forwards: 70\r\n\
+         From: <sip:1000@bling.babblevoice.com>;tag={n}\r\nTo: <sip:1003@bling.babblevoice.com>\r\nCall-ID: many-{n}\r\n\
+         CSeq: 1 INVITE\r\nContact: <sip:1000@{at}>\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+#[test]
+fn a_control_server_that_cannot_keep_up_gets_no_more_calls_until_it_has_caught_up() {
+    let ports = Ports::free();
+    let _sip = start_sip(&ports, &[]);
+    let control = slow_control();
+    let body = format!(r#"{{"control":"http://127.0.0.1:{control}","users":[],"authentication":{{"policy":"none"}}}}"#);
+    assert!(http(ports.sip_http, "PUT", "/dir/bling.babblevoice.com", &body).unwrap().starts_with("HTTP/1.1 201"));
+    let caller = UdpSocket::bind("127.0.0.1:0").unwrap();
+    caller.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    let mut heard = vec![0; 4096];
+    let mut answers = || -> Vec<String> {
+        std::iter::from_fn(|| caller.recv(&mut heard).ok().map(|length| String::from_utf8_lossy(&heard[..length]).into_owned())).collect()
+    };
+    let mut calls = 0;
+    let mut refused = String::new();
+    until("calls are refused", || {
+        // 200 a second, where it takes 128: 32 at once, each a quarter of a second.
+        for _ in 0..2 {
+            calls += 1;
+            caller.send_to(invite(&caller, calls).as_bytes(), ("127.0.0.1", ports.sip)).unwrap();
+        }
+        refused = answers().into_iter().find(|answer| answer.starts_with("SIP/2.0 503")).unwrap_or_default();
+        !refused.is_empty()
+    });
+    assert!(refused.contains("Retry-After: "), "{refused}");
+    assert!(counter(ports.sip_http, "callsputoff") > 0 && calls > 32, "{calls}");
+
+    until("it has caught up", || {
+        let status = http_get(ports.sip_http, "/status").unwrap();
+        let status: serde_json::Value = serde_json::from_str(status.split_once("\r\n\r\n").unwrap().1).unwrap();
+        status["events"]["controls_behind"] == 0 && status["events"]["pending"] == 0
+    });
+    answers();
+    let last = calls + 1;
+    caller.send_to(invite(&caller, last).as_bytes(), ("127.0.0.1", ports.sip)).unwrap();
+    let mut answer = None;
+    until("it is served again", || {
+        answer = answers().into_iter().find(|answer| answer.contains(&format!("Call-ID: many-{last}\r\n")));
+        answer.is_some()
+    });
+    assert!(answer.unwrap().starts_with("SIP/2.0 100"));
 }
