@@ -65,7 +65,7 @@ pub struct EventConfig {
 
 impl Default for EventConfig {
     /// 8 s for a new call, 30 s for others, 120 s for ends; pauses of 0.25 to 8 s; an attempt takes up to 4 s. Behind is who leaves
-    /// events waiting for 100 ms during half a second: a call takes ten events and commands until the callee rings.
+    /// events waiting for 100 ms during 200 ms: a call takes ten events and commands until the callee rings.
     fn default() -> Self {
         Self {
             lanes_max: 16_384,
@@ -73,7 +73,7 @@ impl Default for EventConfig {
             in_flight_per_control: 32,
             in_flight_max: 512,
             behind_wait: Duration::from_millis(100),
-            behind_for: Duration::from_millis(500),
+            behind_for: Duration::from_millis(200),
             attempt: Duration::from_secs(4),
             new_call: Duration::from_secs(8),
             other: Duration::from_secs(30),

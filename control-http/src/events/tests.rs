@@ -365,7 +365,7 @@ fn a_control_before_which_events_stand_is_behind_until_they_are_told() {
     let mut calls = 0;
     load(&mut bench, 3000, Duration::from_secs(3), &mut calls);
     assert!(bench.behind.is_empty(), "what it can take");
-    load(&mut bench, 5000, Duration::from_millis(400), &mut calls);
+    load(&mut bench, 5000, Duration::from_millis(300), &mut calls);
     assert!(bench.behind.is_empty(), "a burst");
     load(&mut bench, 5000, Duration::from_millis(600), &mut calls);
     assert_eq!(bench.behind[A], [true], "a queue that stands");
