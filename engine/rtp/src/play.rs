@@ -87,6 +87,11 @@ impl Play for Player {
             rest = later;
         }
         rest.fill(0);
+        let mut next = self.cursor;
+        if self.ended.is_none() && next.run(&self.soup, 1).is_none() {
+            // Known with its last sample, so that no frame of silence follows.
+            self.ended = Some(PlayReason::Completed);
+        }
         match (self.ended, self.started) {
             (Some(_), _) => Next::Ended,
             (None, Some(_)) => Next::GoesWithNews,
@@ -181,6 +186,17 @@ mod tests {
         assert!(heard[160..].iter().all(|sample| *sample == 0));
         assert_eq!(events, [start(PlayReason::New), end(PlayReason::Completed)]);
         assert_eq!(player.event(), None);
+    }
+
+    #[test]
+    fn a_soup_of_whole_frames_ends_with_its_last_one() {
+        for (samples, repeat, frames) in [(160, 0, 1), (320, 0, 2), (160, 4, 5), (161, 0, 2), (80, 1, 1), (1, 0, 1)] {
+            let mut player = player(Soup { repeat: Repeat::Times(repeat), ..soup(vec![entry("a", 1, samples)]) });
+            let (heard, events) = all(&mut player);
+            assert_eq!(heard.len(), frames * 160, "{samples} samples, {repeat} repeats");
+            assert_eq!(heard.iter().filter(|sample| **sample != 0).count(), samples as usize * (repeat as usize + 1));
+            assert_eq!(events, [start(PlayReason::New), end(PlayReason::Completed)]);
+        }
     }
 
     #[test]
