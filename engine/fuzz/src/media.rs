@@ -1,7 +1,7 @@
 //! What must hold for any sequence of commands, packets and times on a media shard.
 //!
 //! ```text
-//!   bytes ──► open │ target │ mix │ unmix │ echo │ direction │ close │ packet │ junk │ time ──► Media
+//!   bytes ──► open │ target │ mix │ unmix │ echo │ direction │ levels │ play │ record │ dtmf │ move │ close │ packet │ junk │ time ──► Media
 //! ```
 //! Shape:  each operation takes a byte for its kind and a few for its arguments; what is missing is 0.
 //! Holds:  no panic; every packet out is RTP or RTCP; a channel has one SSRC and gives no sequence number twice in a
@@ -10,11 +10,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rtp::api::{ChannelId, Command, Direction, Encoding, Open, Payload, Target};
+use rtp::api::{
+    ChannelId, Command, Direction, Dtmf, Encoding, Entry, EventAction, LevelChange, Open, Payload, RecordEnd, Repeat, Soup, Target,
+};
+use rtp::clock::{Next, Rate, Record, Tick};
 use rtp::media::{ChannelKey, Config, Forward, Local, Media, Output, Port, Start, Verdict};
 use rtp::packet::{RtpHeader, RtpView};
+use rtp::sound::Sound;
 use rtp::stream::{PayloadType, RtpTimestamp, SequenceNumber, Ssrc};
 
 const CHANNELS_MAX: usize = 5;
@@ -54,7 +59,8 @@ impl Bed {
                 // Address 0 is hold.
                 let ip = if port == 0 { [0, 0, 0, 0].into() } else { address.ip() };
                 let direction = (port & 1 == 0).then_some(Direction { send: kind & 0x80 == 0, recv: kind & 0x40 == 0 });
-                let target = Target { ip, port: address.port(), payloads, ptime_ms: None, direction, rtcp_mux: port & 2 != 0 };
+                let ptime_ms = (port & 4 != 0).then_some(10 + 10 * u16::from(kind & 7));
+                let target = Target { ip, port: address.port(), payloads, ptime_ms, direction, rtcp_mux: port & 2 != 0 };
                 self.command(Command::Target { channel, target });
             }
             2 => {
@@ -78,6 +84,10 @@ impl Bed {
                 let mut junk: Vec<u8> = (0..len).map(|_| byte()).collect();
                 self.slot(key, if operation & 16 == 0 { Port::Rtp } else { Port::Rtcp }, from, &mut junk);
             }
+            15 => {
+                let (n, what) = (byte(), byte());
+                self.sound(n, operation / 16, what);
+            }
             _ => {
                 let (key, from, kind, step) = (self.key(byte()), address(byte()), byte(), byte());
                 let header = RtpHeader {
@@ -91,6 +101,50 @@ impl Bed {
                 self.now += Duration::from_millis(20);
                 self.slot(key, Port::Rtp, from, &mut packet);
             }
+        }
+    }
+
+    /// What plays, records, changes levels, dials or moves.
+    fn sound(&mut self, n: u8, kind: u8, what: u8) {
+        let channel = self.channel(n);
+        let db = f32::from(what) - 100.0;
+        match kind {
+            0..=2 => {
+                let sound = Some(Arc::new(Sound::new(if what & 1 == 0 { 8000 } else { 16_000 }, vec![9; usize::from(what)])));
+                let entry = Entry { sound, start_ms: (what & 2 != 0).then_some(u32::from(n)), ..Entry::wav("a.wav") };
+                let repeat = if what & 4 == 0 { Repeat::Times(u32::from(n)) } else { Repeat::Forever };
+                let soup = Soup { repeat, entries: vec![entry.clone(), entry], interrupt: what & 8 != 0, failure: None };
+                self.command(Command::Play { channel, soup });
+            }
+            3 => self.command(Command::StopPlay { channel }),
+            4 | 5 => drop(self.media.record(channel, Box::new(Tape { left: u32::from(what), file: "a".into() }), self.now)),
+            6 => drop(self.media.stop_record(channel, |_| what & 1 == 0, self.now)),
+            7 | 8 => {
+                let (digits, inband) = (vec![what & 15; usize::from(what >> 5)], (what & 16 != 0).then_some(what & 1 == 0));
+                let dtmf = Dtmf { digits, duration_ms: u16::from(what), gap_ms: u16::from(n), inband };
+                self.command(Command::Dtmf { channel, dtmf });
+            }
+            9 => self.command(Command::Level { channel, change: LevelChange { in_db: Some(db), ..LevelChange::default() } }),
+            10 => self.command(Command::Level { channel, change: LevelChange { group_db: Some(db), ..LevelChange::default() } }),
+            11 => {
+                let change = LevelChange { mute_in: Some(what & 1 == 0), mute_out: Some(what & 2 == 0), ..LevelChange::default() };
+                self.command(Command::Level { channel, change });
+            }
+            12 => self.command(Command::Speakers { channel, interval_ms: (what & 1 == 0).then_some(u32::from(what)) }),
+            _ => self.travel(n),
+        }
+    }
+
+    /// A channel leaves the shard and comes back, and has another key.
+    fn travel(&mut self, n: u8) {
+        let key = self.key(n);
+        let Some(moved) = self.media.release(key) else { return };
+        let Ok(after) = self.media.adopt(moved, self.now) else { panic!("there was room for it") };
+        if let Some((known, _)) = self.open.iter_mut().find(|(known, _)| *known == key) {
+            *known = after;
+        }
+        if let Some(sent) = self.sent.remove(&key) {
+            self.sent.insert(after, sent);
         }
     }
 
@@ -172,7 +226,39 @@ fn payload(kind: u8) -> Payload {
         4 => (101, None),
         5 => (13, None),
         6 => (111, named("opus", 48000)),
+        7 if kind & 8 != 0 => (98, named("iLBC", 8000)),
         _ => (9, None),
     };
     Payload { number, encoding, fmtp: None }
+}
+
+/// A recorder that ends by itself.
+#[derive(Debug)]
+struct Tape {
+    left: u32,
+    file: Arc<str>,
+}
+
+impl Record for Tape {
+    fn rate(&self) -> Rate {
+        if self.left & 1 == 0 { Rate::Narrow } else { Rate::Wide }
+    }
+
+    fn tick(&mut self, tick: &Tick<'_>) -> Next {
+        self.left = self.left.saturating_sub(2);
+        assert_eq!((tick.heard.len(), tick.said.len()), (self.rate().samples(), self.rate().samples()));
+        if self.left < 2 { Next::Ended } else { Next::Goes }
+    }
+
+    fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    fn pause(&mut self, _: bool) {}
+
+    fn end(&mut self, _: RecordEnd) {}
+
+    fn event(&mut self) -> Option<EventAction> {
+        None
+    }
 }

@@ -177,6 +177,54 @@ fn a_hundred_hear_each_other() {
     }
 }
 
+/// What a speaker says: noise of its own, so small that a hundred of them are not limited.
+fn noise(n: usize, k: usize) -> i16 {
+    let mut x = (n as u64 + 1) << 32 | k as u64;
+    for _ in 0..3 {
+        x = (x ^ x >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    }
+    (x >> 40) as i16 % 150
+}
+
+#[test]
+fn each_of_a_hundred_hears_all_others_and_nothing_of_itself_to_the_sample() {
+    const SPEAKERS: usize = 100;
+    // The last two say nothing and hear all, one at each rate.
+    let voice = |n: usize| if n.is_multiple_of(2) { Voice::Linear8k } else { Voice::Linear16k };
+    let mut clock = Clock::new();
+    let mut media = media(SPEAKERS + 2, clock.now());
+    let parties: Vec<_> = (0..SPEAKERS + 2).map(|n| call(&mut media, n, &[voice(n).payload()], clock.now())).collect();
+    for party in &parties[1..] {
+        mix(&mut media, party.1, parties[0].1, clock.now());
+    }
+    let mut heard = vec![Vec::new(); parties.len()];
+    for ms in 0..600usize {
+        let now = clock.advance(SLOT);
+        let due = parties.iter().enumerate().take(SPEAKERS).filter(|(n, _)| (ms + 7 * n).is_multiple_of(20));
+        let packets = due.map(|(n, (key, _))| {
+            let (voice, k) = (voice(n), ms / 20);
+            let samples: Vec<_> = (k * voice.rate() as usize / 50..(k + 1) * voice.rate() as usize / 50).map(|k| noise(n, k)).collect();
+            let octets = voice.encode(&mut Encoder::default(), &samples);
+            (*key, phone(n), packet(voice.payload().number, n as u32, k as u32, voice.clock(), &octets))
+        });
+        slot(&mut media, now, packets.collect::<Vec<_>>(), |port, to, bytes| {
+            if port == Port::Rtp {
+                let n = parties.iter().position(|(key, _)| phone(key.slot as usize) == to).unwrap();
+                let view = RtpView::parse(bytes).unwrap();
+                heard[n].push(voice(n).decode(&mut Decoder::default(), &bytes[view.payload]));
+            }
+        });
+    }
+    // Half a second, when all are there; the packets of a tick go out together.
+    let last = |n: usize| heard[n][heard[n].len() - 20..].concat();
+    for n in 0..SPEAKERS {
+        let own: Vec<_> = last(SPEAKERS + n % 2).iter().zip(last(n)).map(|(all, others)| all - others).collect();
+        let at = (0..12_000).find(|at| (0..40).all(|k| own[k] == noise(n, at + k)));
+        let at = at.unwrap_or_else(|| panic!("{n}: what all hear and {n} does not is not what {n} says: {:?}", &own[..40]));
+        assert_eq!((0..own.len()).find(|k| own[*k] != noise(n, at + k)), None, "{n}");
+    }
+}
+
 #[test]
 fn whoever_is_silent_hears_the_same_as_all_who_are_and_leaving_makes_no_click() {
     let mut room = Room::new(&[Voice::Ulaw; 5], &LinkProfile::default(), 1, 0.5);

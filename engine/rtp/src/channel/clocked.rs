@@ -44,6 +44,8 @@ enum Part {
     /// Made up by the decoder itself.
     Conceals(Decoded),
     Quiet(u32),
+    /// From here on silence is this noise; takes no time.
+    Noise(Sid),
 }
 
 /// The state.
@@ -55,7 +57,7 @@ pub struct Clocked {
     pub group: u32,
     /// What came in this tick.
     pub heard: Frame,
-    /// The same at the rate of its group, with its gain.
+    /// The same at the rate at which it hears, with its gain.
     pub voice: Frame,
     /// What goes out this tick.
     pub said: Frame,
@@ -67,8 +69,8 @@ pub struct Clocked {
     pub gain: Gain,
     /// Of what it hears: rises when it joins.
     pub hearing: Gain,
-    /// From the rate of the group to that of its codec.
-    pub from_mix: RateState,
+    /// From what it hears to what it says, for an echo.
+    pub echo_rate: RateState,
     /// What plays in place of the rest.
     pub player: Option<Box<dyn Play>>,
     /// It is over, and waits to be taken out.
@@ -93,8 +95,10 @@ pub struct Clocked {
     pub waiting: Option<Box<Waiting>>,
     /// Whose sound its stream goes on with, and for how many ticks it waits for that.
     pub follows: Option<(ChannelKey, u8)>,
-    /// From its codec to the rate of the group.
-    pub to_mix: RateState,
+    /// It waits for that in this tick.
+    pub waits: bool,
+    /// From the codec that came to the rate at which it hears, where they differ.
+    to_mix: RateState,
     parts: Vec<Part, PARTS_MAX>,
     fifo: [i16; FIFO],
     filled: usize,
@@ -181,6 +185,14 @@ impl Waiting {
         self.samples.get(..self.len)?.get(..samples)
     }
 
+    /// Whether so many samples are there; the `last` of all that wait are filled up with silence.
+    pub fn has(&mut self, samples: usize, last: bool) -> bool {
+        if last && !self.is_empty() && self.len < samples {
+            self.fill_up(samples);
+        }
+        self.front(samples).is_some()
+    }
+
     /// Removes samples from the front.
     pub fn remove(&mut self, samples: usize) {
         let samples = samples.min(self.len);
@@ -225,7 +237,7 @@ impl Clocked {
             activity: Activity::default(),
             gain: Gain::rising_to(1.0),
             hearing: Gain::rising_to(1.0),
-            from_mix: RateState::Idle,
+            echo_rate: RateState::Idle,
             player: None,
             player_ended: false,
             player_news: false,
@@ -238,6 +250,7 @@ impl Clocked {
             marker: true,
             waiting: None,
             follows: None,
+            waits: false,
             to_mix: RateState::Idle,
             parts: Vec::new(),
             fifo: [0; FIFO],
@@ -289,11 +302,8 @@ impl Clocked {
                 Next::Lost(ticks) | Next::Dry(ticks) => (self.lose(key, coders, decoders, ticks), ticks),
                 Next::Quiet(ticks) => (Part::Quiet(ticks), ticks),
                 Next::Noise(len) => {
-                    if let Some(sid) = octets.get(..len).and_then(Sid::parse) {
-                        self.comfort.describe(&sid);
-                        self.noisy = true;
-                    }
-                    continue;
+                    let Some(sid) = octets.get(..len).and_then(Sid::parse) else { continue };
+                    (Part::Noise(sid), 0)
                 }
             };
             need = need.saturating_sub(ticks);
@@ -389,6 +399,10 @@ impl Clocked {
                 }
                 Part::Conceals(decoded) => self.put_made(decoders.samples(decoded)),
                 Part::Quiet(ticks) => self.rest(self.samples(ticks)),
+                Part::Noise(sid) => {
+                    self.comfort.describe(&sid);
+                    self.noisy = true;
+                }
             }
         }
     }
@@ -402,7 +416,6 @@ impl Clocked {
     pub fn speak(&mut self, kernels: &Kernels, rate: Rate) {
         self.voice.set_rate(rate);
         if self.jitter.joint() == Joint::Awaited {
-            // The converter goes on where packets left it, not with this silence.
             self.voice.samples_mut().fill(0);
             self.speaks = false;
             return;

@@ -2,7 +2,7 @@
 //!
 //! Shape:  plain values, copied into lanes and back by `media::codecs`; G.722's are here, iLBC's in a box made by commands.
 //! Life:   a decoder starts anew with each source, since a new source is a new encoder. The encoder never does: the far
-//!         end's decoder goes on from what it heard.
+//!         end's decoder goes on from what it heard, and where that was relayed, the encoder is made to (`media::relayed`).
 //! Errors: none.
 
 use dsp::ilbc::Mode;
@@ -97,6 +97,11 @@ impl Coders {
     /// Takes the decoder of G.722 back to where it was.
     pub const fn set_g722_decoder(&mut self, decoder: &g722::Decoder) {
         self.g722_decoder = *decoder;
+    }
+
+    /// Lets the encoder of G.722 go on elsewhere.
+    pub const fn set_g722_encoder(&mut self, encoder: &g722::Encoder) {
+        self.g722_encoder = *encoder;
     }
 
     /// The decoder of a channel.

@@ -15,6 +15,7 @@ mod coders;
 mod conceal;
 mod frame;
 mod quality;
+mod relayed;
 mod rtcp_state;
 mod view;
 mod watch;
@@ -26,6 +27,7 @@ pub use activity::Activity;
 pub use clocked::{Clocked, Recording, Waiting};
 pub use coders::{Coders, Turns};
 pub use frame::{FRAME_MAX, Frame, Gain, RateState};
+pub use relayed::Relayed;
 pub use rtcp_state::RtcpState;
 pub use watch::MediaWatch;
 
@@ -110,6 +112,10 @@ pub struct Channel {
     pub transcodes: bool,
     /// It is among those whose digits need time.
     pub dials: bool,
+    /// Packets came whose length does not fit the frames of the other side.
+    pub odd_frames: bool,
+    /// Packet time that the far end wants, ms.
+    pub ptime_ms: u16,
     /// Codec last received.
     pub codec_in: Option<Codec>,
     /// Codec last sent.
@@ -134,6 +140,8 @@ pub struct Channel {
     pub rate: RateState,
     /// What its codecs remember.
     pub coders: Coders,
+    /// What was relayed to its far end of a codec that remembers.
+    pub relayed: Option<Box<Relayed>>,
     /// Reports.
     pub rtcp: RtcpState,
     /// Names and addresses.
@@ -142,8 +150,6 @@ pub struct Channel {
     pub events_out: Box<EventSender>,
     /// Number of the last packet of the last event sent.
     pub event_sequence: u64,
-    /// Frames made up before the clock that runs now.
-    pub concealed_before: u64,
     /// Digits of the far end.
     pub events_in: EventReceiver,
     /// Bounds of its jitter buffer, when it has one.
@@ -154,10 +160,8 @@ pub struct Channel {
     pub events_sent: u32,
     /// Time of the digit that is sent as tones, ms.
     pub tone_ms: u32,
-    /// Packet time that the far end wants, ms.
-    pub ptime_ms: u16,
-    /// Packets came whose length does not fit the frames of the other side.
-    pub odd_frames: bool,
+    /// Frames made up before the clock that runs now: up to two years of them.
+    pub concealed_before: u32,
 }
 
 impl Channel {
@@ -174,6 +178,7 @@ impl Channel {
             sent,
             rate: RateState::Idle,
             coders: Coders::default(),
+            relayed: None,
             clock: None,
             ptime_ms: 20,
             odd_frames: false,

@@ -31,7 +31,7 @@ impl Channel {
                 badsource: self.counts.badsource,
                 jitter_ms: self.received.jitter_ms(),
                 buffer_ms,
-                concealed: self.clock.as_ref().map(|clock| self.concealed_before + clock.concealed()),
+                concealed: self.clock.as_ref().map(|clock| u64::from(self.concealed_before) + clock.concealed()),
                 mos,
             },
             output: OutStats { count: self.sent.packets(), bytes: self.sent.bytes(), skipped: self.counts.skipped },

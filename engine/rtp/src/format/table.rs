@@ -79,6 +79,11 @@ impl Formats {
         self.0.iter().find_map(|f| if let FormatKind::Audio(Codec::Ilbc(mode)) = f.kind { Some(mode) } else { None })
     }
 
+    /// G.722 is among them.
+    pub fn has_g722(&self) -> bool {
+        self.0.iter().any(|f| f.kind == FormatKind::Audio(Codec::G722))
+    }
+
     /// As what events are sent: on the clock of the sound if there is such a one (RFC 4733 §2.1), else the first.
     pub fn event(&self) -> Option<Format> {
         let clock = self.preferred_of_ours().map(|f| f.clock_rate_hz);

@@ -11,6 +11,7 @@ use std::time::Instant;
 use rand_core::Rng;
 
 use super::group::{MEMBERS_MAX, Parting};
+use super::mixing::Crossing;
 use super::tick::{packet_samples, rate_of};
 use super::{ChannelKey, Media};
 use crate::api::{ChannelId, CommandError, EventAction, MixEvent};
@@ -197,6 +198,7 @@ impl Media {
     }
 
     pub(super) fn set_link(&mut self, slot: u32, link: Link) {
+        self.catch_up(slot, None);
         if let Some(channel) = self.table.get_mut(slot) {
             channel.set_link(link);
             let by_clock = channel.clock.is_some();
@@ -222,6 +224,13 @@ impl Media {
         let Some(group) = self.groups.get(index) else { return };
         match group.members[..] {
             [_] if !self.needs_clock(slot) => self.free_clock(slot),
+            // Who left is heard to fade before the pair goes back to its packets.
+            [_, _] if group.farewell.as_ref().is_some_and(|farewell| farewell.is_due()) => {
+                if let Some(group) = self.groups.get_mut(index) {
+                    group.settles = true;
+                }
+                self.prepare(index);
+            }
             [one, other] if group.gain_db == 0.0 && ![one, other].iter().any(|slot| self.wants_mixing(*slot)) => {
                 self.part_to_packets(index, [one, other]);
             }
@@ -231,6 +240,7 @@ impl Media {
 
     /// Gives a channel a clock: alone, or with its peer, which may have one already.
     pub(super) fn start_clock(&mut self, slot: u32) {
+        self.catch_up_pair(slot);
         let Some(channel) = self.table.get(slot) else { return };
         let link = channel.link;
         // Frames that do not fit into packets of the other were never passed on: there is nothing to go on from.
@@ -316,7 +326,8 @@ impl Media {
             self.groups.leave(group, slot);
         }
         if let Some(channel) = self.table.get_mut(slot) {
-            channel.concealed_before += channel.clock.take().map_or(0, |clock| clock.concealed());
+            let concealed = channel.clock.take().map_or(0, |clock| clock.concealed());
+            channel.concealed_before = channel.concealed_before.saturating_add(u32::try_from(concealed).unwrap_or(u32::MAX));
             channel.sent.release();
             let link = channel.link;
             self.set_link(slot, link);
@@ -328,11 +339,11 @@ impl Media {
         self.free_clock(slot);
     }
 
-    /// Sets the rate of a group, and makes what its members need to send at their packet times.
+    /// Sees at which rates a group hears, and makes what its members need to send at their packet times.
     pub(super) fn prepare(&mut self, index: u32) {
         let Some(group) = self.groups.get_mut(index) else { return };
         (group.parting, group.is_watched) = (Parting::No, false);
-        let mut rate = Rate::Narrow;
+        let (mut narrow, mut wide) = (false, false);
         for &member in &group.members {
             let Some(channel) = self.table.get_mut(member) else { continue };
             group.is_watched |= channel.identity.speakers.is_some();
@@ -340,8 +351,9 @@ impl Media {
                 FormatKind::Audio(codec) => Some(codec),
                 FormatKind::Event | FormatKind::ComfortNoise => None,
             });
-            if rate_of(codec) == Rate::Wide {
-                rate = Rate::Wide;
+            match rate_of(codec) {
+                Rate::Narrow => narrow = true,
+                Rate::Wide => wide = true,
             }
             let odd = codec.is_some_and(|codec| packet_samples(codec, channel.ptime_ms) != rate_of(Some(codec)).samples());
             if let Some(clock) = &mut channel.clock {
@@ -352,7 +364,10 @@ impl Media {
                 }
             }
         }
-        group.rate = rate;
+        group.crosses = narrow && wide;
+        if !group.crosses {
+            group.crossing = Crossing::default();
+        }
         self.set_factors(index);
     }
 

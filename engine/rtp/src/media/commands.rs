@@ -14,7 +14,7 @@ use rand_core::Rng;
 
 use super::{ChannelKey, Local, Media};
 use crate::api::{ChannelCounts, ChannelId, ChannelView, CloseReason, Command, CommandError, EventAction, Open, PlayReason, Reply, Target};
-use crate::channel::{Channel, Identity, Link, RtcpState};
+use crate::channel::{Channel, Identity, Link, Relayed, RtcpState};
 use crate::format::{FormatError, FormatKind, Formats};
 use crate::stream::{SendStream, Ssrc};
 
@@ -134,7 +134,13 @@ impl Media {
 
     /// Closes every channel, with events; for the end of the program.
     pub fn shutdown(&mut self) {
-        for slot in 0..self.table.slots() as u32 {
+        self.shutdown_some(usize::MAX);
+    }
+
+    /// As [`Media::shutdown`], for so many channels at most.
+    pub fn shutdown_some(&mut self, most: usize) {
+        let open: Vec<u32> = self.table.iter().map(|(slot, _)| slot).take(most).collect();
+        for slot in open {
             self.close_slot(slot, CloseReason::Shutdown);
         }
     }
@@ -150,13 +156,16 @@ impl Media {
 
     fn target(&mut self, id: ChannelId, target: &Target, now: Instant) -> Result<(), CommandError> {
         let slot = self.touch(id, now)?;
-        let channel = self.table.get_mut(slot).ok_or(CommandError::NotFound(id))?;
         let formats = Formats::new(&target.payloads).map_err(|error| match error {
             FormatError::Number(_) => CommandError::Bad(error.to_string()),
             FormatError::NoAudio => CommandError::Impossible(error.to_string()),
         })?;
-        let address = address(target, channel.identity.local)?;
+        let local = self.table.get(slot).ok_or(CommandError::NotFound(id))?.identity.local;
+        let address = address(target, local)?;
+        self.catch_up_pair(slot);
+        let channel = self.table.get_mut(slot).ok_or(CommandError::NotFound(id))?;
         channel.coders.provide_ilbc(formats.ilbc_mode());
+        channel.relayed = formats.has_g722().then(|| Box::new(Relayed::new()));
         channel.formats = formats;
         channel.source.signal(address);
         channel.rtcp.mux = target.rtcp_mux;

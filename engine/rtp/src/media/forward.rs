@@ -108,6 +108,11 @@ impl Media {
                 self.transcode(job, packet.get(taken.payload)?);
                 return None;
             }
+            (FormatKind::Audio(Codec::G722), _) => {
+                if let (Some(relayed), Some(payload)) = (channel.relayed.as_deref_mut(), packet.get(taken.payload.clone())) {
+                    relayed.push(payload);
+                }
+            }
             (FormatKind::Audio(_) | FormatKind::Event | FormatKind::ComfortNoise, _) => {}
         }
         let payload_len = taken.payload.len();

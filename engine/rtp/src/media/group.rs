@@ -7,8 +7,9 @@
 //! Bounds: at most [`MEMBERS_MAX`] members; as many groups as channels. Memory grows by commands only.
 //! Errors: a group that is full says so; stale numbers are `None`.
 
-use crate::channel::{FRAME_MAX, Frame};
-use crate::clock::{Rate, TICK_MS};
+use super::mixing::{Crossing, Farewell};
+use crate::channel::Frame;
+use crate::clock::TICK_MS;
 
 /// Members of a conference: what it costs is linear, 60 µs for 100; 1000 of them fill most of a slot.
 pub(super) const MEMBERS_MAX: usize = 1000;
@@ -20,8 +21,10 @@ pub(super) const PHASES: usize = TICK_MS as usize;
 pub(super) struct Group {
     /// Slots of its channels.
     pub members: Vec<u32>,
-    /// Rate at which it is mixed.
-    pub rate: Rate,
+    /// Its members do not all hear at one rate.
+    pub crosses: bool,
+    /// Between those rates.
+    pub crossing: Crossing,
     /// Slot of its last tick.
     pub last: u64,
     /// Ticks missed before this one.
@@ -31,7 +34,7 @@ pub(super) struct Group {
     /// Levels were changed; once all have glided there, it is looked at whether the clock is still needed.
     pub settles: bool,
     /// The last frames of those who left, fading out.
-    pub farewell: Option<Box<[i32; FRAME_MAX]>>,
+    pub farewell: Option<Box<Farewell>>,
     /// A member is told who speaks.
     pub is_watched: bool,
     /// It is a pair that goes back to packets.
@@ -93,7 +96,8 @@ impl Groups {
     pub fn create_in(&mut self, member: u32, Rhythm { phase, last }: Rhythm) -> u32 {
         let group = Group {
             members: vec![member],
-            rate: Rate::Narrow,
+            crosses: false,
+            crossing: Crossing::default(),
             last,
             missed: 0,
             gain_db: 0.0,
@@ -208,10 +212,7 @@ impl Group {
 
     /// Keeps the last frame of one who leaves, for those who stay.
     pub fn part_with(&mut self, frame: &Frame) {
-        let sum = self.farewell.get_or_insert_with(|| Box::new([0; FRAME_MAX]));
-        for (sum, sample) in sum.iter_mut().zip(frame.samples()) {
-            *sum += i32::from(*sample);
-        }
+        self.farewell.get_or_insert_with(|| Box::new(Farewell::new())).add(frame);
     }
 }
 

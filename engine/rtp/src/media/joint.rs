@@ -16,6 +16,7 @@ use dsp::Kernels;
 
 use super::codecs::{Encoders, Leaves};
 use super::group::{PHASES, Parting};
+use super::mixing::Crossing;
 use super::table::Table;
 use super::tick::{codec_of, header, own_place, packet_samples, rate_of};
 use super::{ChannelKey, Media, Pending};
@@ -90,11 +91,13 @@ impl Media {
             if let Some(Channel { sent, clock: Some(clock), .. }) = self.table.get_mut(side.ear) {
                 sent.resume(side.anchor);
                 clock.follows = Some((voice, WAIT_TICKS));
-                (clock.hearing, clock.from_mix) = (Gain::steady(1.0), side.rate);
+                clock.hearing = Gain::steady(1.0);
             }
             if let Some(clock) = self.table.get_mut(side.voice).and_then(|channel| channel.clock.as_deref_mut()) {
                 clock.go_on();
-                clock.to_mix = side.rate;
+            }
+            if let Some(group) = group.and_then(|group| self.groups.get_mut(group)) {
+                group.crossing.set(side.rate);
             }
         }
         if let Some(group) = group {
@@ -122,12 +125,14 @@ impl Media {
 
     fn give_back(&mut self, [one, other]: [u32; 2]) {
         let now = self.now;
+        let group = self.group_of(one).and_then(|group| self.groups.get(group)).filter(|group| group.crosses);
+        let crossing = group.map_or_else(Crossing::default, |group| group.crossing);
         let sides = [(one, other), (other, one)].map(|(ear, voice)| {
             let clock = self.table.get(voice).and_then(|channel| channel.clock.as_deref());
-            let (place, up) = clock.map_or((None, RateState::Idle), |clock| (clock.jitter.following(), clock.to_mix));
+            let place = clock.and_then(|clock| clock.jitter.following());
             let channel = self.table.get_mut(ear)?;
             let (clock, format) = (channel.clock.as_deref()?, channel.formats.preferred_of_ours()?);
-            let rate = if matches!(up, RateState::Up(_)) && rate_of(codec_of(format)) == Rate::Wide { up } else { clock.from_mix };
+            let rate = crossing.towards(rate_of(codec_of(format)));
             let place = place.filter(|_| !clock.marker)?;
             channel.sent.hand_over(&own_place(clock, format), &of_voice(voice, &place, format), now);
             Some((ear, channel.sent.anchor(), rate))
@@ -179,7 +184,8 @@ impl Media {
                     is_done &= is_last;
                     break;
                 }
-                counters.transcoded += pass_on(Way { voice, ear, samples, is_last }, table, encoders, kernels, *now);
+                let way = Way { voice, ear, samples, is_last };
+                counters.transcoded += pass_on(way, table, &mut group.crossing, encoders, kernels, *now);
             }
         }
         group.parting = Parting::Sends(slots + 1);
@@ -243,7 +249,7 @@ struct Way {
 }
 
 /// Sends them; the packets made. The last one may be short, or is filled up where there are frames.
-fn pass_on(way: Way, table: &mut Table, encoders: &mut Encoders, kernels: &Kernels, now: Instant) -> u64 {
+fn pass_on(way: Way, table: &mut Table, crossing: &mut Crossing, encoders: &mut Encoders, kernels: &Kernels, now: Instant) -> u64 {
     let format = table.get(way.ear).and_then(|channel| channel.formats.preferred_of_ours());
     let (Some(key), Some((format, codec))) = (table.key(way.ear), format.and_then(|format| Some((format, codec_of(format)?)))) else {
         return 0;
@@ -258,11 +264,10 @@ fn pass_on(way: Way, table: &mut Table, encoders: &mut Encoders, kernels: &Kerne
     let mut heard = [0; FRAME_MAX];
     let (Some(heard), Some(source)) = (heard.get_mut(..samples), voice.heard.samples().get(..samples)) else { return 0 };
     heard.copy_from_slice(source);
-    let up = &mut voice.to_mix;
     let mut wide = [0; FRAME_MAX];
     let mut said: &[i16] = heard;
     if let ((Rate::Narrow, Rate::Wide), Some(wide)) = ((from, into), wide.get_mut(..2 * samples)) {
-        up.convert(kernels, heard, wide);
+        crossing.up.convert(kernels, heard, wide);
         said = wide;
     }
     let Some(channel) = table.get_mut(way.ear) else { return 0 };
@@ -271,7 +276,7 @@ fn pass_on(way: Way, table: &mut Table, encoders: &mut Encoders, kernels: &Kerne
     if let ((Rate::Wide, Rate::Narrow), Some(narrow), Some(heard)) =
         ((from, into), narrow.get_mut(..samples / 2), heard.get(..samples / 2 * 2))
     {
-        clock.from_mix.convert(kernels, heard, narrow);
+        crossing.down.convert(kernels, heard, narrow);
         said = narrow;
     }
     let sent = say(&mut Speech { channel, clock: &mut clock, key, format, codec, encoders, now }, said, way.is_last);

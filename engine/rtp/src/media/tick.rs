@@ -3,7 +3,7 @@
 //! ```text
 //!   plan: jitter ─▶ Decoders      (all decoders of the slot run)      tick: frames ─▶ sum ─▶ minus own ─▶ Encoders
 //! ```
-//! Shape:  each source is decoded once; who is silent hears what all silent ones hear, which in a codec without memory is
+//! Shape:  each source is decoded once, and what is said at one rate is converted once for all who hear at the other; who is silent hears what all silent ones hear, which in a codec without memory is
 //!         encoded once and copied. A player takes the place of what its channel would hear; recorders see both directions.
 //! Time:   a slot that comes late runs the phases that were due; after a stall of more than a tick each group runs once, its
 //!         streams go on by the time that passed, and the first packet has the marker.
@@ -11,15 +11,15 @@
 //! Errors: by counter.
 
 use dsp::Kernels;
-use dsp::mix::Limit;
 
 use super::codecs::{Decoders, Encoders, Follow, Leaves, Made};
 use super::group::{Group, PHASES, Parting};
 use super::joint::{Waits, meet};
+use super::mixing::Mixing;
 use super::table::Table;
 use super::{ChannelKey, Media, Pending};
 use crate::api::DigitSource;
-use crate::channel::{Channel, Clocked, FRAME_MAX, Link, RateState, Waiting};
+use crate::channel::{Channel, Clocked, FRAME_MAX, Link, Waiting};
 use crate::clock::{Next, Rate, Tick};
 use crate::format::{Codec, Format, FormatKind};
 use crate::stream::{ExtendedSequence, RtpTimestamp, SourcePacket};
@@ -28,29 +28,6 @@ use crate::stream::{ExtendedSequence, RtpTimestamp, SourcePacket};
 pub(super) const OWN: u32 = u32::MAX;
 /// Codecs whose packets are shared.
 const SHARED: usize = 4;
-
-/// Scratch of a group's tick.
-#[derive(Debug)]
-pub(super) struct Mixing {
-    sum: [i32; FRAME_MAX],
-    mixed: [i16; FRAME_MAX],
-    common: [i16; FRAME_MAX],
-    played: [i16; FRAME_MAX],
-    recorded: [[i16; FRAME_MAX]; 2],
-}
-
-impl Mixing {
-    pub const fn new() -> Self {
-        Self { sum: [0; FRAME_MAX], mixed: [0; FRAME_MAX], common: [0; FRAME_MAX], played: [0; FRAME_MAX], recorded: [[0; FRAME_MAX]; 2] }
-    }
-}
-
-/// What all silent listeners of a codec hear: the packet, and the rate converter after it.
-#[derive(Debug, Clone, Copy)]
-struct Common {
-    made: Made,
-    rate: RateState,
-}
 
 /// Slots from the beginning to a time.
 pub(super) fn slots_between(start: std::time::Instant, time: std::time::Instant) -> u64 {
@@ -145,76 +122,58 @@ impl Media {
     }
 
     fn run_group(&mut self, index: u32) {
-        let Self { groups, table, decoders, encoders, follow, kernels, mixing, outputs, counters, .. } = self;
+        let Self { groups, table, decoders, encoders, follow, kernels, mixing, outputs, counters, now, .. } = self;
         let Some(group) = groups.get_mut(index) else { return };
-        listen(group, table, (decoders, follow), kernels, mixing);
-        let mut common: [Option<Common>; SHARED] = [None; SHARED];
-        let len = group.rate.samples();
+        listen(group, table, (decoders, follow), kernels, mixing, *now);
+        let mut common: [Option<Made>; SHARED] = [None; SHARED];
         let is_mix = group.members.len() > 1;
-        let mut has_common = false;
         for &member in &group.members {
             let Some(key) = table.key(member) else { continue };
-            let waits = meet(table, member, self.now);
             let Some(channel) = table.get_mut(member) else { continue };
             let link = channel.link;
             let Some(clock) = channel.clock.as_deref_mut() else { continue };
             let format = channel.formats.preferred_of_ours();
             let codec = format.and_then(codec_of);
             let share = codec.and_then(shared_place).filter(|_| is_mix && !clock.speaks && clock.is_plain());
-            let Mixing { sum, mixed, common: heard_by_all, played, recorded } = mixing.as_mut();
             if let (Some(place), Some(format)) = (share, format)
-                && let Some(Some(shared)) = common.get(place)
+                && let Some(Some(of)) = common.get(place).copied()
             {
-                clock.from_mix = shared.rate;
-                let of = shared.made;
-                let sent = send(channel, key, format, Source::Copy(of), group.missed, encoders, self.now);
+                let sent = send(channel, key, format, Source::Copy(of), group.missed, encoders, *now);
                 counters.transcoded += sent.count;
                 continue;
             }
             let mut says = false;
             clock.said.set_rate(rate_of(codec));
             match link {
-                // Its converter goes on where packets left it.
-                Link::Mix if waits == Waits::Yes => clock.said.samples_mut().fill(0),
+                Link::Mix if clock.waits => clock.said.samples_mut().fill(0),
                 Link::Mix if is_mix => {
                     says = true;
-                    let (Some(sum), Some(mixed), Some(heard_by_all)) = (sum.get(..len), mixed.get_mut(..len), heard_by_all.get_mut(..len))
-                    else {
-                        continue;
-                    };
-                    let hears: &[i16] = if clock.speaks {
-                        kernels.mix.without(Limit::Soft, sum, clock.voice.samples(), mixed);
-                        mixed
+                    if clock.speaks {
+                        mixing.without(kernels, &clock.voice, &mut clock.said);
                     } else {
-                        if !has_common {
-                            kernels.mix.only(Limit::Soft, sum, heard_by_all);
-                            has_common = true;
-                        }
-                        heard_by_all
-                    };
-                    clock.from_mix.convert(kernels, hears, clock.said.samples_mut());
+                        mixing.only(kernels, &mut clock.said);
+                    }
                     clock.hearing.apply(clock.said.samples_mut());
                 }
                 Link::Echo => {
                     says = true;
-                    let Clocked { heard, said, from_mix, .. } = clock;
-                    from_mix.convert(kernels, heard.samples(), said.samples_mut());
+                    let Clocked { heard, said, echo_rate, .. } = clock;
+                    echo_rate.convert(kernels, heard.samples(), said.samples_mut());
                 }
                 Link::Mix | Link::None | Link::Peer(_) => clock.said.samples_mut().fill(0),
             }
+            let Mixing { played, recorded, .. } = mixing.as_mut();
             says |= play(clock, kernels, played);
             if record(clock, kernels, group.missed, recorded) {
                 tell_news(clock, key, outputs);
             }
             let source = if says { Source::Said } else { Source::Nothing };
-            let Some(format) = format.filter(|_| waits == Waits::No) else { continue };
-            let sent = send(channel, key, format, source, group.missed, encoders, self.now);
+            let Some(format) = format.filter(|_| !clock.waits) else { continue };
+            let sent = send(channel, key, format, source, group.missed, encoders, *now);
             counters.transcoded += sent.count;
             counters.overrun += sent.overrun;
-            if let (Some(place), Some(made)) = (share, sent.made)
-                && let (Some(common), Some(clock)) = (common.get_mut(place), channel.clock.as_ref())
-            {
-                *common = Some(Common { made, rate: clock.from_mix });
+            if let Some(common) = share.and_then(|place| common.get_mut(place)) {
+                *common = sent.made;
             }
             if let Some(clock) = channel.clock.as_deref_mut()
                 && clock.player_ended
@@ -225,28 +184,38 @@ impl Media {
     }
 }
 
-/// What each member says, and the sum of it.
-fn listen(group: &mut Group, table: &mut Table, (decoders, follow): (&Decoders, &mut Follow), kernels: &Kernels, mixing: &mut Mixing) {
-    let len = group.rate.samples();
-    let Some(sum) = mixing.sum.get_mut(..len) else { return };
-    match &mut group.farewell {
-        Some(last) => {
-            for (sum, last) in sum.iter_mut().zip(last.iter_mut()) {
-                *sum = std::mem::take(last);
-            }
-        }
-        None => sum.fill(0),
-    }
+/// What each member says, and the sums of it.
+fn listen(
+    group: &mut Group,
+    table: &mut Table,
+    (decoders, follow): (&Decoders, &mut Follow),
+    kernels: &Kernels,
+    mixing: &mut Mixing,
+    now: std::time::Instant,
+) {
+    mixing.begin(group.farewell.as_deref_mut());
+    // Converters go on where packets left them, not with the silence of those who wait for the first packet.
+    let [mut up_waits, mut down_waits] = [false; 2];
     for &member in &group.members {
         let Some(key) = table.key(member) else { continue };
-        let Some(Channel { clock: Some(clock), coders, .. }) = table.get_mut(member) else { continue };
+        let waits = meet(table, member, now) == Waits::Yes;
+        let Some(Channel { clock: Some(clock), coders, formats, .. }) = table.get_mut(member) else { continue };
+        clock.waits = waits;
         clock.assemble(key, coders, kernels, decoders, follow);
         if group.members.len() > 1 {
-            clock.speak(kernels, group.rate);
+            let rate = rate_of(formats.preferred_of_ours().and_then(codec_of));
+            match rate {
+                Rate::Narrow => down_waits |= waits,
+                Rate::Wide => up_waits |= waits,
+            }
+            clock.speak(kernels, rate);
             if clock.speaks {
-                kernels.mix.add(sum, clock.voice.samples());
+                mixing.add(kernels, &clock.voice);
             }
         }
+    }
+    if group.crosses {
+        mixing.cross(kernels, &mut group.crossing, [up_waits, down_waits]);
     }
 }
 
@@ -342,7 +311,9 @@ fn send(
             if let Some(waiting) = waiting {
                 waiting.push(said.samples());
             }
-            while clock.waiting.as_ref().is_some_and(|waiting| waiting.front(packet).is_some()) {
+            // After the end of a sound nothing comes that would fill its last packet.
+            let is_last = clock.player_ended && channel.link == Link::None;
+            while clock.waiting.as_mut().is_some_and(|waiting| waiting.has(packet, is_last)) {
                 let header = header(channel, &mut clock, format, now);
                 let made = header.and_then(|header| encoders.reserve(Leaves { via: key, to, header }, &mut channel.coders, codec, packet));
                 if let (Some(made), Some(waiting)) = (made, clock.waiting.as_deref_mut())

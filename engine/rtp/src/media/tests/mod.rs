@@ -8,6 +8,7 @@ mod life;
 mod peers;
 mod reports;
 mod sounds;
+mod times;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
