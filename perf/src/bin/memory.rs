@@ -62,7 +62,7 @@ fn registered(count: usize) -> Result<(), String> {
     let half = count / 2;
     phones.run(0..half)?;
     print_line(&format!("waiting {} s for the transactions of the first {half} registrations to end", TIMER_J.as_secs()));
-    std::thread::sleep(TIMER_J);
+    phones.rest(TIMER_J)?;
     let before = resident(&server)?;
     let start = Instant::now();
     phones.run(half..count)?;
@@ -156,6 +156,25 @@ impl Registrations {
         Ok(())
     }
 
+    /// Lets time pass, and takes what comes meanwhile: the switch pings each phone, and a socket that nobody reads would be full
+    /// of that when the next answers come.
+    fn rest(&self, time: Duration) -> Result<(), String> {
+        let end = Instant::now() + time;
+        let mut octets = [0; 4096];
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return self.socket.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string());
+            }
+            self.socket.set_read_timeout(Some(left)).map_err(|error| error.to_string())?;
+            match self.socket.recv(&mut octets) {
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
     fn send(&self, user: usize, cseq: u32, more: &str) -> Result<(), String> {
         let local = self.socket.local_addr().map_err(|error| error.to_string())?;
         let text = format!(
@@ -168,7 +187,8 @@ impl Registrations {
 
     fn receive(&self, status: &str) -> Result<String, String> {
         let mut octets = [0; 4096];
-        loop {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
             let length = self.socket.recv(&mut octets).map_err(|error| format!("waiting for {status}: {error}"))?;
             let text = String::from_utf8_lossy(octets.get(..length).unwrap_or_default()).into_owned();
             if text.starts_with(&format!("SIP/2.0 {status} ")) {
@@ -179,6 +199,7 @@ impl Registrations {
             }
             // An OPTIONS ping: not answered, a few do not end a binding.
         }
+        Err(format!("waiting for {status}: nothing but pings in {PATIENCE:?}"))
     }
 }
 
