@@ -1,8 +1,9 @@
 //! The HTTP client: requests to control servers and media nodes over kept connections.
 //!
 //! ```text
-//!   request ──► Url ─► pool ─┬─ kept connection ─► write ─► ResponseReader ─► Answer ─► back to the pool
-//!                            └─ resolve ─► connect, within the executor (`local`) or by TCP
+//!   request ──► Url ─┬─ a server of this executor ─► `local` ─► Answer
+//!                    └─ pool ─┬─ kept connection ─► write ─► ResponseReader ─► Answer ─► back to the pool
+//!                             └─ resolve ─► connect
 //! ```
 //! Shape:  at most `in_flight_max` requests, `idle_max` kept connections in all and `idle_per_origin_max` to one origin.
 //!         An answer is bounded by `limits`.
@@ -24,15 +25,16 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rt::{AsyncRead, AsyncWriteExt};
+use rt::{AsyncRead, AsyncWriteExt, TcpStream, oneshot};
 
 pub use url::{BadUrl, Url};
 
-use crate::local::{self, Stream};
+use crate::local::{self, Local, Then};
 use crate::resolve::{ResolveError, Resolver};
+use crate::routes::wire_refusal;
 use crate::server::Token;
 use crate::watch::Watch;
-use crate::wire::{Answer, Limits, Method, ResponseReader, WireError, write_request};
+use crate::wire::{Answer, Headers, Limits, Method, Request, ResponseReader, WireError, write_request};
 use pool::Pool;
 
 /// How a client behaves.
@@ -116,7 +118,7 @@ pub struct Outgoing<'a> {
 impl<'a> Outgoing<'a> {
     /// A request with a JSON body.
     pub fn json(method: Method, url: &'a Url, body: &'a [u8]) -> Self {
-        Self { method, url, headers: &[("Content-Type", "application/json")], body, timeout: None }
+        Self { method, url, headers: JSON, body, timeout: None }
     }
 }
 
@@ -152,8 +154,41 @@ impl Client {
         }
         self.requests.set(self.requests.get().wrapping_add(1));
         let watched = self.watch.enter();
-        watched.set(Instant::now() + request.timeout.unwrap_or(self.config.request));
+        let limit = request.timeout.unwrap_or(self.config.request);
+        if let Some(server) = local::find(request.url) {
+            return self.ask_within(server, request, limit).await;
+        }
+        watched.set(Instant::now() + limit);
         watched.race(false, self.exchange(request)).await.unwrap_or(Err(ClientError::Timeout))
+    }
+
+    /// Asks a server of this executor.
+    async fn ask_within(&self, server: Rc<dyn Local>, request: &Outgoing<'_>, limit: Duration) -> Result<Answer, ClientError> {
+        let (sender, answered) = oneshot();
+        let then: Then = Box::new(move |response| {
+            // Whoever asked may have gone meanwhile.
+            let _ = sender.send(response);
+        });
+        match self.incoming(request.method, request.url, request.headers, request.body.to_vec()) {
+            Ok(incoming) => server.ask(incoming, limit, then),
+            Err(error) => return Ok(wire_refusal(error).into_answer(request.method)),
+        }
+        let response = answered.await.ok().flatten().ok_or(ClientError::Timeout)?;
+        let max = self.config.limits.body_bytes_max;
+        if response.body.len() > max {
+            return Err(WireError::BodyTooLarge { max }.into());
+        }
+        Ok(response.into_answer(request.method))
+    }
+
+    /// A request as a server of this executor takes it, with our token.
+    pub(crate) fn incoming(&self, method: Method, url: &Url, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Request, WireError> {
+        let headers = Headers::of(headers.iter().copied().chain(self.token()));
+        Ok(Request { headers, ..Request::new(method, url.target(), body)? })
+    }
+
+    fn token(&self) -> Option<(&str, &str)> {
+        self.authorization.as_deref().map(|value| ("Authorization", value))
     }
 
     /// Requests sent, and connections opened for them.
@@ -188,35 +223,31 @@ impl Client {
 
     /// Appends the bytes of a request, with our token.
     pub(crate) fn write(&self, request: &Outgoing<'_>, out: &mut Vec<u8>) {
-        let token = self.authorization.as_deref().map(|value| ("Authorization", value));
-        let headers = request.headers.iter().copied().chain(token);
+        let headers = request.headers.iter().copied().chain(self.token());
         write_request(out, request.method, request.url.authority(), request.url.target(), headers, request.body);
     }
 
-    fn keep(&self, url: &Url, stream: Stream, answer: &Answer) {
+    fn keep(&self, url: &Url, stream: TcpStream, answer: &Answer) {
         if answer.keep_alive {
             self.pool.put(url, stream, Instant::now());
         }
     }
 
     /// A new connection to the origin of `url`.
-    pub(crate) async fn connect(&self, url: &Url) -> Result<Stream, ClientError> {
+    pub(crate) async fn connect(&self, url: &Url) -> Result<TcpStream, ClientError> {
         let addresses: Vec<SocketAddr> = self.resolver.lookup(url.host(), url.port()).await?;
         let mut last = ClientError::Connect(io::ErrorKind::AddrNotAvailable);
         for address in addresses.into_iter().take(ADDRESSES_TRIED) {
             self.connects.set(self.connects.get().wrapping_add(1));
-            if let Some(end) = local::connect(address) {
-                return Ok(Stream::Local(end));
-            }
             match rt::connect(address, self.config.connect).await {
-                Ok(stream) => return Ok(Stream::Tcp(stream)),
+                Ok(stream) => return Ok(stream),
                 Err(error) => last = ClientError::Connect(error.kind()),
             }
         }
         Err(last)
     }
 
-    async fn converse(&self, stream: &mut Stream, method: Method, bytes: &[u8]) -> Result<Answer, Failure> {
+    async fn converse(&self, stream: &mut TcpStream, method: Method, bytes: &[u8]) -> Result<Answer, Failure> {
         let mut reader = ResponseReader::new(method, self.config.limits);
         let broken = |error: &io::Error, untouched| Failure { error: ClientError::Broken(error.kind()), untouched };
         // A server may answer before it has read all, and close: a failed write does not mean that nothing came.
@@ -254,6 +285,8 @@ struct Failure {
     untouched: bool,
 }
 
+/// Headers of a request with a JSON body.
+pub(crate) const JSON: &[(&str, &str)] = &[("Content-Type", "application/json")];
 /// Addresses of one name that are tried; the time-out of the request bounds the whole.
 const ADDRESSES_TRIED: usize = 3;
 const READ_BYTES: usize = 4 << 10;

@@ -12,8 +12,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use rt::TcpStream;
+
 use super::Url;
-use crate::local::Stream;
 
 /// The kept connections of one client.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct Kept {
     authority: String,
-    stream: Stream,
+    stream: TcpStream,
     since: Instant,
 }
 
@@ -38,7 +39,7 @@ impl Pool {
     }
 
     /// A connection to the origin of `url`, if one is kept.
-    pub(super) fn take(&self, url: &Url, now: Instant) -> Option<Stream> {
+    pub(super) fn take(&self, url: &Url, now: Instant) -> Option<TcpStream> {
         let mut kept = self.kept.borrow_mut();
         self.purge(&mut kept, now);
         // The newest is the likeliest to be alive, and lets the others grow old. At most `max` to look through.
@@ -47,7 +48,7 @@ impl Pool {
     }
 
     /// Keeps a connection, unless there are enough.
-    pub(super) fn put(&self, url: &Url, stream: Stream, now: Instant) {
+    pub(super) fn put(&self, url: &Url, stream: TcpStream, now: Instant) {
         let mut kept = self.kept.borrow_mut();
         self.purge(&mut kept, now);
         let of_origin = kept.iter().filter(|kept| kept.authority == url.authority()).count();

@@ -3,15 +3,17 @@
 use rt::{AsyncReadExt, Latch, TcpListener, run_test, spawn_local};
 
 use super::*;
-use crate::server::{Handler, ServerConfig, ServerStats, serve};
+use crate::server::{Handler, ServerConfig, ServerStats, Timeouts, serve};
 use crate::wire::{Request, Response};
 
 struct Echo;
 
 impl Handler for Echo {
     async fn handle(&self, request: Request) -> Response {
-        if request.path.segments().next() == Some("slow") {
-            std::future::pending::<()>().await;
+        match request.path.segments().next() {
+            Some("slow") => std::future::pending::<()>().await,
+            Some("pause") => rt::sleep(Duration::from_millis(30)).await,
+            _ => {}
         }
         let mut body = request.headers.first("authorization").unwrap_or("nobody").as_bytes().to_vec();
         body.extend_from_slice(&request.body);
@@ -29,10 +31,18 @@ async fn listen() -> (TcpListener, Url) {
     (listener, url)
 }
 
+/// The server and its address by socket: as IPv6 sockets write it, which no server of the executor is known by.
 async fn echo_server() -> (Url, Latch) {
+    let (url, stop) = near_server(ServerConfig::default()).await;
+    (Url::parse(&format!("http://[::ffff:127.0.0.1]:{}/x", url.port())).unwrap(), stop)
+}
+
+/// The server and its address within the executor.
+async fn near_server(config: ServerConfig) -> (Url, Latch) {
     let (listener, url) = listen().await;
     let stop = Latch::new();
-    spawn_local(serve(listener, Rc::new(Echo), ServerConfig::default(), Rc::new(ServerStats::default()), stop.clone()));
+    spawn_local(serve(listener, Rc::new(Echo), config, Rc::new(ServerStats::default()), stop.clone()));
+    rt::yield_now().await;
     (url, stop)
 }
 
@@ -180,10 +190,74 @@ fn more_requests_than_may_be_are_refused() {
 fn names_are_resolved_and_the_token_is_presented() {
     run_test(async {
         let (url, stop) = echo_server().await;
-        let named = Url::parse(&format!("http://localhost:{}/", url.port())).unwrap();
+        // In these letters it is left to the resolver.
+        let named = Url::parse(&format!("http://LocalHost:{}/", url.port())).unwrap();
         let client = client(ClientConfig { token: Token::parse("0123456789abcdef").ok(), ..ClientConfig::default() });
         let answer = client.request(&Outgoing::json(Method::Get, &named, b"")).await.unwrap();
         assert_eq!(answer.body, b"Bearer 0123456789abcdef");
         stop.open();
+    });
+}
+
+/// Another path of the same server.
+fn at(url: &Url, path: &str) -> Url {
+    Url::parse(&format!("http://{}{path}", url.authority())).unwrap()
+}
+
+#[test]
+fn a_server_of_the_executor_is_asked_without_a_connection() {
+    run_test(async {
+        let token = Token::parse("0123456789abcdef").ok();
+        let limits = Limits { body_bytes_max: 10, ..Limits::default() };
+        let (url, stop) = near_server(ServerConfig { token: token.clone(), limits, ..ServerConfig::default() }).await;
+        let stranger = client(ClientConfig::default());
+        assert_eq!(stranger.request(&Outgoing::json(Method::Get, &url, b"")).await.unwrap().status, 401);
+        assert_eq!(stranger.request(&Outgoing::json(Method::Get, &at(&url, "/health"), b"")).await.unwrap().status, 200);
+        let client = client(ClientConfig { token, ..ClientConfig::default() });
+        for path in ["/x", "/pause"] {
+            let answer = client.request(&Outgoing::json(Method::Put, &at(&url, path), b"{}")).await.unwrap();
+            assert_eq!((answer.status, answer.body.as_slice()), (200, &b"Bearer 0123456789abcdef{}"[..]));
+            assert_eq!(answer.headers.first("content-type"), Some("text/plain"));
+            let head = client.request(&Outgoing::json(Method::Head, &at(&url, path), b"")).await.unwrap();
+            assert_eq!((head.status, head.body.len()), (200, 0));
+        }
+        assert_eq!(client.request(&Outgoing::json(Method::Put, &url, b"0123456789a")).await.unwrap().status, 413);
+        assert_eq!(client.request(&Outgoing::json(Method::Get, &at(&url, "/%"), b"")).await.unwrap().status, 400);
+        assert_eq!((client.counts(), stranger.counts()), ((6, 0), (2, 0)));
+        stop.open();
+    });
+}
+
+#[test]
+fn time_outs_hold_within_the_executor_too() {
+    run_test(async {
+        let soon = Duration::from_millis(50);
+        let timeouts = Timeouts { handler: soon, ..Timeouts::default() };
+        let (url, stop) = near_server(ServerConfig { timeouts, ..ServerConfig::default() }).await;
+        let client = Rc::new(client(ClientConfig { in_flight_max: 1, ..ClientConfig::default() }));
+        let slow = at(&url, "/slow");
+        assert_eq!(client.request(&Outgoing::json(Method::Get, &slow, b"")).await.unwrap().status, 504);
+        let hurried = Outgoing { timeout: Some(soon / 2), ..Outgoing::json(Method::Get, &slow, b"") };
+        assert_eq!(client.request(&hurried).await, Err(ClientError::Timeout));
+        let (other, waiting) = (Rc::clone(&client), slow.clone());
+        spawn_local(async move { drop(other.request(&Outgoing::json(Method::Get, &waiting, b"")).await) });
+        rt::yield_now().await;
+        assert_eq!(client.request(&Outgoing::json(Method::Get, &url, b"")).await, Err(ClientError::Busy(1)));
+        stop.open();
+    });
+}
+
+#[test]
+fn a_stop_answers_what_was_begun_and_takes_no_more() {
+    run_test(async {
+        let (url, stop) = near_server(ServerConfig::default()).await;
+        let client = Rc::new(client(ClientConfig::default()));
+        let (other, pause) = (Rc::clone(&client), at(&url, "/pause"));
+        let begun = spawn_local(async move { other.request(&Outgoing::json(Method::Get, &pause, b"")).await });
+        rt::yield_now().await;
+        stop.open();
+        assert_eq!(begun.await.unwrap().status, 200);
+        let result = client.request(&Outgoing::json(Method::Get, &url, b"")).await;
+        assert!(matches!(result, Err(ClientError::Connect(_))), "{result:?}");
     });
 }

@@ -15,10 +15,10 @@ pub struct BadUrl(&'static str);
 /// An `http` URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
-    host: String,
+    /// Authority and target, one behind the other.
+    text: String,
+    authority: usize,
     port: u16,
-    authority: String,
-    target: String,
 }
 
 impl Url {
@@ -29,34 +29,37 @@ impl Url {
     pub fn parse(text: &str) -> Result<Self, BadUrl> {
         let scheme = text.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
         let rest = scheme.and_then(|_| text.get(7..)).ok_or(BadUrl("only http:// is spoken"))?;
+        let rest = rest.split('#').next().unwrap_or_default();
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (host, port) = match authority.strip_prefix('[') {
-            Some(bracketed) => {
-                let (host, tail) = bracketed.split_once(']').ok_or(BadUrl("an open bracket"))?;
-                host.parse::<std::net::Ipv6Addr>().map_err(|_| BadUrl("the IPv6 address"))?;
-                (host, if tail.is_empty() { None } else { Some(tail.strip_prefix(':').ok_or(BadUrl("the port"))?) })
-            }
-            None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
-        };
+        let (host, port) = split(authority).ok_or(BadUrl("an open bracket"))?;
+        if authority.starts_with('[') {
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| BadUrl("the IPv6 address"))?;
+        }
         if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte)) {
             return Err(BadUrl("the host"));
         }
         let port = match port {
-            None | Some("") => 80,
-            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => port.parse().map_err(|_| BadUrl("the port"))?,
-            Some(_) => return Err(BadUrl("the port")),
+            "" | ":" => 80,
+            _ => {
+                let digits = port.strip_prefix(':').filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+                digits.and_then(|port| port.parse().ok()).ok_or(BadUrl("the port"))?
+            }
         };
-        let target = target.split('#').next().unwrap_or_default();
         if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadUrl("a character that must be escaped"));
         }
-        let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-        Ok(Self { host: host.to_owned(), port, authority: authority.to_owned(), target })
+        let mut text = String::with_capacity(rest.len() + 1);
+        text.push_str(authority);
+        if !target.starts_with('/') {
+            text.push('/');
+        }
+        text.push_str(target);
+        Ok(Self { text, authority: authority.len(), port })
     }
 
     /// Host name or address, without brackets.
     pub fn host(&self) -> &str {
-        &self.host
+        split(self.authority()).map_or("", |(host, _)| host)
     }
 
     /// Port.
@@ -66,12 +69,20 @@ impl Url {
 
     /// Value of the Host header, and name of the origin in the pool.
     pub fn authority(&self) -> &str {
-        &self.authority
+        self.text.get(..self.authority).unwrap_or_default()
     }
 
     /// Path and query.
     pub fn target(&self) -> &str {
-        &self.target
+        self.text.get(self.authority..).unwrap_or_default()
+    }
+}
+
+/// Host, and what follows it: nothing, or a colon and the port.
+fn split(authority: &str) -> Option<(&str, &str)> {
+    match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']'),
+        None => Some(authority.split_at(authority.find(':').unwrap_or(authority.len()))),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Connections to control servers that carry one event behind the other, without waiting for each answer.
 //!
 //! ```text
-//!   Delivery ─► choose ─► outbox ─► all of it in one write ─► under way, in order ─► answers, many in one read ─► done
+//!   Delivery ─► of this executor? ─► `local` ─► done
+//!            └► choose ─► outbox ─► all of it in one write ─► under way, in order ─► answers, many in one read ─► done
 //! ```
 //! Shape:  a connection takes more while its oldest has waited less than [`SLOW`] and fewer than [`DEPTH`] are under way; else there
 //!         is another one. So a server that answers at once has one connection, and a slow call of it holds up few others.
@@ -17,13 +18,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rt::{AsyncRead, AsyncWriteExt, Notify};
+use rt::{AsyncRead, AsyncWriteExt, Notify, TcpStream};
 
 use super::{Delivery, Outcome};
-use crate::client::{Client, Outgoing, Url};
-use crate::local::Stream;
+use crate::client::{Client, JSON, Outgoing, Url};
+use crate::local::{self, Local};
 use crate::watch::{Watch, Watched};
-use crate::wire::ResponseReader;
+use crate::wire::{Response, ResponseReader};
 
 /// What becomes of a delivery is told here.
 pub(super) type Done = Box<dyn Fn((usize, u64), Outcome)>;
@@ -80,10 +81,24 @@ impl Pipes {
     /// Sends `delivery`, together with all others of this turn of the executor.
     pub(super) fn send(self: &Rc<Self>, delivery: Delivery) {
         match Url::parse(&delivery.url) {
-            Ok(url) => self.place(Item { delivery, url, again: false }),
+            Ok(url) => match local::find(&url) {
+                Some(server) => self.ask(server, &url, delivery),
+                None => self.place(Item { delivery, url, again: false }),
+            },
             // The control address was checked when it was set, so this is a prefix that only looked right.
             Err(_) => (self.done)(delivery.id, Outcome::Answered(400)),
         }
+    }
+
+    /// Tells a server of this executor.
+    fn ask(self: &Rc<Self>, server: Rc<dyn Local>, url: &Url, Delivery { id, method, body, timeout, .. }: Delivery) {
+        // As over a socket, where the server would say so.
+        let Ok(request) = self.client.incoming(method, url, JSON, body) else { return (self.done)(id, Outcome::Answered(400)) };
+        let pipes = Rc::clone(self);
+        let then = move |answer: Option<Response>| {
+            (pipes.done)(id, answer.map_or(Outcome::Unreachable, |answer| Outcome::Answered(answer.status)));
+        };
+        server.ask(request, timeout, Box::new(then));
     }
 
     fn place(self: &Rc<Self>, item: Item) {
@@ -158,7 +173,7 @@ impl Pipes {
     }
 
     /// Everything between connect and close. What is left in `under_way` was not answered.
-    async fn converse(&self, pipe: &Pipe, mut stream: Stream, under_way: &mut VecDeque<Item>) -> Over {
+    async fn converse(&self, pipe: &Pipe, mut stream: TcpStream, under_way: &mut VecDeque<Item>) -> Over {
         let watched = self.watch.enter();
         let mut reader = None::<ResponseReader>;
         let mut input = vec![0; READ_BYTES];
@@ -216,7 +231,7 @@ impl Pipes {
         }
     }
 
-    async fn wait(&self, pipe: &Pipe, watched: &Watched, stream: &mut Stream, input: &mut [u8]) -> Wait {
+    async fn wait(&self, pipe: &Pipe, watched: &Watched, stream: &mut TcpStream, input: &mut [u8]) -> Wait {
         let read = std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, input));
         match watched.race(false, rt::select(read, pipe.filled.notified())).await {
             Ok(rt::Either::First(result)) => Wait::Read(result),

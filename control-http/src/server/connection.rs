@@ -15,17 +15,16 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rt::{AsyncRead, AsyncWriteExt};
+use rt::{AsyncRead, AsyncWriteExt, TcpStream};
 
 use super::stats::count;
-use super::{Handler, Shared};
-use crate::local::Stream;
+use super::{Handler, Shared, too_slow};
 use crate::routes::{refuse, wire_refusal};
 use crate::watch::{End, Watched};
 use crate::wire::{CONTINUE, HttpDate, Input, Method, Request, RequestReader, Response, Version, Waiting, Written};
 
 /// Serves the connection to its end.
-pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: Stream, watched: Watched) {
+pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, watched: Watched) {
     shared.stats.connections.set(shared.stats.connections.get() + 1);
     let reader = RequestReader::new(shared.config.limits);
     let mut connection =
@@ -38,7 +37,7 @@ pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: Stream, watched:
 
 struct Connection<'a, H> {
     shared: &'a Shared<H>,
-    stream: Stream,
+    stream: TcpStream,
     watched: Watched,
     reader: RequestReader,
     out: Vec<u8>,
@@ -127,19 +126,17 @@ impl<H: Handler> Connection<'_, H> {
 
     async fn answer(&mut self, request: Request) -> Result<(), Over> {
         self.requests = self.requests.wrapping_add(1);
-        count(&self.shared.stats.requests_total);
         let (version, head_only, keep_alive) = (request.version, request.method == Method::Head, request.keep_alive);
-        let response = if self.allowed(&request) {
-            self.watched.set(Instant::now() + self.shared.config.timeouts.handler);
-            match self.watched.race(false, self.shared.handler.handle(request)).await {
-                Ok(response) => response,
-                Err(End::Deadline) => refuse(504, "too_slow", "the answer took too long"),
-                Err(End::Stopping | End::Killed) => return Err(Over),
+        let response = match self.shared.refusal(&request) {
+            Some(refused) => refused,
+            None => {
+                self.watched.set(Instant::now() + self.shared.config.timeouts.handler);
+                match self.watched.race(false, self.shared.handler.handle(request)).await {
+                    Ok(response) => response,
+                    Err(End::Deadline) => too_slow(),
+                    Err(End::Stopping | End::Killed) => return Err(Over),
+                }
             }
-        } else {
-            count(&self.shared.stats.unauthorized_total);
-            // RFC 9110 §11.6.1: a 401 names the scheme.
-            refuse(401, "unauthorized", "this API asks for its bearer token").header("WWW-Authenticate", "Bearer")
         };
         let keep_alive = keep_alive && !response.close && !self.shared.watch.stopping();
         self.write(&response, head_only, version, keep_alive);
@@ -156,18 +153,8 @@ impl<H: Handler> Connection<'_, H> {
         Ok(())
     }
 
-    fn allowed(&self, request: &Request) -> bool {
-        let Some(token) = &self.shared.config.token else { return true };
-        token.allows(&request.headers) || {
-            let mut segments = request.path.segments();
-            matches!((segments.next(), segments.next()), (Some("health" | "ready"), None))
-        }
-    }
-
     fn write(&mut self, response: &Response, head_only: bool, version: Version, keep_alive: bool) {
-        if response.status >= 400 {
-            count(&self.shared.stats.errors_total);
-        }
+        self.shared.note(response);
         let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         response.write(&mut self.out, Written { head_only, version, keep_alive, date: self.date.at(unix_s) });
     }

@@ -1,7 +1,8 @@
 //! The HTTP server: one listener, many connections, one handler.
 //!
 //! ```text
-//!   accept, or `local` ──► connection task: read ─► wire ─► token? ─► Handler::handle ─► write (all answers of one read at once)
+//!   accept ──► connection task: read ─► wire ─► token? ─► Handler::handle ─► write (all answers of one read at once)
+//!   `local` ────────────────────────────────────► token? ─► Handler::handle ─► then
 //! ```
 //! Shape:  at most `connections_max` connections; beyond that 503 and close. Memory for messages in the making is at most
 //!         `buffered_bytes_max` in all, whatever one connection may hold.
@@ -10,6 +11,7 @@
 //! Stop:   on the latch no connection is taken, idle ones close, begun requests are answered, `grace` ends the rest.
 //! Source: RFC 9112 §9 (connections), RFC 9110 §15.5.9 (408).
 
+mod asked;
 mod connection;
 mod policy;
 mod stats;
@@ -22,12 +24,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use rt::{AsyncWriteExt, Latch, TcpListener};
+use rt::{AsyncWriteExt, Latch, TcpListener, TcpStream};
 
 pub use policy::{ListenPolicy, PolicyError, Token};
 pub use stats::ServerStats;
 
-use crate::local::{self, Stream};
+use crate::local;
+use crate::routes::refuse;
 use crate::watch::Watch;
 use crate::wire::{Limits, Request, Response};
 use stats::count;
@@ -102,13 +105,39 @@ pub(super) struct Shared<H> {
     watch: Rc<Watch>,
 }
 
+impl<H> Shared<H> {
+    /// Counts a request; says why it is not let in, if it is not.
+    fn refusal(&self, request: &Request) -> Option<Response> {
+        count(&self.stats.requests_total);
+        let token = self.config.token.as_ref()?;
+        let mut segments = request.path.segments();
+        let is_open = matches!((segments.next(), segments.next()), (Some("health" | "ready"), None));
+        if is_open || token.allows(&request.headers) {
+            return None;
+        }
+        count(&self.stats.unauthorized_total);
+        // RFC 9110 §11.6.1: a 401 names the scheme.
+        Some(refuse(401, "unauthorized", "this API asks for its bearer token").header("WWW-Authenticate", "Bearer"))
+    }
+
+    /// Counts an answer.
+    fn note(&self, response: &Response) {
+        if response.status >= 400 {
+            count(&self.stats.errors_total);
+        }
+    }
+}
+
+fn too_slow() -> Response {
+    refuse(504, "too_slow", "the answer took too long")
+}
+
 /// Serves `listener` until `stop` opens. Returns when the last connection has ended, at the latest `config.grace` later.
 pub async fn serve<H: Handler + 'static>(listener: TcpListener, handler: Rc<H>, config: ServerConfig, stats: Rc<ServerStats>, stop: Latch) {
     let watch = Rc::new(Watch::default());
     let ticker = rt::spawn_local(Rc::clone(&watch).tick());
     let shared = Rc::new(Shared { config, handler, stats, watch });
-    let within = Rc::clone(&shared);
-    let offer = local::offer(listener.local_addr(), move |end| take(&within, Stream::Local(end)).is_ok());
+    let offer = local::offer(listener.local_addr(), Rc::<Shared<H>>::clone(&shared));
     let mut stopped = std::pin::pin!(stop.wait());
     loop {
         let mut accept = std::pin::pin!(listener.accept());
@@ -118,7 +147,7 @@ pub async fn serve<H: Handler + 'static>(listener: TcpListener, handler: Rc<H>, 
         });
         let Some((stream, peer)) = accepted.await else { break };
         tracing::trace!(%peer, "connection");
-        if let Err(stream) = take(&shared, Stream::Tcp(stream)) {
+        if let Err(stream) = take(&shared, stream) {
             count(&shared.stats.refused_total);
             refuse_connection(stream).await;
         }
@@ -134,7 +163,7 @@ pub async fn serve<H: Handler + 'static>(listener: TcpListener, handler: Rc<H>, 
 }
 
 /// Serves a new connection; gives it back if there are too many.
-fn take<H: Handler + 'static>(shared: &Rc<Shared<H>>, stream: Stream) -> Result<(), Stream> {
+fn take<H: Handler + 'static>(shared: &Rc<Shared<H>>, stream: TcpStream) -> Result<(), TcpStream> {
     count(&shared.stats.connections_total);
     if shared.watch.count() >= shared.config.connections_max {
         return Err(stream);
@@ -147,7 +176,7 @@ fn take<H: Handler + 'static>(shared: &Rc<Shared<H>>, stream: Stream) -> Result<
 }
 
 /// Says 503 if the socket takes it at once, as a new one does, and closes.
-async fn refuse_connection(mut stream: Stream) {
+async fn refuse_connection(mut stream: TcpStream) {
     let _ = poll_once(stream.write_all(BUSY)).await;
 }
 

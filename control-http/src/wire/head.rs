@@ -47,6 +47,21 @@ impl Headers {
         Self { bytes: head.to_vec(), spans }
     }
 
+    /// Headers that were not read from bytes.
+    pub(crate) fn of<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut all = Self::default();
+        for (name, value) in headers {
+            let mut span = |text: &str| {
+                let start = all.bytes.len();
+                all.bytes.extend_from_slice(text.as_bytes());
+                (start, all.bytes.len())
+            };
+            let span = Span { name: span(name), value: span(value) };
+            all.spans.push(span);
+        }
+        all
+    }
+
     /// Names and values, in the order received. Names keep their case.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.spans.iter().map(|span| {

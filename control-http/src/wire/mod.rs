@@ -25,8 +25,8 @@ pub use error::WireError;
 pub use head::{Headers, Version};
 pub use path::Path;
 pub use request::{Input, Method, Request, RequestReader, Waiting};
-pub(crate) use response::write_request;
 pub use response::{Answer, CONTINUE, Response, ResponseReader, Written, request_bytes};
+pub(crate) use response::{push_number, write_request};
 
 /// What one message may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

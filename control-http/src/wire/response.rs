@@ -9,7 +9,6 @@
 //! Source: RFC 9112 §4 (status line), §6.3 (length of a response), §9.3 (persistence); RFC 9110 §6.4.1 (no content),
 //!         §8.6 (Content-Length), §9.3.2 (HEAD), §15.2 (1xx).
 
-use std::io::Write as _;
 use std::mem::MaybeUninit;
 
 use super::body::BodyReader;
@@ -63,6 +62,15 @@ impl Response {
         self
     }
 
+    /// What a client reads of it that asked by `method`.
+    pub(crate) fn into_answer(self, method: Method) -> Answer {
+        let content_type = self.content_type.map(|value| ("Content-Type", value));
+        let others = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let headers = Headers::of(content_type.into_iter().chain(others));
+        let body = if method == Method::Head || !has_content(self.status) { Vec::new() } else { self.body };
+        Answer { status: self.status, headers, body, keep_alive: !self.close }
+    }
+
     /// Appends the bytes to `out`.
     pub fn write(&self, out: &mut Vec<u8>, how: Written<'_>) {
         // RFC 9112 §2.3: we answer with our own version, whatever the client's.
@@ -88,11 +96,15 @@ impl Response {
             push_header(out, "Connection", "keep-alive");
         }
         out.extend_from_slice(b"\r\n\r\n");
-        // RFC 9110 §9.3.2, §15.3.5, §15.4.5: HEAD, 204 and 304 have no content.
-        if !how.head_only && self.status >= 200 && self.status != 204 && self.status != 304 {
+        if !how.head_only && has_content(self.status) {
             out.extend_from_slice(&self.body);
         }
     }
+}
+
+/// RFC 9110 §9.3.2, §15.2, §15.3.5, §15.4.5: 1xx, 204 and 304 have no content, nor has any answer to HEAD.
+const fn has_content(status: u16) -> bool {
+    status >= 200 && status != 204 && status != 304
 }
 
 /// The interim response that a client with `Expect: 100-continue` waits for.
@@ -299,9 +311,18 @@ fn push_clean(out: &mut Vec<u8>, text: &str, may: impl Fn(&u8) -> bool) {
     }
 }
 
-fn push_number(out: &mut Vec<u8>, number: u64) {
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "{number}");
+/// Appends the digits of a number.
+pub(crate) fn push_number(out: &mut Vec<u8>, mut number: u64) {
+    // The largest has twenty.
+    let (mut digits, mut at) = ([b'0'; 20], 20);
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        (number, at) = (number / 10, at - 1);
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(at..).unwrap_or_default());
 }
 
 fn phrase(status: u16) -> &'static str {

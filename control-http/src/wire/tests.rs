@@ -353,6 +353,16 @@ fn a_written_response_reads_back() {
 }
 
 #[test]
+fn numbers_are_written_as_the_library_does() {
+    let powers = (0..20).map(|power| 10_u64.pow(power));
+    for number in powers.flat_map(|power| [power - 1, power, power + 1]).chain([u64::MAX]) {
+        let mut out = b"x".to_vec();
+        super::push_number(&mut out, number);
+        assert_eq!(String::from_utf8(out).unwrap(), format!("x{number}"));
+    }
+}
+
+#[test]
 fn a_written_request_reads_back() {
     let bytes = request_bytes(Method::Put, "h:1", "/dialog/a b\r\nX: y", &[("Content-Type", "application/json\r\nEvil: 1")], b"{}");
     let request = one(std::str::from_utf8(&bytes).unwrap()).unwrap();
