@@ -46,7 +46,7 @@ impl Event {
                 return (Arc::clone(&event.control.0), format!("/channel/{channel}"));
             }
         };
-        let mut path = String::new();
+        let mut path = String::with_capacity(PATH_BYTES);
         for segment in segments {
             path.push('/');
             Path::encode_segment(segment, &mut path);
@@ -70,7 +70,7 @@ impl Event {
                 registration(*remote, agent.as_deref(), user, domain, transport, *expires)
             }
             Self::Sip(sip::api::Event::Message { message, .. }) => text_message(message),
-            Self::Rtp(event) => channel_event(event),
+            Self::Rtp(event) => return channel_event(event),
         };
         serde_json::to_vec(&value).unwrap_or_default()
     }
@@ -117,6 +117,9 @@ impl Event {
         matches!(self, Self::Sip(sip::api::Event::Registration { .. } | sip::api::Event::Message { .. }))
     }
 }
+
+/// A word and a Call-ID.
+const PATH_BYTES: usize = 80;
 
 /// An event in a lane.
 #[derive(Debug)]

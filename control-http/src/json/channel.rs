@@ -13,11 +13,12 @@
 use std::net::IpAddr;
 
 use rtp::api::{
-    AddressWish, ChannelCounts, ChannelView, ControlUrl, Direction, Encoding, Event, EventAction, Lateness, Load, Open, Opened, Payload,
-    PlayEvent, RecordEvent, Stats, Target,
+    AddressWish, ChannelCounts, ChannelId, ChannelView, ControlUrl, Direction, Encoding, Event, EventAction, Lateness, Load, Open, Opened,
+    Payload, PlayEvent, RecordEvent, Stats, Target,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::text::Fields;
 use super::{JsonError, Object, control_url, levels};
 
 /// Reads `POST /channel`.
@@ -100,51 +101,70 @@ pub fn direction(body: &Object<'_>) -> Result<Direction, JsonError> {
 }
 
 /// Answer to `POST /channel`.
-pub fn opened(opened: &Opened) -> Value {
-    let uuid = opened.channel.to_string();
-    json!({
-        "uuid": uuid,
-        "channel": uuid,
-        "ip": opened.ip.to_string(),
-        "port": opened.port,
-        "channels": counts(opened.channels),
-        "load": brief(&opened.load),
-    })
+pub fn opened(opened: &Opened) -> Vec<u8> {
+    let mut text = Vec::with_capacity(USUAL_BYTES);
+    let mut out = Fields::open(&mut text);
+    out.plain("uuid", opened.channel);
+    out.plain("channel", opened.channel);
+    out.plain("ip", opened.ip);
+    out.number("port", opened.port);
+    counts(out.object("channels"), opened.channels);
+    brief(out.object("load"), &opened.load);
+    out.close();
+    text
 }
 
 /// One channel with its live statistics.
-pub fn channel(view: &ChannelView) -> Value {
-    let uuid = view.channel.to_string();
-    let mut out = Map::new();
-    out.insert("uuid".into(), uuid.as_str().into());
-    out.insert("channel".into(), uuid.into());
-    if let Some(id) = &view.id {
-        out.insert("id".into(), id.as_str().into());
+pub fn channel(text: &mut Vec<u8>, view: &ChannelView) {
+    let mut out = Fields::open(text);
+    out.plain("uuid", view.channel);
+    out.plain("channel", view.channel);
+    out.text_if("id", view.id.as_deref());
+    out.plain("ip", view.local.ip());
+    out.number("port", view.local.port());
+    match view.mix {
+        Some(mix) => out.plain("mix", mix),
+        None => out.null("mix"),
     }
-    out.insert("ip".into(), view.local.ip().to_string().into());
-    out.insert("port".into(), view.local.port().into());
-    out.insert("mix".into(), view.mix.map(|mix| mix.to_string()).into());
-    out.insert("echo".into(), view.echo.into());
-    out.insert("direction".into(), json!({"send": view.direction.send, "recv": view.direction.recv}));
+    out.boolean("echo", view.echo);
+    let mut direction = out.object("direction");
+    direction.boolean("send", view.direction.send);
+    direction.boolean("recv", view.direction.recv);
+    direction.close();
     levels::append(&mut out, &view.levels, view.group.as_ref());
-    out.insert("play".into(), view.play.into());
-    out.insert("record".into(), view.records.iter().map(|file| Value::from(&**file)).collect());
+    out.value("play", &view.play.into());
+    out.array("record", view.records.iter(), |out, file| Fields::string(out, file));
     append_stats(&mut out, &view.stats);
-    Value::Object(out)
+    out.close();
+}
+
+/// Several channels, and how many.
+pub fn channels<'v>(views: impl Iterator<Item = &'v ChannelView> + Clone) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut out = Fields::open(&mut text);
+    out.number("count", views.clone().count() as u64);
+    out.array("channels", views, channel);
+    out.close();
+    text
 }
 
 /// Answer to `DELETE /channel/{uuid}`: final statistics and the pool after it.
-pub fn closed(uuid: &str, stats: &Stats, channels: ChannelCounts) -> Value {
-    let mut out = Map::new();
-    out.insert("uuid".into(), uuid.into());
-    out.insert("channels".into(), counts(channels));
+pub fn closed(channel: ChannelId, stats: &Stats, channels: ChannelCounts) -> Vec<u8> {
+    let mut text = Vec::with_capacity(USUAL_BYTES);
+    let mut out = Fields::open(&mut text);
+    out.plain("uuid", channel);
+    counts(out.object("channels"), channels);
     append_stats(&mut out, stats);
-    Value::Object(out)
+    out.close();
+    text
 }
 
 /// Load of the process, with all that is known of its slots.
 pub fn load(load: &Load) -> Value {
-    let mut out = brief(load);
+    let mut text = Vec::new();
+    brief(Fields::open(&mut text), load);
+    // What we wrote can be read.
+    let mut out = serde_json::from_slice::<Value>(&text).unwrap_or_default();
     let cores = out["cores"].as_array_mut().into_iter().flatten();
     for (core, out) in load.cores.iter().zip(cores) {
         out["tick"]["lateness"] = json!({"leus": Lateness::BOUNDS_US, "counts": core.lateness.counts(), "sumus": core.lateness.sum_us()});
@@ -153,155 +173,164 @@ pub fn load(load: &Load) -> Value {
 }
 
 /// Load of the process, as it goes with each channel that is opened.
-fn brief(load: &Load) -> Value {
-    let cores: Vec<Value> = load
-        .cores
-        .iter()
-        .map(|core| {
-            json!({
-                "core": core.core,
-                "channels": core.channels,
-                "tick": {
-                    "budgetus": core.budget_us,
-                    "meanus": core.mean_us,
-                    "p99us": core.p99_us,
-                    "maxus": core.max_us,
-                    "latep99us": core.late_p99_us,
-                    "late": core.late,
-                    "missed": core.missed,
-                },
-                "headroom": core.headroom,
-            })
-        })
-        .collect();
-    json!({"cores": cores, "headroom": load.headroom, "transcodes": load.transcodes, "maxtranscodes": load.transcodes_max, "accepting": load.accepting})
+fn brief(mut out: Fields<'_>, load: &Load) {
+    out.array("cores", load.cores.iter(), |out, core| {
+        let mut out = Fields::open(out);
+        out.value("core", &core.core.into());
+        out.value("channels", &core.channels.into());
+        let mut tick = out.object("tick");
+        tick.value("budgetus", &core.budget_us.into());
+        tick.value("meanus", &core.mean_us.into());
+        tick.value("p99us", &core.p99_us.into());
+        tick.value("maxus", &core.max_us.into());
+        tick.value("latep99us", &core.late_p99_us.into());
+        tick.value("late", &core.late.into());
+        tick.value("missed", &core.missed.into());
+        tick.close();
+        out.value("headroom", &core.headroom.into());
+        out.close();
+    });
+    out.value("headroom", &load.headroom.into());
+    out.value("transcodes", &load.transcodes.into());
+    out.value("maxtranscodes", &load.transcodes_max.into());
+    out.boolean("accepting", load.accepting);
+    out.close();
 }
 
 /// Body of `PUT {control}/channel/{uuid}`.
-pub fn channel_event(event: &Event) -> Value {
-    let mut out = Map::new();
+pub fn channel_event(event: &Event) -> Vec<u8> {
+    let mut text = Vec::with_capacity(EVENT_BYTES);
+    let mut out = Fields::open(&mut text);
     match &event.action {
         EventAction::Mix(mix) => {
-            out.insert("action".into(), "mix".into());
-            out.insert("event".into(), mix.word().into());
+            out.text("action", "mix");
+            out.text("event", mix.word());
         }
         EventAction::Speakers(speakers) => {
-            let speakers: Vec<Value> = speakers.iter().map(|uuid| uuid.to_string().into()).collect();
-            out.insert("action".into(), "mix".into());
-            out.insert("event".into(), "speakers".into());
-            out.insert("speakers".into(), speakers.into());
+            out.text("action", "mix");
+            out.text("event", "speakers");
+            out.array("speakers", speakers.iter(), Fields::quoted);
         }
         EventAction::Media(media) => {
-            out.insert("action".into(), "media".into());
-            out.insert("event".into(), media.word().into());
+            out.text("action", "media");
+            out.text("event", media.word());
         }
         EventAction::Digit { digit, duration_ms, source } => {
-            out.insert("action".into(), "telephone-event".into());
-            out.insert("event".into(), digit.to_string().into());
-            out.insert("durationms".into(), (*duration_ms).into());
-            out.insert("source".into(), source.word().into());
+            out.text("action", "telephone-event");
+            out.plain("event", digit);
+            out.number("durationms", *duration_ms);
+            out.text("source", source.word());
         }
         EventAction::Play(play) => append_play(&mut out, play),
         EventAction::Record(record) => append_record(&mut out, record),
         EventAction::Close { reason, stats } => {
-            let mut figures = Map::new();
+            out.text("action", "close");
+            out.text("reason", reason.word());
+            let mut figures = out.object("stats");
             append_stats(&mut figures, stats);
-            out.insert("action".into(), "close".into());
-            out.insert("reason".into(), reason.word().into());
-            out.insert("stats".into(), figures.into());
+            figures.close();
         }
     }
-    out.insert("uuid".into(), event.channel.to_string().into());
-    if let Some(id) = &event.id {
-        out.insert("id".into(), id.as_str().into());
-    }
-    out.insert("seq".into(), event.seq.into());
-    Value::Object(out)
+    out.plain("uuid", event.channel);
+    out.text_if("id", event.id.as_deref());
+    out.number("seq", event.seq);
+    out.close();
+    text
 }
 
-fn append_play(out: &mut Map<String, Value>, event: &PlayEvent) {
+fn append_play(out: &mut Fields<'_>, event: &PlayEvent) {
     let (word, play, reason) = match event {
         PlayEvent::Start { play, reason } => ("start", Some(play), Some(reason.word())),
         PlayEvent::End { play, reason } => ("end", Some(play), Some(reason.word())),
         PlayEvent::Error { .. } => ("error", None, None),
     };
-    out.insert("action".into(), "play".into());
-    out.insert("event".into(), word.into());
-    if let Some(reason) = reason {
-        out.insert("reason".into(), reason.into());
-    }
+    out.text("action", "play");
+    out.text("event", word);
+    out.text_if("reason", reason);
     if let Some(play) = play {
-        out.insert("play".into(), (*play).into());
+        out.number("play", *play);
     }
     if let PlayEvent::Error { detail } = event {
-        out.insert("detail".into(), detail.as_str().into());
+        out.text("detail", detail);
     }
 }
 
-fn append_record(out: &mut Map<String, Value>, event: &RecordEvent) {
-    out.insert("action".into(), "record".into());
-    out.insert("event".into(), event.kind.word().into());
-    out.insert("file".into(), (*event.file).into());
+fn append_record(out: &mut Fields<'_>, event: &RecordEvent) {
+    out.text("action", "record");
+    out.text("event", event.kind.word());
+    out.text("file", &event.file);
     if let Some(filesize) = event.filesize {
-        out.insert("filesize".into(), filesize.into());
+        out.number("filesize", filesize);
     }
     if event.lost_ms > 0 {
-        out.insert("lostms".into(), event.lost_ms.into());
+        out.number("lostms", event.lost_ms);
     }
-    if let Some(detail) = &event.detail {
-        out.insert("detail".into(), detail.as_str().into());
-    }
+    out.text_if("detail", event.detail.as_deref());
 }
 
-fn counts(counts: ChannelCounts) -> Value {
-    json!({"active": counts.active, "available": counts.available})
+fn counts(mut out: Fields<'_>, counts: ChannelCounts) {
+    out.number("active", counts.active);
+    out.number("available", counts.available);
+    out.close();
 }
 
-fn append_stats(out: &mut Map<String, Value>, stats: &Stats) {
-    let (input, output) = (&stats.input, &stats.output);
-    let figures = [
-        (
-            "in",
-            json!({
-                "count": input.count,
-                "bytes": input.bytes,
-                "lost": input.lost,
-                "late": input.late,
-                "duplicate": input.duplicate,
-                "reordered": input.reordered,
-                "badsource": input.badsource,
-                "jitterms": input.jitter_ms,
-                "bufferms": input.buffer_ms,
-                "concealed": input.concealed,
-                "mos": input.mos,
-            }),
-        ),
-        ("out", json!({"count": output.count, "bytes": output.bytes, "skipped": output.skipped})),
-        (
-            "rtcp",
-            json!({
-                "rttms": stats.rtcp.rtt_ms,
-                "remotelost": stats.rtcp.remote_lost,
-                "remotejitterms": stats.rtcp.remote_jitter_ms,
-                "remotelosspercent": stats.rtcp.remote_loss_percent,
-                "remotediscardpercent": stats.rtcp.remote_discard_percent,
-                "remoteburstms": stats.rtcp.remote_burst_ms,
-                "remotemos": stats.rtcp.remote_mos,
-                "goodbye": stats.rtcp.goodbye,
-            }),
-        ),
-        ("codec", json!({"in": stats.codec_in, "out": stats.codec_out})),
-        ("tick", stats.tick.map_or(Value::Null, |tick| json!({"meanus": tick.mean_us, "maxus": tick.max_us, "count": tick.count}))),
-        (
-            "remote",
-            json!({
-                "ip": stats.remote.address.map(|address| address.ip().to_canonical().to_string()),
-                "port": stats.remote.address.map(|address| address.port()),
-                "latched": stats.remote.latched,
-            }),
-        ),
-    ];
-    out.extend(figures.map(|(key, value)| (key.to_owned(), value)));
+fn append_stats(out: &mut Fields<'_>, stats: &Stats) {
+    let (input, output, rtcp) = (&stats.input, &stats.output, &stats.rtcp);
+    let mut view = out.object("in");
+    view.number("count", input.count);
+    view.number("bytes", input.bytes);
+    view.number("lost", input.lost);
+    view.number("late", input.late);
+    view.number("duplicate", input.duplicate);
+    view.number("reordered", input.reordered);
+    view.number("badsource", input.badsource);
+    view.value("jitterms", &input.jitter_ms.into());
+    view.value("bufferms", &input.buffer_ms.into());
+    view.value("concealed", &input.concealed.into());
+    view.value("mos", &input.mos.into());
+    view.close();
+    let mut view = out.object("out");
+    view.number("count", output.count);
+    view.number("bytes", output.bytes);
+    view.number("skipped", output.skipped);
+    view.close();
+    let mut view = out.object("rtcp");
+    view.value("rttms", &rtcp.rtt_ms.into());
+    view.value("remotelost", &rtcp.remote_lost.into());
+    view.value("remotejitterms", &rtcp.remote_jitter_ms.into());
+    view.value("remotelosspercent", &rtcp.remote_loss_percent.into());
+    view.value("remotediscardpercent", &rtcp.remote_discard_percent.into());
+    view.value("remoteburstms", &rtcp.remote_burst_ms.into());
+    view.value("remotemos", &rtcp.remote_mos.into());
+    view.boolean("goodbye", rtcp.goodbye);
+    view.close();
+    let mut view = out.object("codec");
+    view.text_or_null("in", stats.codec_in);
+    view.text_or_null("out", stats.codec_out);
+    view.close();
+    match stats.tick {
+        Some(tick) => {
+            let mut view = out.object("tick");
+            view.value("meanus", &tick.mean_us.into());
+            view.value("maxus", &tick.max_us.into());
+            view.value("count", &tick.count.into());
+            view.close();
+        }
+        None => out.null("tick"),
+    }
+    let mut view = out.object("remote");
+    match stats.remote.address {
+        Some(address) => {
+            view.plain("ip", address.ip().to_canonical());
+            view.number("port", address.port());
+        }
+        None => {
+            view.null("ip");
+            view.null("port");
+        }
+    }
+    view.boolean("latched", stats.remote.latched);
+    view.close();
 }
 
 /// `{"payloads":[0,101],"rtpmap":{"101":{"encoding","clock","params"}},"fmtp":{"101":"0-16"}}`
@@ -384,6 +413,9 @@ fn direction_of(value: &Value, body: &Object<'_>) -> Result<Direction, JsonError
     }
 }
 
+/// An opened or a closed channel, and most events.
+const USUAL_BYTES: usize = 1024;
+const EVENT_BYTES: usize = 256;
 /// The buffer holds no more.
 const JITTER_MS_MAX: u32 = 500;
 /// Payload types of one far end, at most: all that seven bits can name.

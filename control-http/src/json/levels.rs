@@ -12,8 +12,8 @@
 use rtp::api::{
     GAIN_DB_MAX, GAIN_DB_MIN, GroupView, LevelChange, Levels, SPEAKERS_INTERVAL_MS, SPEAKERS_INTERVAL_MS_MAX, SPEAKERS_INTERVAL_MS_MIN,
 };
-use serde_json::{Map, Value, json};
 
+use super::text::Fields;
 use super::{JsonError, Object};
 
 /// Reads `PUT /channel/{uuid}/gain`.
@@ -53,14 +53,21 @@ pub fn speakers(body: &Object<'_>) -> Result<u32, JsonError> {
 }
 
 /// Shows the levels of a channel, and its mix.
-pub(super) fn append(out: &mut Map<String, Value>, levels: &Levels, group: Option<&GroupView>) {
-    out.insert("gain".into(), json!({"in": number(levels.in_db), "out": number(levels.out_db)}));
-    out.insert("mute".into(), json!({"in": levels.mute_in, "out": levels.mute_out}));
-    let group = group.map(|group| {
-        let speakers: Vec<String> = group.speakers.iter().map(ToString::to_string).collect();
-        json!({"members": group.members, "gain": number(group.gain_db), "speakers": speakers})
-    });
-    out.insert("group".into(), group.into());
+pub(super) fn append(out: &mut Fields<'_>, levels: &Levels, group: Option<&GroupView>) {
+    let mut view = out.object("gain");
+    view.value("in", &number(levels.in_db).into());
+    view.value("out", &number(levels.out_db).into());
+    view.close();
+    let mut view = out.object("mute");
+    view.boolean("in", levels.mute_in);
+    view.boolean("out", levels.mute_out);
+    view.close();
+    let Some(group) = group else { return out.null("group") };
+    let mut view = out.object("group");
+    view.value("members", &group.members.into());
+    view.value("gain", &number(group.gain_db).into());
+    view.array("speakers", group.speakers.iter(), Fields::quoted);
+    view.close();
 }
 
 fn db(body: &Object<'_>, key: &str) -> Result<Option<f32>, JsonError> {

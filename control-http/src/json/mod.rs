@@ -28,7 +28,7 @@ mod text;
 mod trunk;
 
 pub use action::{ACTIONS, action};
-pub use channel::{TargetBody, channel, channel_event, closed, direction, load, open, opened, target};
+pub use channel::{TargetBody, channel, channel_event, channels, closed, direction, load, open, opened, target};
 pub use control::control_url;
 pub use dir::{DomainBody, domain_body, domain_view, secret, user_view};
 pub(crate) use dir::{USERNAME_RULE, is_username};

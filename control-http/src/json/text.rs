@@ -13,6 +13,8 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
+use crate::wire::push_number;
+
 /// An object of which some members are written.
 #[derive(Debug)]
 pub(super) struct Fields<'o> {
@@ -60,9 +62,22 @@ impl<'o> Fields<'o> {
         }
     }
 
+    /// A text, `null` if it is not known.
+    pub(super) fn text_or_null(&mut self, key: &'static str, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(key, text),
+            None => self.null(key),
+        }
+    }
+
+    /// `null`.
+    pub(super) fn null(&mut self, key: &'static str) {
+        self.key(key).extend_from_slice(b"null");
+    }
+
     /// A whole number.
     pub(super) fn number(&mut self, key: &'static str, number: impl Into<u64>) {
-        let _ = write!(self.key(key), "{}", number.into());
+        push_number(self.key(key), number.into());
     }
 
     /// `true` or `false`.
@@ -86,7 +101,12 @@ impl<'o> Fields<'o> {
 
     /// A text of characters that need no escape: an address, say.
     pub(super) fn plain(&mut self, key: &'static str, text: impl Display) {
-        let _ = write!(self.key(key), "\"{text}\"");
+        Self::quoted(self.key(key), text);
+    }
+
+    /// The same as an item of an array.
+    pub(super) fn quoted(out: &mut Vec<u8>, text: impl Display) {
+        let _ = write!(out, "\"{text}\"");
     }
 
     /// A text under a key that is data too.
@@ -139,7 +159,14 @@ impl<'o> Fields<'o> {
 
 /// A text with its quotes; what has to be is escaped.
 fn string(out: &mut Vec<u8>, text: &str) {
-    let _ = serde_json::to_writer(out, text);
+    // Nearly none has something to escape; without a way out of the loop that is told by many bytes at once.
+    if text.bytes().fold(true, |all, byte| all & (byte >= b' ') & (byte != b'"') & (byte != b'\\')) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        let _ = serde_json::to_writer(out, text);
+    }
 }
 
 fn array<T>(out: &mut Vec<u8>, items: impl Iterator<Item = T>, one: impl Fn(&mut Vec<u8>, T)) {

@@ -16,7 +16,9 @@ use rtp::api::{ChannelId, Command, Reply};
 use serde_json::json as value;
 
 use super::{Refusal, RtpBackend, done, json};
-use crate::json::{Object, channel, closed, direction, dtmf, gain, mute, open, opened, parse, record, soup, speakers, target, unmute};
+use crate::json::{
+    Object, channel, channels, closed, direction, dtmf, gain, mute, open, opened, parse, record, soup, speakers, target, unmute,
+};
 use crate::resolve::Resolver;
 use crate::wire::{Method, Response};
 
@@ -34,7 +36,7 @@ pub(super) async fn route<B: RtpBackend>(
         ([], Method::Post) => {
             let parsed = parse(body)?;
             match backend.call(Command::Open(open(&Object::root(&parsed)?)?)).await? {
-                Reply::Opened(channel) => Ok(json(200, &opened(&channel))),
+                Reply::Opened(channel) => Ok(text(opened(&channel))),
                 _ => Err(Refusal::Mismatch),
             }
         }
@@ -45,7 +47,7 @@ pub(super) async fn route<B: RtpBackend>(
         ([uuid], Method::Delete) => {
             let channel = id(uuid)?;
             match backend.call(Command::Close { channel }).await? {
-                Reply::Closed { stats, channels } => Ok(json(200, &closed(&channel.to_string(), &stats, channels))),
+                Reply::Closed { stats, channels } => Ok(text(closed(channel, &stats, channels))),
                 _ => Err(Refusal::Mismatch),
             }
         }
@@ -124,10 +126,14 @@ async fn set_target<B: RtpBackend>(backend: &B, resolver: &Resolver, channel: Ch
 async fn look<B: RtpBackend>(backend: &B, command: Command, named: Option<&str>) -> Result<Response, Refusal> {
     match backend.call(command).await? {
         Reply::Channels(views) => {
-            let channels: Vec<_> = views.iter().filter(|view| named.is_none() || view.id.as_deref() == named).map(channel).collect();
-            Ok(json(200, &value!({"count": channels.len(), "channels": channels})))
+            let views = views.iter().filter(|view| named.is_none() || view.id.as_deref() == named);
+            Ok(text(channels(views)))
         }
-        Reply::Channel(view) => Ok(json(200, &channel(&view))),
+        Reply::Channel(view) => {
+            let mut body = Vec::new();
+            channel(&mut body, &view);
+            Ok(text(body))
+        }
         _ => Err(Refusal::Mismatch),
     }
 }
@@ -137,6 +143,10 @@ async fn run<B: RtpBackend>(backend: &B, command: Command) -> Result<Response, R
         Reply::Done => Ok(done(200)),
         _ => Err(Refusal::Mismatch),
     }
+}
+
+fn text(body: Vec<u8>) -> Response {
+    Response::with_body(200, "application/json", body)
 }
 
 /// What is not a uuid names no channel of ours.

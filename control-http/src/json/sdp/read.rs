@@ -57,7 +57,7 @@ pub fn from_json(value: &Value) -> Result<Sdp, BadSdp> {
         media: each(from, &root, "m", media)?,
     };
     // The limits of the text are the limits of the form; what passes here is read back as it is.
-    match Sdp::parse(&sdp.to_string()) {
+    match Sdp::parse(&sdp.text()) {
         Ok(_) => Ok(sdp),
         Err(error) => Err(root.bad(error.to_string())),
     }
