@@ -36,18 +36,22 @@ class Call extends CallMedia {
   #unwatch;
 
   /** Sends 180 Ringing. On a call that rings already, runs the callbacks set since. */
-  async ring(alertinfo) {
-    if (this.hungup) return false;
+  ring(alertinfo) {
+    if (this.hungup) return Promise.resolve(false);
     if (this.ringing || this.answered) {
       this.control.host.defer(() => this.progress.flush());
-      return true;
+      return Promise.resolve(true);
     }
-    if (this.#ringasked && alertinfo === undefined) return true;
+    if (this.#ringasked && alertinfo === undefined) return Promise.resolve(true);
     this.#ringasked = true;
     this.history = "We ring";
-    const rang = this.done(await this.dialog.act("ring", alertinfo === undefined ? undefined : { alertinfo }), "ring");
-    if (rang && !this.hungup) this.progress.rung();
-    return rang;
+    return new Promise((resolve) => {
+      this.dialog.send("ring", alertinfo === undefined ? undefined : { alertinfo }, undefined, (reply) => {
+        const rang = this.done(reply, "ring");
+        if (rang && !this.hungup) this.progress.rung();
+        resolve(rang);
+      });
+    });
   }
 
   /** Opens media before the answer: 183 with a description. `{codecs?, media?}` as in `answer`. */
@@ -103,12 +107,15 @@ class Call extends CallMedia {
   }
 
   /** A call of ours was answered: their description goes to the channel; if our offer is still owed, it goes out in the ACK. */
-  async complete() {
+  complete() {
     // Whether a description in their 18x was an answered offer is known when the SIP server has said so.
-    if (this.#owing) await this.#owing;
+    return this.#owing ? this.#owing.then(() => this.#complete()) : this.#complete();
+  }
+
+  #complete() {
     const them = this.theirs;
-    if (this.session.ours) await this.session.accept(them);
-    else await this.dialog.act("ack", undefined, await this.session.answer(them, this.metadata.codecs));
+    if (this.session.ours) return this.session.accept(them);
+    return this.session.answer(them, this.metadata.codecs).then((sdp) => this.dialog.act("ack", undefined, sdp));
   }
 
   /** Their offer in a reliable 18x to an INVITE of ours without one: our answer goes in the PRACK (RFC 3262 §5). */
@@ -143,13 +150,18 @@ class Call extends CallMedia {
    *   `declined`, `unavailable`, `forbidden`, `congestion`), a SIP status, or both.
    * @returns {Promise<boolean>} `true` when it is over.
    */
-  hangup(how = {}) {
-    if (this.hungup) return Promise.resolve(true);
+  hangup(how) {
+    this.letgo(how);
+    return this.waitforhangup();
+  }
+
+  /** As `hangup`, for who does not wait. */
+  letgo(how = {}) {
+    if (this.hungup) return;
     const wish = typeof how === "string" ? { reason: how } : typeof how === "number" ? { code: how } : { ...how };
     if (wish.code === undefined && WORDS.has(wish.reason)) wish.code = WORDS.get(wish.reason);
     if (!this.dialog.ending) this.history = `We hangup ${wish.reason ?? ""} ${wish.code ?? ""}`.trim();
     this.dialog.hangup(wish);
-    return this.waitforhangup();
   }
 
   /**

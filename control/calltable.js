@@ -81,17 +81,15 @@ class CallTable {
     return this.#calls.has(callid) || this.#ended.has(callid) || this.#calls.size < this.max;
   }
 
-  /** Watches the placing of a call; snapshots that may be its first wait for it. @returns {Promise} The same work. */
-  originating(work) {
+  /** A call is being placed; snapshots that may be its first wait for it. @returns {function(): void} To be called when it is. */
+  originating() {
     this.#placings += 1;
     const number = this.#placings;
     this.#placing.add(number);
-    const over = () => {
+    return () => {
       this.#placing.delete(number);
-      this.#release();
+      if (this.#early.size > 0) this.#release();
     };
-    work.then(over, over);
-    return work;
   }
 
   /** A call that we made has got its Call-ID. */

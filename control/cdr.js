@@ -45,17 +45,30 @@ function epochs({ epochsms, epochs: seconds }) {
  * The other legs at the end of a call: who they are, and their statistics, final or of this moment.
  * @param {object} call
  * @param {object[]} relatives Calls it was linked to.
- * @returns {Promise<Array<{callid: string, media: object|null}>>}
+ * @param {function(Array<{callid: string, media: object|null}>): void} done
  */
-function legs(call, relatives) {
-  return Promise.all(relatives.map((one) => figures(call, one).then((media) => ({ callid: one.known.callid, media: media ?? null }))));
+function legs(call, relatives, done) {
+  const told = [];
+  let open = relatives.length;
+  if (open === 0) done(told);
+  relatives.forEach((one, at) => {
+    leg(call, one, (found) => {
+      told[at] = found;
+      open -= 1;
+      if (open === 0) done(told);
+    });
+  });
 }
 
-/** Those of a child, which ends with it, are final: its channel goes back now, as nobody is left to hear it. */
-async function figures(call, one) {
+/** The channel of a child, which ends with it, goes back now, as nobody is left to hear it: then its statistics are final. */
+function leg(call, one, done) {
   const { channel, family } = one.metadata;
-  if (family.parent === call && one.dialog.ending) await channel?.close();
-  return channel?.figures();
+  const { callid } = one.known;
+  if (channel === undefined) done({ callid, media: null });
+  else if (channel.closed || (family.parent === call && one.dialog.ending)) {
+    // Most scripts look at no other leg: its statistics are read when they are asked for.
+    channel.end(() => done({ callid, get media() { return channel.stats; } }));
+  } else channel.figures().then((media) => done({ callid, media }));
 }
 
 module.exports = { cdr, legs };

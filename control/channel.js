@@ -30,10 +30,11 @@ class Channel {
   #levels;
   #lane = new Lane();
   #how;
-  #closing;
+  /** Once it is closing: whether it is over, and who waits for that. */
+  #end;
   #seq = 0;
   #playing = false;
-  #links = new Map();
+  #links;
 
   /**
    * Asks an RTP server for a channel: the server of `near` if it takes more, else the better of two; the next if that refuses.
@@ -44,27 +45,44 @@ class Channel {
    * @returns {Promise<Channel>}
    * @throws {CallError} 503, no channel to be had; 488, none with such an address.
    */
-  static async open(control, near, { quiet = false, only = false, media = NONE } = {}) {
+  static open(control, near, how = NONE) {
+    return new Promise((resolve, reject) => Channel.ask(control, near, how, resolve, reject));
+  }
+
+  /** The same without a promise. */
+  static ask(control, near, how, done, failed) {
+    const { rtppool } = control;
+    const first = how.only ? near.server : rtppool.pickknown(near?.server);
+    if (first) Channel.#try(control, near, how, first, done, failed);
+    else rtppool.ready().then(() => Channel.#try(control, near, how, rtppool.pick(near?.server), done, failed));
+  }
+
+  static #try(control, near, { quiet = false, only = false, media = NONE }, first, done, failed) {
     const { rtppool, rtppeer } = control;
-    if (!rtppool.known) await rtppool.ready();
     const tried = new Set();
-    let reply = { message: "no RTP server is named" };
-    for (let server = only ? near.server : rtppool.pick(near?.server, tried); server; server = only ? undefined : rtppool.pick(undefined, tried)) {
+    // RFC 3261 §20.43, warning 301: incompatible network address formats.
+    const refuse = ({ code, message }) => failed(new CallError(code === 422 ? 488 : 503, `unable to create channel: ${message}`));
+    const attempt = (server) => {
       tried.add(server);
       const id = control.nextid(quiet ? "link" : "call");
-      const body = { id, control: quiet ? undefined : control.url, near: server === near?.server ? near.uuid : undefined, ip: media.ip, jitter: media.jitter };
-      reply = await rtppeer.request("POST", "/channel", body, { once: true, server, probe: tried.size < rtppool.servers.length });
-      const [uuid, ip, port, headroom] = (reply.code === 200 && control.picks.channel(reply.text)) || NOTHING;
-      if (uuid) {
-        server.took(headroom);
-        return new Channel(control, server, { uuid, ip, port }, id);
-      }
-      if (reply.unreachable && !reply.unsent) control.reclaim.watch(server, id);
-      // A request that is wrong for one is wrong for all.
-      if (reply.code < 500) break;
-    }
-    // RFC 3261 §20.43, warning 301: incompatible network address formats.
-    throw new CallError(reply.code === 422 ? 488 : 503, `unable to create channel: ${reply.message}`);
+      const beside = server === near?.server ? near.uuid : undefined;
+      const how = { once: true, server, probe: tried.size < rtppool.count };
+      rtppeer.send("POST", "/channel", wish(id, quiet ? undefined : control.url, beside, media), how, (reply) => {
+        const found = reply.code === 200 ? control.picks.channel(reply.text) : undefined;
+        if (found?.[0]) {
+          server.took(found[3]);
+          done(new Channel(control, server, { uuid: found[0], ip: found[1], port: found[2] }, id));
+          return;
+        }
+        if (reply.unreachable && !reply.unsent) control.reclaim.watch(server, id);
+        // A request that is wrong for one is wrong for all.
+        const next = only || reply.code < 500 ? undefined : rtppool.pick(undefined, tried);
+        if (next) attempt(next);
+        else refuse(reply);
+      });
+    };
+    if (first) attempt(first);
+    else refuse({ message: "no RTP server is named" });
   }
 
   constructor(control, server, { uuid, ip, port }, id) {
@@ -121,12 +139,22 @@ class Channel {
     return this.#ask("PUT", "", undefined, undefined, text);
   }
 
+  /** The same without a promise. @param {function(object): void} done Gets the reply. */
+  aim(audio, text, done) {
+    this.#audio = audio;
+    if (this.closed) done(GONE);
+    else this.#send("PUT", "", text, this.#how, done);
+  }
+
   /** Joins the group of another channel; what either plays is stopped first, for it would drown the other side. */
-  async mix(other) {
-    await Promise.all([this.stop(), other.stop()]);
+  mix(other) {
+    return this.#playing || other.playing ? Promise.all([this.stop(), other.stop()]).then(() => this.#mix(other)) : this.#mix(other);
+  }
+
+  #mix(other) {
     if (other.server === this.server) return this.mixhere(other);
-    if (this.#links.has(other)) return { code: 200, message: "linked already", json: {} };
-    if (this.#closing || other.closed) return GONE;
+    if (this.#links?.has(other)) return Promise.resolve({ code: 200, message: "linked already", json: {} });
+    if (this.closed || other.closed) return Promise.resolve(GONE);
     return new Link(this, other).join();
   }
 
@@ -137,8 +165,8 @@ class Channel {
 
   /** A link to a channel elsewhere has begun, or ended (`undefined`). */
   linked(other, link) {
-    if (link) this.#links.set(other, link);
-    else this.#links.delete(other);
+    if (link) (this.#links ??= new Map()).set(other, link);
+    else this.#links?.delete(other);
   }
 
   async unmix() {
@@ -213,14 +241,14 @@ class Channel {
 
   /** @returns {Promise<object|null>} Statistics: the final ones, or those of now. */
   async figures() {
-    if (this.#closing) return (await this.#closing).stats;
+    if (this.closed) return (await this.close()).stats;
     const reply = await this.#ask("GET", "");
     return reply.code === 200 ? reply.json : null;
   }
 
   /** @returns {boolean} Whether it was given back or is lost. */
   get closed() {
-    return this.#closing !== undefined;
+    return this.#end !== undefined;
   }
 
   /**
@@ -228,27 +256,42 @@ class Channel {
    * @returns {Promise<Channel>} Itself, with its final statistics.
    */
   close() {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return new Promise((resolve) => this.end(() => resolve(this)));
   }
 
-  async #close() {
-    this.owner.table.leave(this.uuid);
-    const [reply] = await Promise.all([this.#turn("DELETE", ""), this.#unlink()]);
-    if (reply.code === 200 && this.stats === null) later(this, "stats", () => reply.json);
-    else if (reply.unreachable && this.#id) this.owner.reclaim.watch(this.server, this.#id);
-    return this;
+  /** The same without a promise. @param {function(): void} done */
+  end(done) {
+    if (this.#end === undefined) {
+      this.#end = { over: false, waiting: [done] };
+      this.#close();
+    } else if (this.#end.over) done();
+    else this.#end.waiting.push(done);
+  }
+
+  #close() {
+    this.#owner.table.leave(this.uuid);
+    const parted = this.#links === undefined ? undefined : this.#unlink();
+    const over = () => {
+      this.#end.over = true;
+      for (const done of this.#end.waiting.splice(0)) done();
+    };
+    this.#send("DELETE", "", undefined, this.#how, (reply) => {
+      if (reply.code === 200 && this.stats === null) later(this, "stats", () => reply.json);
+      else if (reply.unreachable && this.#id) this.#owner.reclaim.watch(this.#server, this.#id);
+      if (parted === undefined) over();
+      else parted.then(over);
+    });
   }
 
   /** Its server has lost it: nothing is left to give back there. */
   lost() {
     this.owner.table.leave(this.uuid);
-    this.#closing ??= Promise.resolve(this);
+    this.#end ??= { over: true, waiting: [] };
     return this.#unlink();
   }
 
   #unlink() {
-    return Promise.all([...this.#links.values()].map((link) => link.part()));
+    return Promise.all([...(this.#links?.values() ?? NOTHING)].map((link) => link.part()));
   }
 
   /**
@@ -271,21 +314,33 @@ class Channel {
   }
 
   #ask(method, verb, body, how, text) {
-    if (this.#closing) return Promise.resolve(GONE);
+    if (this.closed) return Promise.resolve(GONE);
     return this.#turn(method, verb, body, how, text);
   }
 
   /** @param {string} [text] JSON of the body, if it is there already. */
   #turn(method, verb, body, how, text = body === undefined ? undefined : JSON.stringify(body)) {
-    return new Promise((resolve) => {
-      this.#lane.run(() => {
-        this.#peer.send(method, `/channel/${this.uuid}${verb}`, text, how === undefined ? this.#how : { ...how, ...this.#how }, (reply) => {
-          this.#lane.next();
-          resolve(reply);
-        });
-      });
+    return new Promise((resolve) => this.#send(method, verb, text, how === undefined ? this.#how : { ...how, ...this.#how }, resolve));
+  }
+
+  /** In its turn. @param {function(object): void} done Gets the reply. */
+  #send(method, verb, text, how, done) {
+    if (this.#lane.take()) this.#now(method, verb, text, how, done);
+    else this.#lane.wait(() => this.#now(method, verb, text, how, done));
+  }
+
+  #now(method, verb, text, how, done) {
+    this.#peer.send(method, `/channel/${this.uuid}${verb}`, text, how, (reply) => {
+      this.#lane.next();
+      done(reply);
     });
   }
+}
+
+/** The JSON of `POST /channel`. Our names, addresses and the names of channels have nothing in them that JSON escapes. */
+function wish(id, control, near, { ip, jitter }) {
+  const known = `{"id":"${id}"${control === undefined ? "" : `,"control":"${control}"`}${near === undefined ? "" : `,"near":"${near}"`}`;
+  return ip === undefined && jitter === undefined ? `${known}}` : `${known},${JSON.stringify({ ip, jitter }).slice(1)}`;
 }
 
 module.exports = Channel;

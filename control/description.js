@@ -10,6 +10,7 @@
 "use strict";
 
 const Sdp = require("./sdp.js");
+const { parse } = require("./json.js");
 const { picker } = require("./pick.js");
 
 const FIELDS = "c.0.address m.0.port m.0 m.1 m.0.media m.0.proto m.0.c a direction";
@@ -43,7 +44,7 @@ class Description {
 
   /** @returns {object} Not to be changed. */
   get json() {
-    return (this.#json ??= JSON.parse(this.#text));
+    return (this.#json ??= parse(this.#text));
   }
   /** @returns {string} */
   get text() {

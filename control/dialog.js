@@ -20,6 +20,9 @@ class Dialog {
   #lane = new Lane();
   #sending = false;
   #wanted;
+  /** A Call-ID, and its JSON. */
+  #callid;
+  #quoted;
   #unwatch;
 
   /** @param {object} call The call it belongs to. */
@@ -52,18 +55,30 @@ class Dialog {
 
   /** The same without a promise. @param {function(object): void} done Gets the reply. */
   send(action, body, sdp, done) {
-    this.#lane.run(() => {
-      const call = this.#call;
-      if (call.hungup) {
-        this.#lane.next();
-        done(OVER);
-        return;
-      }
-      call.control.sippeer.send("PUT", `/dialog/${action}`, told(call.known.callid, body, sdp), { server: this.server }, (reply) => {
-        this.#lane.next();
-        done(reply);
-      });
+    if (this.#lane.take()) this.#ask(action, body, sdp, done);
+    else this.#lane.wait(() => this.#ask(action, body, sdp, done));
+  }
+
+  #ask(action, body, sdp, done) {
+    const call = this.#call;
+    if (call.hungup) {
+      this.#lane.next();
+      done(OVER);
+      return;
+    }
+    call.control.sippeer.send("PUT", `/dialog/${action}`, told(this.#name(call.known.callid), body, sdp), { server: this.server }, (reply) => {
+      this.#lane.next();
+      done(reply);
     });
+  }
+
+  /** The JSON of the Call-ID. */
+  #name(callid) {
+    if (callid !== this.#callid) {
+      this.#callid = callid;
+      this.#quoted = JSON.stringify(callid);
+    }
+    return this.#quoted;
   }
 
   /**
@@ -107,9 +122,9 @@ class Dialog {
 }
 
 /** The JSON of an action. */
-function told(callid, body, sdp) {
+function told(quoted, body, sdp) {
   const end = sdp === undefined ? "}" : `,"sdp":${sdp.text}}`;
-  let fields = `{"callid":${JSON.stringify(callid)}`;
+  let fields = `{"callid":${quoted}`;
   for (const name in body) if (body[name] !== undefined) fields += `,${JSON.stringify(name)}:${JSON.stringify(body[name])}`;
   return fields + end;
 }

@@ -67,10 +67,12 @@ class Family {
   async progress(them) {
     const { parent } = this;
     if (!parent || parent.answered || parent.hungup || parent.metadata.family.children.length > 1) return;
-    await this.#media(async () => {
+    try {
       await this.#call.session.accept(them);
       if (await parent.early({ near: this.#call.session.channel })) await this.#call.mix(parent);
-    });
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   /** This call, one that we made, was answered. */
@@ -84,25 +86,26 @@ class Family {
       return;
     }
     for (const loser of group?.losers ?? []) loser.hangup(ELSEWHERE);
-    await this.#media(async () => {
+    try {
       await call.complete();
       if (call.session.stale) await call.dialog.act("invite", undefined, call.session.ours);
       const { parent } = this;
       if (!parent || call.hungup) return;
-      if (parent.hungup) call.hangup();
-      else if (await parent.accept({ near: call.session.channel })) await this.#join(parent);
-      else if (!call.hungup) call.hangup();
-    });
+      if (parent.hungup) call.letgo();
+      else if (!(await parent.accept({ near: call.session.channel }))) call.letgo();
+      else if (this.#joins(parent) && !(await call.mix(parent)) && !call.hungup && !parent.hungup) {
+        call.control.host.log("error", `call ${call.id}: could not be mixed with ${parent.id}, hung up`);
+        call.letgo({ code: 500 });
+      }
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
-  async #join(parent) {
+  /** Whether the two are to hear each other now. */
+  #joins(parent) {
     const call = this.#call;
-    if (call.hungup || parent.hungup || call.metadata.family.parent !== parent) return;
-    if (call.hold || parent.hold) return;
-    if (!(await call.mix(parent)) && !call.hungup && !parent.hungup) {
-      call.control.host.log("error", `call ${call.id}: could not be mixed with ${parent.id}, hung up`);
-      call.hangup({ code: 500 });
-    }
+    return !call.hungup && !parent.hungup && this.parent === parent && !call.hold && !parent.hold;
   }
 
   /** This call has rung in vain: it ends, and counts as failed at once, for its end on the wire may take long. */
@@ -122,7 +125,7 @@ class Family {
 
   /** This call is over. Children end now; the parent one turn later, so that a script may first try something else. */
   ended(code) {
-    for (const child of this.children) child.hangup();
+    for (const child of this.children) child.letgo();
     if (this.parent) this.#lost(this.#call.answered ? undefined : code);
   }
 
@@ -142,7 +145,7 @@ class Family {
     this.#bereft = false;
     const code = worst(this.#failures);
     this.#failures = [];
-    call.hangup(call.answered || code === 0 ? {} : { code });
+    call.letgo(call.answered || code === 0 ? {} : { code });
   }
 
   /** Brings media in line after one of two has been put on hold or taken off it. */
@@ -158,14 +161,11 @@ class Family {
     else await Promise.all([call.session.channel?.stop(), other.session.channel?.stop()]);
   }
 
-  async #media(work) {
-    try {
-      await work();
-    } catch (error) {
-      const call = this.#call;
-      call.fail(error);
-      if (!call.hungup) call.hangup({ code: error.code ?? 500 });
-    }
+  /** Its media could not be had. */
+  #failed(error) {
+    const call = this.#call;
+    call.fail(error);
+    call.letgo({ code: error.code ?? 500 });
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Requests of one call or one channel, one after the other: what was asked first arrives first.
  *
- *   run(work) ─► nothing under way? work now, else when those before it have called `next`
+ *   take() ─► nothing under way? do it now, else wait(work): done when those before it have called `next`
  *
  * Shape:  holds what waits; a call asks for a handful of things in its life.
  * Errors: none; `work` must call `next` once, whatever becomes of it.
@@ -12,13 +12,16 @@ class Lane {
   #busy = false;
   #waiting;
 
-  /** @param {function(): void} work */
-  run(work) {
-    if (this.#busy) (this.#waiting ??= []).push(work);
-    else {
-      this.#busy = true;
-      work();
-    }
+  /** @returns {boolean} Whether it is free: then it is taken, and the work is to be done now. */
+  take() {
+    if (this.#busy) return false;
+    this.#busy = true;
+    return true;
+  }
+
+  /** For when it is not free. @param {function(): void} work */
+  wait(work) {
+    (this.#waiting ??= []).push(work);
   }
 
   /** What was under way is done. */

@@ -98,21 +98,23 @@ function place(control, request, parent, group) {
   group?.add(call);
   if (parent) parent.metadata.family.adopt(call);
   Object.defineProperty(call, "request", { value: request, writable: true });
-  control.track(control.table.originating(invite(control, call, request, parent)));
+  invite(control, call, request, parent);
   return call;
 }
 
 async function invite(control, call, request, parent) {
+  const over = control.table.originating();
+  control.enter();
   try {
     if (parent?.hungup || parent?.dialog.ending) throw new CallError(487, "the calling call is over");
     if (request.maxforwards <= 0) throw new CallError(483, "passed on too often");
     const near = parent?.metadata.channel;
     // An offer is made unless asked not to: most phones expect one.
-    const sdp = request.lateoffer ? undefined : await call.session.offer(request.codecs, near);
+    const sdp = request.lateoffer ? undefined : call.session.offeron(await call.session.open(request.codecs, near));
     // Placed again, it has its offer already; another far end answers it.
     if (call.dialog.ending || call.hungup) throw new CallError(487, "ended before it was placed");
     const reply = await send(control, call, parent, request, sdp);
-    const [callid] = (reply.code === 200 && control.picks.callid(reply.text)) || [];
+    const callid = reply.code === 200 ? control.picks.callid(reply.text)?.[0] : undefined;
     if (!callid) throw new CallError(ROUTING.has(reply.code) ? reply.code : 500, reply.message);
     call.known.callid = callid;
     call.history = `We created new call ${call.id}`;
@@ -123,29 +125,43 @@ async function invite(control, call, request, parent) {
     call.fail(error);
     news(control, call);
     call.end({ code: call.error.code, status: call.error.message });
+  } finally {
+    over();
+    control.leave();
   }
 }
 
 /** Places it with a SIP server: the parent's if it takes more, else the better of two, and the next if it cannot have seen it. */
-async function send(control, call, parent, request, sdp) {
+function send(control, call, parent, request, sdp) {
   const { sippool, sippeer } = control;
-  if (!sippool.known) await sippool.ready();
+  const near = parent?.dialog.server;
   const tried = new Set();
-  let reply = { code: 503, message: "no SIP server is named" };
-  for (let server = sippool.pick(parent?.dialog.server); server; server = sippool.pick(undefined, tried)) {
-    tried.add(server);
-    call.dialog.server = server;
-    const last = tried.size >= sippool.servers.length;
-    const wish = body(control, server, request, sdp);
-    const ask = (how) => new Promise((resolve) => sippeer.send("POST", "/dialog/invite", wish, { server, ...how }, resolve));
-    reply = await ask({ once: !last, probe: !last });
-    if (!last && (reply.unsent || (reply.code === 503 && !reply.unreachable))) continue;
-    // It may have seen it: only there may it be asked again, for the key makes it the same call.
-    if (!last && reply.unreachable) reply = await ask();
-    server.took();
-    break;
-  }
-  return reply;
+  return new Promise((resolve) => {
+    const attempt = (server, before) => {
+      if (!server) {
+        resolve(before);
+        return;
+      }
+      tried.add(server);
+      call.dialog.server = server;
+      const last = tried.size >= sippool.count;
+      const wish = body(control, server, request, sdp);
+      const placed = (reply) => {
+        server.took();
+        resolve(reply);
+      };
+      sippeer.send("POST", "/dialog/invite", wish, { server, once: !last, probe: !last }, (reply) => {
+        if (last) placed(reply);
+        else if (reply.unsent || (reply.code === 503 && !reply.unreachable)) attempt(sippool.pick(undefined, tried), reply);
+        // It may have seen it: only there may it be asked again, for the key makes it the same call.
+        else if (reply.unreachable) sippeer.send("POST", "/dialog/invite", wish, { server }, placed);
+        else placed(reply);
+      });
+    };
+    const first = sippool.pickknown(near);
+    if (first) attempt(first);
+    else sippool.ready().then(() => attempt(sippool.pick(near), { code: 503, message: "no SIP server is named" }));
+  });
 }
 
 function news(control, call) {
@@ -164,7 +180,7 @@ function again(call, request) {
   call.request = request;
   call.history = `Redirected to ${request.to.user}`;
   call.callinfo = { ...call.callinfo, callid: undefined, to: request.to.user, seq: undefined, sdp: undefined };
-  control.track(control.table.originating(invite(control, call, request, call.metadata.family.parent)));
+  invite(control, call, request, call.metadata.family.parent);
 }
 
 module.exports = { single, child, again };

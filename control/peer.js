@@ -48,50 +48,70 @@ class Peer {
    */
   send(method, path, text, how, done) {
     const pool = this.#control[this.#name];
-    if (!how.server && !pool.known) {
-      pool.ready().then(() => this.#begin(pool, method, path, text, how, done));
-    } else this.#begin(pool, method, path, text, how, done);
+    if (how.server) new Asking(this.#control, pool, how.server, method, path, text, how, done).go();
+    else if (pool.known) this.#begin(pool, method, path, text, how, done);
+    else pool.ready().then(() => this.#begin(pool, method, path, text, how, done));
   }
 
   #begin(pool, method, path, text, how, done) {
-    const server = how.server ?? pool.pick();
-    if (server) this.#try(pool, server, method, path, text, how, done, 0);
+    const server = pool.pick();
+    if (server) new Asking(this.#control, pool, server, method, path, text, how, done).go();
     else done({ code: 503, message: `no ${this.#which} server is named`, json: {}, unreachable: true, unsent: true });
   }
+}
 
-  #try(pool, server, method, path, text, how, done, attempt) {
-    const control = this.#control;
-    control.send(
-      server,
-      method,
-      path,
-      text,
-      how.limit ?? control.times.trylimit,
-      (status, body) => done(new Reply(status, body)),
-      (error) => {
-        const { tryagain } = control.times;
-        const harmless = error.unsent === true || !how.once;
-        if (!harmless || attempt === tryagain.length || how.probe) {
-          const message = `${this.#which} server ${server.host}:${server.port} not reached: ${error.message}`;
-          if (!how.probe) pool.missed(server);
-          done({ code: 503, message, json: {}, unreachable: true, unsent: error.unsent === true });
-        } else control.host.timer(tryagain[attempt], () => this.#try(pool, server, method, path, text, how, done, attempt + 1));
-      },
-    );
+/** A request on its way: the host calls `done` or `failed` of it. */
+class Asking {
+  constructor(control, pool, server, method, path, text, how, told) {
+    this.control = control;
+    this.pool = pool;
+    this.server = server;
+    this.method = method;
+    this.path = path;
+    this.text = text;
+    this.how = how;
+    this.told = told;
+    this.attempt = 0;
+  }
+
+  go() {
+    const { control, server, method, path, text, how } = this;
+    control.send(server, method, path, text, how.limit ?? control.times.trylimit, this);
+  }
+
+  done(status, body) {
+    this.told(new Reply(status, body));
+  }
+
+  failed(error) {
+    const { control, pool, server, how, attempt } = this;
+    const { tryagain } = control.times;
+    const harmless = error.unsent === true || !how.once;
+    if (harmless && attempt < tryagain.length && !how.probe) {
+      this.attempt += 1;
+      control.host.timer(tryagain[attempt], () => this.go());
+      return;
+    }
+    if (!how.probe) pool.missed(server);
+    const message = `${pool.which} server ${server.host}:${server.port} not reached: ${error.message}`;
+    this.told({ code: 503, message, json: {}, unreachable: true, unsent: error.unsent === true });
   }
 }
 
 /**
  * How requests go out on a host: its `request.send`, if it has one, else its `request`.
- * @returns {function(object, string, string, string|undefined, number, Function, Function): void} Server, method, path, body, milliseconds;
- *   then `(status, body)` or `(error)` is called.
+ * @returns {function(object, string, string, string|undefined, number, {done: Function, failed: Function}): void} Server, method, path,
+ *   body, milliseconds; then `done(status, body)` or `failed(error)` of the last is called.
  */
 Peer.sender = (host) =>
   host.request.send ??
-  ((server, method, path, body, timeoutms, done, failed) => {
+  ((server, method, path, body, timeoutms, asker) => {
     const { host: name, port } = server;
     const headers = server.headers[body === undefined ? 0 : 1];
-    host.request({ host: name, port, method, path, headers, body, timeoutms }).then((answer) => done(answer.status, answer.body), failed);
+    host.request({ host: name, port, method, path, headers, body, timeoutms }).then(
+      (answer) => asker.done(answer.status, answer.body),
+      (error) => asker.failed(error),
+    );
   });
 
 module.exports = Peer;

@@ -9,6 +9,8 @@
  */
 "use strict";
 
+const { parse } = require("./json.js");
+
 /**
  * @param {object} host See host/index.js.
  * @param {string} fields Paths with blanks between them.
@@ -19,7 +21,7 @@ function picker(host, fields) {
   const whole = (text) => {
     let json;
     try {
-      json = JSON.parse(text);
+      json = parse(text);
     } catch {
       return undefined;
     }

@@ -43,6 +43,11 @@ class Pool {
     this.onback = () => undefined;
   }
 
+  /** @returns {"sip"|"rtp"} */
+  get which() {
+    return this.#which;
+  }
+
   /** @returns {Array<object>} The places that settings name: the same list until they change. */
   get places() {
     const given = this.#control[this.#which];
@@ -84,6 +89,16 @@ class Pool {
     return this.#known;
   }
 
+  /** How many servers there are, as of the last choice. */
+  get count() {
+    return this.#list.length;
+  }
+
+  /** As `pick`, if each name has been looked up; `undefined` if not: then `ready` waits for it. */
+  pickknown(near) {
+    return this.known ? this.#choose(near, undefined) : undefined;
+  }
+
   /** Waits until each name has been looked up once. */
   async ready() {
     if (!this.known && this.places.some(({ host }) => this.#named(host) && !this.#names.has(host))) await this.resolve();
@@ -97,6 +112,10 @@ class Pool {
    */
   pick(near, tried) {
     this.#sync();
+    return this.#choose(near, tried);
+  }
+
+  #choose(near, tried) {
     const servers = this.#list;
     if (near?.open && !tried?.has(near) && servers.includes(near)) return near;
     const all = tried ? servers.filter((one) => !tried.has(one)) : servers;

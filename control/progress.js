@@ -181,14 +181,15 @@ class Progress {
     const relatives = call.others;
     const reported = control.callbacks.any("onreporting") || call.callbacks.any("onreporting");
     call.metadata.family.ended(call.dialog.endcode || info.error?.code || call.error?.code || 0);
-    control.track(
-      call.session.close().then(async () => {
-        call.metadata.relatives = relatives.map((one) => one.id);
-        if (reported) call.metadata.legs = await cdr.legs(call, relatives);
-        this.#both("onreporting");
-        call.callbacks.clear();
-      }),
-    );
+    const report = (legs) => {
+      call.metadata.relatives = relatives.map((one) => one.id);
+      if (reported) call.metadata.legs = legs;
+      this.#both("onreporting");
+      call.callbacks.clear();
+      control.leave();
+    };
+    control.enter();
+    call.session.close(() => cdr.legs(call, reported ? relatives : [], report));
   }
 
   #both(name) {

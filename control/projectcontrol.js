@@ -37,9 +37,12 @@ class ProjectControl {
   #sessionid;
   #keys = 0;
   #keyprefix;
+  #url = {};
   #server;
   #running;
   #tracked = new Set();
+  #under = 0;
+  #idlers = [];
   /** The call whose callback is running. */
   #current;
 
@@ -122,13 +125,18 @@ class ProjectControl {
   }
   /** Our address as other servers call it. */
   get url() {
-    const host = this.us.host.includes(":") ? `[${this.us.host}]` : this.us.host;
-    return this.us.port === 80 ? `http://${host}` : `http://${host}:${this.us.port}`;
+    const { host, port } = this.us;
+    const known = this.#url;
+    if (known.host !== host || known.port !== port) {
+      const name = host.includes(":") ? `[${host}]` : host;
+      this.#url = { host, port, text: port === 80 ? `http://${name}` : `http://${name}:${port}` };
+    }
+    return this.#url.text;
   }
 
   /** Our address as this SIP server is to use it: with several, its own name is in it, so that its events can be told apart. */
   urlfor(server) {
-    return this.sippool.servers.length > 1 ? `${this.url}/from/${encodeURIComponent(server.key)}` : this.url;
+    return this.sippool.count > 1 ? `${this.url}/from/${encodeURIComponent(server.key)}` : this.url;
   }
 
   /** A number from 0 to 1, for choices; tests give their own. */
@@ -300,7 +308,21 @@ class ProjectControl {
 
   /** @returns {Promise<void>} When no request of ours is under way. */
   async idle() {
-    while (this.#tracked.size > 0) await Promise.allSettled([...this.#tracked]);
+    while (this.#tracked.size > 0 || this.#under > 0) {
+      await Promise.allSettled([...this.#tracked]);
+      if (this.#under > 0) await new Promise((resolve) => this.#idlers.push(resolve));
+    }
+  }
+
+  /** Work that ends with `leave` has begun: as `track`, for what has no promise. */
+  enter() {
+    this.#under += 1;
+  }
+
+  /** Such work is over. */
+  leave() {
+    this.#under -= 1;
+    if (this.#under === 0) for (const resolve of this.#idlers.splice(0)) resolve();
   }
 
   /** Asks the SIP server something of your own. `callback` gets what the promise gives: `{code, message, json}`. */
@@ -323,10 +345,12 @@ class ProjectControl {
   channelevent(call, event) {
     const { channel } = call.metadata;
     if (!channel?.heard(event) || call.hungup) return;
-    const text = [event.action, event.event, event.reason].filter(Boolean).join(" ");
-    call.history = `Channel: ${text}`;
-    if (event.action === "telephone-event" && event.event !== undefined) call.progress.pressed(String(event.event));
-    if (["play", "record", "media"].includes(event.action)) {
+    const { action, event: what, reason } = event;
+    call.history = `Channel: ${action}${what ? ` ${what}` : ""}${reason ? ` ${reason}` : ""}`;
+    // Nothing follows from a mix that begins or ends.
+    if (action === "mix") return;
+    if (action === "telephone-event" && what !== undefined) call.progress.pressed(String(what));
+    if (action === "play" || action === "record" || action === "media") {
       for (const callback of call.callbacks.list(`on${event.action}`)) this.invoke(callback, call, `on${event.action}`, event);
     }
     // What replaces another play ends it too, but then there is one that goes on.
@@ -361,7 +385,15 @@ class ProjectControl {
 
   #failed(thrown, callback, call, where) {
     const error = this.host.blame ? this.host.blame(thrown, callback) : thrown;
-    this.#report(error, call ? `call ${call.id}: ${where}` : where);
+    this.report(error, call ? `call ${call.id}: ${where}` : where);
+    if (call && !call.answered && !call.hungup) call.hangup({ code: 500 });
+  }
+
+  /** An error that got past `invoke`: the engine stopped a callback that ran too long, or a timer of the script threw. */
+  #uncaught(error, where) {
+    const call = this.#current;
+    this.#current = undefined;
+    this.report(error, call ? `call ${call.id}: ${where}` : where);
     if (call && !call.answered && !call.hungup) call.hangup({ code: 500 });
   }
 
@@ -370,19 +402,12 @@ class ProjectControl {
     try {
       work();
     } catch (error) {
-      this.#report(error, where);
+      this.report(error, where);
     }
   }
 
-  /** An error that got past `invoke`: the engine stopped a callback that ran too long, or a timer of the script threw. */
-  #uncaught(error, where) {
-    const call = this.#current;
-    this.#current = undefined;
-    this.#report(error, call ? `call ${call.id}: ${where}` : where);
-    if (call && !call.answered && !call.hungup) call.hangup({ code: 500 });
-  }
-
-  #report(error, where) {
+  /** Counts and logs an error of the script, or of ours. */
+  report(error, where) {
     this.errors += 1;
     this.host.log("error", `${where}: ${described(error)}`);
   }
@@ -396,7 +421,7 @@ class ProjectControl {
       },
       (error) => {
         this.#tracked.delete(tracked);
-        this.#report(error, "internal");
+        this.report(error, "internal");
       },
     );
     this.#tracked.add(tracked);

@@ -6,6 +6,8 @@
  */
 "use strict";
 
+const { parse } = require("./json.js");
+
 class Reply {
   #json;
 
@@ -27,7 +29,7 @@ class Reply {
   #read() {
     if (!this.text || this.text === "{}") return {};
     try {
-      return JSON.parse(this.text);
+      return parse(this.text);
     } catch {
       return {};
     }

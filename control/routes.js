@@ -15,6 +15,7 @@
 const Registration = require("./registration.js");
 const { Snapshot } = require("./snapshot.js");
 const address = require("./address.js");
+const read = require("./json.js");
 const VERSION = require("./version.js");
 
 const OK = { status: 200 };
@@ -93,7 +94,13 @@ class Routes {
     if (!table.get(info.callid) && ((draining && !info.originator && !info.hangup) || !table.admits(info.callid))) {
       return failed(503, draining ? "draining" : "full", "takes no new calls", { "retry-after": "5" });
     }
-    host.defer(() => this.#control.guarded(() => table.snapshot(info, server), `snapshot of ${info.callid}`));
+    host.defer(() => {
+      try {
+        table.snapshot(info, server);
+      } catch (error) {
+        this.#control.report(error, `snapshot of ${info.callid}`);
+      }
+    });
     return OK;
   }
 
@@ -103,10 +110,16 @@ class Routes {
     const call = table.channels.get(which);
     // Of one that was given back nothing more need be told, nor told again.
     if (!call) return table.left(which) ? OK : failed(404, "no_such_channel", `no call has channel ${which}`);
-    const [action, event_, reason, seq] = picks.event(request.body) ?? [];
+    const found = picks.event(request.body);
     // Scripts see the events of plays, records and media as they came.
-    const event = action === "mix" ? { action, event: event_, reason, seq } : parse(request.body);
-    this.#control.host.defer(() => this.#control.guarded(() => this.#control.channelevent(call, event), `event of channel ${uuid}`));
+    const event = found?.[0] === "mix" ? { action: "mix", event: found[1], reason: found[2], seq: found[3] } : parse(request.body);
+    this.#control.host.defer(() => {
+      try {
+        this.#control.channelevent(call, event);
+      } catch (error) {
+        this.#control.report(error, `event of channel ${which}`);
+      }
+    });
     return OK;
   }
 
@@ -202,7 +215,7 @@ function parse(body) {
   if (!body) return {};
   let value;
   try {
-    value = JSON.parse(body);
+    value = read.parse(body);
   } catch (error) {
     throw new BadBody(`the body is not JSON: ${error.message}`);
   }
@@ -232,7 +245,7 @@ function described(body, known) {
   if (before && text !== undefined && texts.get(before) === text) {
     try {
       // Only an object without its last member ends well with a brace.
-      return Object.assign(JSON.parse(`${body.slice(0, at)}}`), { sdp: before });
+      return Object.assign(read.parse(`${body.slice(0, at)}}`), { sdp: before });
     } catch {
       // `sdp` stood deeper: read all of it.
     }

@@ -25,6 +25,8 @@ class Server {
     const headers = { "user-agent": `project-control/${VERSION}`, ...(place.token && { authorization: `Bearer ${place.token}` }) };
     /** What each request to it carries: without a body, and with one. */
     Object.defineProperty(this, "headers", { value: [Object.freeze(headers), Object.freeze({ ...headers, "content-type": "application/json" })] });
+    /** What the host knows it by, once it does. */
+    Object.defineProperty(this, "origin", { value: undefined, writable: true });
     /** Only taken when no other can be. */
     this.standby = place.standby === true;
     this.state = "up";

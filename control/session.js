@@ -73,25 +73,34 @@ class Session {
     return this.#opening;
   }
 
-  async #open(near) {
-    if (this.#closed) throw new CallError(487, "call ended before its channel was opened");
+  #open(near) {
+    if (this.#closed) return Promise.reject(new CallError(487, "call ended before its channel was opened"));
+    return new Promise((resolve, reject) => {
+      Channel.ask(this.#call.control, near, { media: this.#media }, (channel) => this.#opened(channel, resolve, reject), reject);
+    });
+  }
+
+  #opened(channel, resolve, reject) {
     const { control } = this.#call;
-    const channel = await Channel.open(control, near, { media: this.#media });
     if (this.#closed) {
       // Nobody else knows of it: give it back here, or it is lost.
-      await channel.close();
-      throw new CallError(487, "call ended while its channel was opened");
+      channel.end(() => reject(new CallError(487, "call ended while its channel was opened")));
+      return;
     }
     channel.codecs = this.#codecs;
     this.#call.metadata.channel = channel;
     control.table.channels.set(channel.uuid, this.#call);
     this.#call.history = `Channel ${channel.uuid} on port ${channel.port}`;
-    return channel;
+    resolve(channel);
   }
 
   /** @returns {Promise<Description>} Our offer, the same each time. */
-  async offer(codecs, near) {
-    const channel = await this.open(codecs, near);
+  offer(codecs, near) {
+    return this.open(codecs, near).then((channel) => this.offeron(channel));
+  }
+
+  /** The same on a channel that is open. @returns {Description} */
+  offeron(channel) {
     if (!this.#local) {
       this.#offered = true;
       this.#local = template.offer(this.#our(channel));
@@ -124,9 +133,11 @@ class Session {
   /**
    * Applies their answer to our offer.
    * @param {Description|undefined} them Their description; absent or already applied does nothing.
+   * @returns {Promise|undefined} To be waited for, if there is something to do.
+   * @throws {CallError} As the promise, or at once.
    */
-  async accept(them) {
-    if (this.channel && this.changed(them)) await this.#aim(them);
+  accept(them) {
+    return this.channel && this.changed(them) ? this.#aim(them) : undefined;
   }
 
   /** @returns {boolean} Whether this description differs from the one applied last. */
@@ -215,18 +226,18 @@ class Session {
 
   /**
    * Ends it: the channel goes back, also one that is only now being opened.
-   * @returns {Promise<void>} When the channel has told its final statistics.
+   * @param {function(): void} done When the channel has told its final statistics; never before this returns.
    */
-  async close() {
+  close(done) {
     this.#closed = true;
-    try {
-      const channel = await this.#opening;
-      if (channel) await channel.close();
-    } catch {
-      // There was none to be had: nothing to give back.
-    } finally {
+    const { channel } = this;
+    const over = () => {
       if (this.channel) this.#call.control.table.channels.delete(this.channel.uuid);
-    }
+      done();
+    };
+    if (channel && !channel.closed) channel.end(over);
+    // If there was none to be had, there is nothing to give back.
+    else (this.#opening ?? Promise.resolve()).then((opened) => opened?.close()).then(over, over);
   }
 
   /** What the channel is to be like: the settings, then what was asked for this call; and of IPv6, if their offer is. */
@@ -238,22 +249,27 @@ class Session {
     return media;
   }
 
-  async #aim(them, agreed) {
+  /** @returns {Promise|undefined} If the RTP server has to be told. @throws {CallError} As the promise, or at once. */
+  #aim(them, agreed) {
     // Their answer to an offer of ours is in their order; an offer of theirs we may answer in ours.
     const prefer = this.#offered ? "theirs" : this.#prefer;
     const plan = them.simple && template.agreement(them, this.#codecs, prefer);
     const target = plan ? undefined : Sdp.target(them.json, this.#codecs, prefer, agreed);
     this.#remote = them;
-    if (target === null) return;
+    if (target === null) return undefined;
     // Told only when it matters: a channel starts with both ways open, and silence on hold must not look like a dead line.
     const direction = this.#local?.direction ?? "sendrecv";
     const told = direction === this.#direction ? undefined : (this.#direction = direction);
     if (target && told) target.direction = told;
     const text = plan ? template.target(them.simple, plan, told) : JSON.stringify(target);
-    if (text === this.#target) return;
+    if (text === this.#target) return undefined;
     this.#target = text;
-    const reply = await this.channel.target(plan ? plan.audio : target.audio, text);
-    if (reply.code >= 400 && !this.#closed) throw new CallError(reply.code === 422 ? 488 : 500, `RTP server refused the far end: ${reply.message}`);
+    return new Promise((resolve, reject) => {
+      this.channel.aim(plan ? plan.audio : target.audio, text, (reply) => {
+        if (reply.code < 400 || this.#closed) resolve();
+        else reject(new CallError(reply.code === 422 ? 488 : 500, `RTP server refused the far end: ${reply.message}`));
+      });
+    });
   }
 
   #our(channel) {

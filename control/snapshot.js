@@ -11,6 +11,7 @@
 
 const Description = require("./description.js");
 const later = require("./later.js");
+const { parse } = require("./json.js");
 
 const FIELDS = "callid seq event originator domain from to maxforwards callerid.number callerid.name error.code error.status replaces sdp sdp.them ring answered hold hangup";
 /** A snapshot with one of these is read whole. */
@@ -99,9 +100,9 @@ class Snapshot {
     const at = typeof sdp === "string" ? text.length - sdp.length - 1 : 0;
     let info;
     if (at > SDP_KEY.length && text.slice(at - SDP_KEY.length, at) === SDP_KEY && text.slice(at, -1) === sdp) {
-      info = JSON.parse(`${text.slice(0, at - SDP_KEY.length)}}`);
-      later(info, "sdp", () => JSON.parse(sdp));
-    } else info = JSON.parse(text);
+      info = parse(`${text.slice(0, at - SDP_KEY.length)}}`);
+      later(info, "sdp", () => parse(sdp));
+    } else info = parse(text);
     info.ring = ring;
     info.answered = answered;
     info.hold = hold;

@@ -4,7 +4,7 @@
  * A host is an object with
  *   request({host, port, method, path, headers, body, timeoutms}) → Promise<{status, body}>, rejects with `error.unsent` true
  *                                                                    if the server cannot have seen the request
- *     request.send(server, method, path, body, timeoutms, done(status, body), failed(error))  optional: the same without a promise
+ *     request.send(server, method, path, body, timeoutms, {done(status, body), failed(error)})  optional: the same without a promise
  *   listen({host, port}, handler) → Promise<{port, close()}>; handler({method, path, headers, body, parts?}) → {status, body?, headers?} or a promise of it
  *   picker(fields) → function(text)   optional: some fields of a JSON text quickly, see pick.js
  *   resolve(name) → Promise<string[]>  optional: addresses of a name

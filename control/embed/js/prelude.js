@@ -37,6 +37,24 @@
     native.deferred();
   }
 
+  // --- memory --------------------------------------------------------------------------------------------------------------
+  // QuickJS takes memory in slabs, one size of things to a slab, and gives a slab back with the last thing in it. Of each size one
+  // thing stays, so that sizes used for a moment do not take and give back a slab each time: 60 slabs of 4 KiB at most.
+  const slabs = Array.from({ length: 60 }, (_, n) => "x".repeat(8 * n + 1));
+
+  /** Tells the engine when it has collected unused cycles, of which it is given one to find each time. */
+  const registry = new FinalizationRegistry(() => {
+    native.collected();
+    knot();
+  });
+  function knot() {
+    const cycle = {};
+    cycle.self = cycle;
+    registry.register(cycle);
+  }
+  knot();
+  native.kept = [slabs, registry];
+
   // --- errors nobody caught ------------------------------------------------------------------------------------------------
   function failed(error, where) {
     if (guard) guard(error, where);
@@ -95,17 +113,20 @@
   const request = ({ host, port, method, path, headers, body, timeoutms }) =>
     ask((id) => native.request(id, host, port, method, path, flat(headers, timeoutms), body ?? ""));
 
-  /** As `request`, to a server of the library, without a promise. */
-  request.send = (server, method, path, body, timeoutms, done, failed) => {
+  /** As `request`, to a server of the library, without a promise. The engine knows servers by a number, with headers that cannot change. */
+  request.send = (server, method, path, body, timeoutms, asker) => {
     const id = number();
-    waiting.set(id, { done, failed });
-    native.request(id, server.host, server.port, method, path, flat(server.headers[body === undefined ? 0 : 1], timeoutms), body ?? "");
+    waiting.set(id, asker);
+    server.origin ??= native.origin(server.host, server.port, ...server.headers.map((headers) => Object.entries(headers).flat())) ?? -1;
+    if (server.origin >= 0) native.send(id, server.origin, method, path, body, timeoutms);
+    else native.request(id, server.host, server.port, method, path, flat(server.headers[body === undefined ? 0 : 1], timeoutms), body ?? "");
   };
 
   globalThis.mediaswitchhost = {
     defaults,
     request,
     picker: native.picker,
+    parse: native.parse,
     async listen({ host, port }, handler) {
       const server = number();
       servers.set(server, handler);
@@ -118,7 +139,7 @@
     },
     defer: (callback) => void (after === undefined ? putoff(["deferred work", callback, NONE]) : after.push(callback)),
     log: (level, text) => native.log(level, text),
-    now: () => Date.now(),
+    now: Date.now,
     blame,
     /** Addresses of a name: `["192.0.2.1", …]`. */
     resolve: (name) => ask((id) => native.lookup(id, name)).then(({ body }) => body.split(" ")),
@@ -126,13 +147,30 @@
     onstop: undefined,
   };
 
-  function respond(id, { status, headers, body = "" }) {
-    native.respond(id, status, headers ? Object.entries(headers).flat() : NONE, body);
+  function respond(id, { status, headers, body }) {
+    if (headers === undefined && body === undefined) native.done(id, status);
+    else native.respond(id, status, headers ? Object.entries(headers).flat() : NONE, body ?? "");
   }
 
-  function wrong(id, method, path, error) {
-    native.respond(id, 500, NONE, "");
-    failed(error, `${method} ${path}`);
+  function wrong(id, request, error) {
+    native.done(id, 500);
+    failed(error, `${request.method} ${request.path}`);
+  }
+
+  /** A request to one of our servers, as the library's host gives it. */
+  class Incoming {
+    constructor(method, parts, body, headers, query) {
+      this.method = method;
+      this.parts = parts;
+      this.body = body;
+      this.headers = headers;
+      this.query = query;
+    }
+
+    /** Path and query as they came, but for the choice of escapes. */
+    get path() {
+      return `/${this.parts.map(encodeURIComponent).join("/")}${this.query === undefined ? "" : `?${this.query}`}`;
+    }
   }
 
   // --- timers --------------------------------------------------------------------------------------------------------------
@@ -263,26 +301,26 @@
     undo: () => undo(),
     failed,
     /** A request to one of our servers; its answer goes to `native.respond`. */
-    request(id, server, method, path, authorization, body, parts) {
+    request(id, server, method, parts, body, authorization, query) {
       const handler = servers.get(server);
-      const headers = authorization === undefined ? NOTHING : { authorization };
+      const request = new Incoming(method, parts, body, authorization === undefined ? NOTHING : { authorization }, query);
       const begun = [];
       after = begun;
       try {
-        const answer = handler({ method, path, headers, body, parts });
-        if (typeof answer.then === "function") answer.then((later) => respond(id, later)).catch((error) => wrong(id, method, path, error));
+        const answer = handler(request);
+        if (typeof answer.then === "function") answer.then((later) => respond(id, later)).catch((error) => wrong(id, request, error));
         else respond(id, answer);
       } catch (error) {
-        wrong(id, method, path, error);
+        wrong(id, request, error);
       }
       after = undefined;
       for (let n = 0; n < begun.length; n += 1) run("deferred work", begun[n], NONE);
     },
     /** The end of a request, a listen or an unlisten of ours. */
     reply(id, status, body) {
-      const { done, resolve } = waiter(id);
-      if (done) done(status, body);
-      else resolve({ status, body });
+      const one = waiter(id);
+      if (one.done) one.done(status, body);
+      else one.resolve({ status, body });
     },
     done(id, value) {
       waiter(id).resolve(value);

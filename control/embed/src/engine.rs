@@ -11,13 +11,13 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rquickjs::{Object, Persistent};
+use rquickjs::Object;
 use rt::JoinHandle;
 
 use crate::driver::Driver;
 use crate::error::StartError;
 use crate::library;
-use crate::machine::Machine;
+use crate::machine::{Hooks, Machine};
 use crate::native;
 use crate::options::{Options, Peer, Script};
 use crate::shared::{Input, Shared};
@@ -79,7 +79,7 @@ impl ControlEngine {
                 environment.set(name.as_str(), value.as_str())?;
             }
             let hooks: Object<'_> = prelude.call((native, inspect.clone(), defaults, environment))?;
-            Ok(Persistent::save(ctx, hooks))
+            Hooks::of(ctx, &hooks)
         });
         let machine = Rc::new(machine.map_err(StartError::Engine)?);
         machine.start().map_err(StartError::Script)?;

@@ -16,6 +16,7 @@
 mod driver;
 mod engine;
 mod error;
+mod json;
 mod library;
 mod machine;
 mod native;

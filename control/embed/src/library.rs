@@ -55,6 +55,7 @@ sources![
     "ivr/menu.js",
     "ivr/say.js",
     "ivr/voicemail.js",
+    "json.js",
     "lane.js",
     "later.js",
     "link.js",

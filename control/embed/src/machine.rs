@@ -41,10 +41,34 @@ struct Deadline {
     passed: Cell<bool>,
 }
 
+/// A function of the prelude, looked up once.
+pub type Hook = Persistent<Function<'static>>;
+
+macro_rules! hooks {
+    ($($name:ident),* $(,)?) => {
+        /// What the prelude is called for: `js/prelude.js` says what each does.
+        #[derive(Debug)]
+        #[allow(missing_docs, reason = "the names are those of the prelude")]
+        pub struct Hooks {
+            $(pub $name: Hook,)*
+        }
+
+        impl Hooks {
+            /// Those of what the prelude gave.
+            pub fn of<'js>(ctx: &Ctx<'js>, given: &Object<'js>) -> rquickjs::Result<Self> {
+                Ok(Self { $($name: Persistent::save(ctx, given.get::<_, Function<'js>>(stringify!($name))?),)* })
+            }
+        }
+    };
+}
+
+hooks![load, reload, undo, failed, request, reply, done, refused, timer, immediate, rejected, settle, stop];
+
 /// See the module. Fields drop in this order: values before the context, the context before the runtime.
 pub struct Machine {
-    hooks: Persistent<Object<'static>>,
-    rejected: Rc<RefCell<Option<Persistent<Function<'static>>>>>,
+    /// What a turn may call.
+    pub hooks: Hooks,
+    rejected: Rc<RefCell<Option<Hook>>>,
     context: Context,
     runtime: Runtime,
     rejections: Rc<Cell<bool>>,
@@ -61,11 +85,12 @@ impl Machine {
     /// The text of what went wrong, which is a bug of ours or a memory limit too small to start in.
     pub fn new(
         limits: Limits,
-        natives: impl for<'js> FnOnce(&Ctx<'js>, &Function<'js>, &Object<'js>) -> rquickjs::Result<Persistent<Object<'static>>>,
+        natives: impl for<'js> FnOnce(&Ctx<'js>, &Function<'js>, &Object<'js>) -> rquickjs::Result<Hooks>,
     ) -> Result<Self, String> {
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
         runtime.set_memory_limit(limits.memory_bytes);
         runtime.set_max_stack_size(STACK_BYTES);
+        runtime.set_gc_threshold(limits.memory_bytes / SLACK_SHARE);
         let deadline = Rc::new(Deadline::default());
         let watched = Rc::clone(&deadline);
         runtime.set_interrupt_handler(Some(Box::new(move || {
@@ -98,16 +123,12 @@ impl Machine {
             limits,
             counts: Counts::default(),
         };
-        machine.track_rejections()?;
+        machine.track_rejections();
         Ok(machine)
     }
 
-    fn track_rejections(&self) -> Result<(), String> {
-        let hook = self.context.with(|ctx| {
-            let hooks = self.hooks.clone().restore(&ctx)?;
-            Ok::<_, Error>(Persistent::save(&ctx, hooks.get::<_, Function<'_>>("rejected")?))
-        });
-        self.rejected.replace(Some(hook.map_err(|error| error.to_string())?));
+    fn track_rejections(&self) {
+        self.rejected.replace(Some(self.hooks.rejected.clone()));
         let (hook, seen) = (Rc::clone(&self.rejected), Rc::clone(&self.rejections));
         self.runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, promise, reason, handled| {
             let Some(rejected) = hook.borrow().clone() else { return };
@@ -115,7 +136,6 @@ impl Machine {
             // It can fail for want of memory only; then the rejection goes unreported, as there is no room to report it.
             let _ = rejected.restore(&ctx).and_then(|rejected| rejected.call::<_, ()>((promise, reason, handled)));
         })));
-        Ok(())
     }
 
     /// The first turn: loads the script.
@@ -125,8 +145,7 @@ impl Machine {
     pub fn start(&self) -> Result<(), String> {
         self.begin(self.limits.start);
         let loaded = self.context.with(|ctx| {
-            let hooks = self.hooks.clone().restore(&ctx).map_err(|error| described(&ctx, error))?;
-            let load = || hooks.get::<_, Function<'_>>("load")?.call::<_, Value<'_>>(());
+            let load = || self.hooks.load.clone().restore(&ctx)?.call::<_, Value<'_>>(());
             load().map(drop).map_err(|error| self.explained(&ctx, error, self.limits.start))
         });
         if loaded.is_ok() {
@@ -139,20 +158,20 @@ impl Machine {
     /// Reads the script again, with the time of a start; one that had to be stopped is undone.
     pub fn reload(&self) {
         self.counts.reloads.set(self.counts.reloads.get() + 1);
-        if self.turn_within::<bool>(self.limits.start, "reload", ()).is_none() {
-            self.turn::<()>("undo", ());
+        if self.turn_within::<bool>(self.limits.start, &self.hooks.reload, ()).is_none() {
+            self.turn::<()>(&self.hooks.undo, ());
         }
     }
 
     /// A turn: calls a hook of the prelude and runs what follows from it. What it returns comes back, `None` if it failed.
-    pub fn turn<R: for<'js> rquickjs::FromJs<'js>>(&self, hook: &str, args: impl for<'js> IntoArgs<'js>) -> Option<R> {
+    pub fn turn<R: for<'js> rquickjs::FromJs<'js>>(&self, hook: &Hook, args: impl for<'js> IntoArgs<'js>) -> Option<R> {
         self.turn_within(self.limits.turn, hook, args)
     }
 
-    fn turn_within<R: for<'js> rquickjs::FromJs<'js>>(&self, limit: Duration, hook: &str, args: impl for<'js> IntoArgs<'js>) -> Option<R> {
+    fn turn_within<R: for<'js> rquickjs::FromJs<'js>>(&self, limit: Duration, hook: &Hook, args: impl for<'js> IntoArgs<'js>) -> Option<R> {
         self.begin(limit);
         let result = self.context.with(|ctx| {
-            let call = |args| self.hooks.clone().restore(&ctx)?.get::<_, Function<'_>>(hook)?.call::<_, R>(args);
+            let call = |args| hook.clone().restore(&ctx)?.call::<_, R>(args);
             call(args).map_err(|error| self.failed(&ctx, error, limit)).ok()
         });
         self.jobs(limit);
@@ -163,6 +182,16 @@ impl Machine {
     /// Bytes that the script holds.
     pub fn memory_bytes(&self) -> u64 {
         u64::try_from(self.runtime.memory_usage().memory_used_size).unwrap_or_default()
+    }
+
+    /// Unused cycles have just been collected: the heap may double before the next time, in a small heap more than that.
+    /// QuickJS by itself lets it grow by half, which with few calls is a collection every fifty of them.
+    pub fn collected(&self) {
+        let used = usize::try_from(self.memory_bytes()).unwrap_or(usize::MAX);
+        let limit = self.limits.memory_bytes;
+        let roomy = used.saturating_add(used.max(limit / SLACK_SHARE));
+        // Near the limit garbage must not be what breaks it.
+        self.runtime.set_gc_threshold(roomy.min((limit / 4 * 3).max(used.saturating_add(used / 4))));
     }
 
     fn begin(&self, limit: Duration) {
@@ -194,7 +223,7 @@ impl Machine {
         if self.rejections.replace(false) {
             self.deadline.at.set(Instant::now().checked_add(limit));
             self.context.with(|ctx| {
-                let settle = || self.hooks.clone().restore(&ctx)?.get::<_, Function<'_>>("settle")?.call::<_, ()>(());
+                let settle = || self.hooks.settle.clone().restore(&ctx)?.call::<_, ()>(());
                 if let Err(error) = settle() {
                     tracing::error!(target: "script", "{}", described(&ctx, error));
                 }
@@ -221,7 +250,7 @@ impl Machine {
             let (head, stack) = text.split_once('\n').unwrap_or((&text, ""));
             let value = Exception::from_message(ctx.clone(), head)?.into_object();
             value.set("stack", stack)?;
-            self.hooks.clone().restore(ctx)?.get::<_, Function<'_>>("failed")?.call::<_, ()>((value, place))
+            self.hooks.failed.clone().restore(ctx)?.call::<_, ()>((value, place))
         };
         if let Err(error) = tell() {
             tracing::error!(target: "script", "{text}; and could not be reported: {}", described(ctx, error));
@@ -265,5 +294,7 @@ fn described(ctx: &Ctx<'_>, error: Error) -> String {
     }
 }
 
+/// Of the memory limit, this part may be garbage whatever the script holds: 8 of 256 MiB, what 300 calls leave.
+const SLACK_SHARE: usize = 32;
 /// A shard's thread has 2 MiB; a quarter is deep enough for any sane recursion (about 2500 calls).
 const STACK_BYTES: usize = 512 << 10;

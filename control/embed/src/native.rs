@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   request(id, host, port, method, path, [name, value …], body, ms)     listen(id, server, host, port)   unlisten(id, server)
-//!   respond(id, status, [name, value …], body)     timer(id, ms)  untimer(id)     log(level, text)     deferred()  stopped()
-//!   lookup(id, name)      picker(fields) ─► a function of a JSON text, see pick.rs
+//!   origin(host, port, [name, value …], [name, value …]) ─► number or undefined     send(id, number, method, path, body, ms)
+//!   respond(id, status, [name, value …], body)  done(id, status)     timer(id, ms)  untimer(id)     log(level, text)     deferred()  stopped()  collected()
+//!   lookup(id, name)      picker(fields) ─► a function of a JSON text, see pick.rs     parse(text) ─► its value, see json.rs
 //!   source(path)  resolve(directory, name)  compile(source, path)
 //! ```
 //! Shape:  numbers are counted by the prelude and stay under 2^53.
@@ -18,9 +19,10 @@ use rquickjs::context::EvalOptions;
 use rquickjs::prelude::Func;
 use rquickjs::{Array, Ctx, Exception, Function, Object, Result, Value};
 
+use crate::json;
 use crate::pick::{Found, Spec};
 use crate::resolve;
-use crate::shared::{Ask, Id, Shared};
+use crate::shared::{Ask, Id, Origin, Shared};
 
 /// The object that the prelude gets.
 pub fn functions<'js>(ctx: &Ctx<'js>, shared: &Rc<Shared>, script: &str, memory_bytes: usize) -> Result<Object<'js>> {
@@ -38,12 +40,16 @@ pub fn functions<'js>(ctx: &Ctx<'js>, shared: &Rc<Shared>, script: &str, memory_
     let stopped = Rc::clone(shared);
     let waiting = Rc::clone(shared);
     native.set("deferred", Func::from(move || waiting.deferred.set(true)))?;
+    let told = Rc::clone(shared);
+    native.set("collected", Func::from(move || told.collected.set(true)))?;
     native.set("stopped", Func::from(move || stopped.stopped.open()))?;
     native.set("log", Func::from(move |level: String, text: String| log(&level, &text, memory_bytes)))?;
 
     native
         .set("resolve", Func::from(|ctx: Ctx<'js>, directory: String, name: String| thrown(&ctx, resolve::resolve(&directory, &name))))?;
     native.set("picker", Func::from(|ctx: Ctx<'js>, fields: String| picker(&ctx, &fields)))?;
+    let parse = |ctx: Ctx<'js>, text: rquickjs::String<'js>| json::read(&ctx, text.to_cstring()?.as_str());
+    native.set("parse", Func::from(parse))?;
     let reader = Rc::clone(shared);
     native.set(
         "source",
@@ -59,20 +65,29 @@ pub fn functions<'js>(ctx: &Ctx<'js>, shared: &Rc<Shared>, script: &str, memory_
 fn network<'js>(native: &Object<'js>, shared: &Rc<Shared>) -> Result<()> {
     let asker = Rc::clone(shared);
     let request = move |id: f64, host: String, port: u16, method: String, path: String, headers: Vec<String>, body: String| {
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
-        let headers = pairs(headers).collect();
-        let url = format!("http://{host}:{port}{path}");
-        Ask { id: number(id), url, method: Method::of(&method), headers, body, limit: Duration::ZERO }
+        let mut headers: Vec<_> = pairs(headers).collect();
+        // Eight arguments are one more than a closure may take: the time limit comes as the last header.
+        let limit = headers.pop().map_or(Duration::ZERO, |(_, ms)| milliseconds(ms.parse().unwrap_or_default()));
+        let url = format!("{}{path}", base(&host, port));
+        asker.ask(Ask { id: number(id), url, method: Method::of(&method), headers: headers.into(), body, limit });
     };
-    // Eight arguments are one more than a closure may take: the time limit comes as the last header.
-    native.set(
-        "request",
-        Func::from(move |id, host, port, method, path, headers, body| {
-            let mut ask = request(id, host, port, method, path, headers, body);
-            ask.limit = ask.headers.pop().map_or(Duration::ZERO, |(_, ms)| milliseconds(ms.parse().unwrap_or_default()));
-            asker.ask(ask);
-        }),
-    )?;
+    native.set("request", Func::from(request))?;
+    let known = Rc::clone(shared);
+    let origin = move |host: String, port: u16, bare: Vec<String>, full: Vec<String>| {
+        let headers = [bare, full].map(|flat| pairs(flat).collect());
+        known.origin(Origin { base: base(&host, port), headers })
+    };
+    native.set("origin", Func::from(origin))?;
+    let sender = Rc::clone(shared);
+    let send = move |id: f64, origin: usize, method: String, path: String, body: Option<String>, ms: f64| {
+        let Some(origin) = sender.origin_of(origin) else { return };
+        let [bare, full] = &origin.headers;
+        let headers = Rc::clone(if body.is_some() { full } else { bare });
+        let url = format!("{}{path}", origin.base);
+        let (method, body) = (Method::of(&method), body.unwrap_or_default());
+        sender.ask(Ask { id: number(id), url, method, headers, body, limit: milliseconds(ms) });
+    };
+    native.set("send", Func::from(send))?;
     let listener = Rc::clone(shared);
     native.set(
         "listen",
@@ -98,12 +113,18 @@ fn network<'js>(native: &Object<'js>, shared: &Rc<Shared>) -> Result<()> {
         }),
     )?;
     let responder = Rc::clone(shared);
+    native.set("done", Func::from(move |id: f64, status: u16| responder.respond(number(id), Response::empty(status.clamp(200, 599)))))?;
+    let responder = Rc::clone(shared);
     native.set(
         "respond",
         Func::from(move |id: f64, status: u16, headers: Vec<String>, body: String| {
             responder.respond(number(id), response(status, headers, body));
         }),
     )
+}
+
+fn base(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("http://[{host}]:{port}") } else { format!("http://{host}:{port}") }
 }
 
 /// A function that finds these fields in a JSON text; `undefined` where it has to be read whole.

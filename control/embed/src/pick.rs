@@ -12,17 +12,85 @@
 /// Fields to look for.
 #[derive(Debug)]
 pub struct Spec {
-    root: Vec<Want>,
+    root: Level,
     /// How many fields there are.
     pub fields: usize,
+}
+
+/// The fields of one object or list that are asked for.
+#[derive(Debug)]
+struct Level {
+    wants: Vec<Want>,
+    /// By [`Level::place`]: the number after that of the first such field, 0 for none.
+    first: [u8; PLACES],
 }
 
 #[derive(Debug)]
 struct Want {
     name: Box<str>,
+    /// The same as a place of a list.
+    number: Option<usize>,
     slot: Option<usize>,
-    inner: Vec<Want>,
+    inner: Level,
+    /// As in `first`: the next one of the same place.
+    next: u8,
 }
+
+impl Level {
+    const fn new() -> Self {
+        Self { wants: Vec::new(), first: [0; PLACES] }
+    }
+
+    fn place(key: &str) -> usize {
+        let [first, .., last] = *key.as_bytes() else { return key.len() };
+        (key.len() + usize::from(first) * 5 + usize::from(last) * 11) % PLACES
+    }
+
+    fn plant(&mut self, path: &str, slot: usize) {
+        let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+        let known = self.wants.iter().position(|want| &*want.name == name);
+        let at = known.unwrap_or_else(|| {
+            let first = &mut self.first[Self::place(name)];
+            self.wants.push(Want { name: name.into(), number: name.parse().ok(), slot: None, inner: Self::new(), next: *first });
+            // A spec is ours; fields beyond the 255th of one level are not found, and are read whole.
+            *first = u8::try_from(self.wants.len()).unwrap_or(*first);
+            self.wants.len() - 1
+        });
+        let Some(want) = self.wants.get_mut(at) else { return };
+        match rest {
+            Some(rest) => want.inner.plant(rest, slot),
+            None => want.slot = Some(slot),
+        }
+    }
+
+    /// The field of that name, if it is asked for.
+    fn named(&self, key: &str) -> Option<&Want> {
+        let mut number = *self.first.get(Self::place(key))?;
+        loop {
+            let want = self.wants.get(usize::from(number).checked_sub(1)?)?;
+            if &*want.name == key {
+                return Some(want);
+            }
+            number = want.next;
+        }
+    }
+}
+
+/// Which bytes `skip` looks at.
+const TELLING: [bool; 256] = {
+    let mut telling = [false; 256];
+    let mut at = 0;
+    let which = b"\"{}[]";
+    while at < which.len() {
+        telling[which[at] as usize] = true;
+        at += 1;
+    }
+    telling
+};
+
+/// Nothing is asked for.
+static NONE: Level = Level::new();
+const PLACES: usize = 64;
 
 /// What stands in one field.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,10 +112,10 @@ pub enum Found<'a> {
 impl Spec {
     /// Of paths with blanks between them.
     pub fn new(paths: &str) -> Self {
-        let mut root = Vec::new();
+        let mut root = Level::new();
         let mut fields = 0;
         for path in paths.split_ascii_whitespace() {
-            plant(&mut root, path, fields);
+            root.plant(path, fields);
             fields += 1;
         }
         Self { root, fields }
@@ -66,27 +134,8 @@ impl Spec {
     }
 }
 
-fn plant(level: &mut Vec<Want>, path: &str, slot: usize) {
-    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
-    let place = level.iter().position(|want| &*want.name == name).unwrap_or_else(|| {
-        level.push(Want { name: name.into(), slot: None, inner: Vec::new() });
-        level.len() - 1
-    });
-    let Some(want) = level.get_mut(place) else { return };
-    match rest {
-        Some(rest) => plant(&mut want.inner, rest, slot),
-        None => want.slot = Some(slot),
-    }
-}
-
-/// The field of that name, among those asked for.
-fn named<'w>(wants: &'w [Want], key: &str) -> Option<&'w Want> {
-    let first = key.as_bytes().first()?;
-    wants.iter().find(|want| want.name.len() == key.len() && want.name.as_bytes().first() == Some(first) && &*want.name == key)
-}
-
 /// How many bytes at least are neither a quote, nor a backslash, nor below a blank: by eights, as most strings are short.
-fn harmless(bytes: &[u8]) -> usize {
+pub fn harmless(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 0xFF;
     const HIGH: u64 = ONES << 7;
     let mut at = 0;
@@ -127,7 +176,7 @@ impl<'a> Walk<'a> {
     }
 
     /// An object; `wants` are the fields of it that somebody asked for.
-    fn object(&mut self, wants: &[Want]) -> Option<()> {
+    fn object(&mut self, wants: &Level) -> Option<()> {
         self.expect(b'{')?;
         self.blank();
         if self.peek()? == b'}' {
@@ -142,7 +191,7 @@ impl<'a> Walk<'a> {
             }
             self.blank();
             self.expect(b':')?;
-            self.value(named(wants, key))?;
+            self.value(wants.named(key))?;
             self.blank();
             match self.peek()? {
                 b',' => self.at += 1,
@@ -155,7 +204,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn list(&mut self, wants: &[Want]) -> Option<()> {
+    fn list(&mut self, wants: &Level) -> Option<()> {
         self.expect(b'[')?;
         self.blank();
         if self.peek()? == b']' {
@@ -163,7 +212,7 @@ impl<'a> Walk<'a> {
             return Some(());
         }
         for place in 0_usize.. {
-            let want = wants.iter().find(|want| want.name.parse() == Ok(place));
+            let want = wants.wants.iter().find(|want| want.number == Some(place));
             self.value(want)?;
             self.blank();
             match self.peek()? {
@@ -181,7 +230,7 @@ impl<'a> Walk<'a> {
     fn value(&mut self, want: Option<&Want>) -> Option<()> {
         self.blank();
         let begun = self.at;
-        let inner = want.map_or(&[] as &[Want], |want| &want.inner);
+        let inner = want.map_or(&NONE, |want| &want.inner);
         let slot = want.and_then(|want| want.slot);
         let found = match self.peek()? {
             b'"' => {
@@ -191,7 +240,7 @@ impl<'a> Walk<'a> {
                 }
                 Found::Text(text)
             }
-            b'{' | b'[' if inner.is_empty() => {
+            b'{' | b'[' if inner.wants.is_empty() => {
                 self.skip()?;
                 Found::Raw(self.text.get(begun..self.at)?)
             }
@@ -218,19 +267,27 @@ impl<'a> Walk<'a> {
     /// in it is seen by whoever reads it.
     fn skip(&mut self) -> Option<()> {
         let mut open = 0_usize;
+        let mut bytes = self.bytes.get(self.at..)?.iter();
         loop {
-            match *self.bytes.get(self.at)? {
-                b'"' => {
-                    self.string()?;
-                    continue;
-                }
+            match *bytes.find(|byte| TELLING[usize::from(**byte)])? {
+                b'"' => loop {
+                    match *bytes.next()? {
+                        b'"' => break,
+                        b'\\' => {
+                            bytes.next()?;
+                        }
+                        _ => {}
+                    }
+                },
                 b'{' | b'[' => open += 1,
-                b'}' | b']' => open -= 1,
+                b'}' | b']' => {
+                    open -= 1;
+                    if open == 0 {
+                        self.at = self.bytes.len() - bytes.len();
+                        return Some(());
+                    }
+                }
                 _ => {}
-            }
-            self.at += 1;
-            if open == 0 {
-                return Some(());
             }
         }
     }

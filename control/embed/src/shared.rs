@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use control_http::client::{Client, ClientConfig, ClientError, Outgoing, Url};
 use control_http::resolve::Resolver;
 use control_http::server::{Handler, ServerConfig, ServerStats, Token, serve};
-use control_http::wire::{Limits, Method, Path, Request, Response};
+use control_http::wire::{Limits, Method, Request, Response};
 use rt::{JoinHandle, Latch, Notify, OneshotSender, TcpListener, oneshot};
 
 use crate::timers::{TimerId, Timers};
@@ -48,9 +48,18 @@ pub struct Ask {
     pub id: Id,
     pub url: String,
     pub method: Method,
-    pub headers: Vec<(String, String)>,
+    pub headers: Rc<[(String, String)]>,
     pub body: String,
     pub limit: Duration,
+}
+
+/// A server that the library asks again and again.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// `http://host:port`.
+    pub base: String,
+    /// What each request to it carries: without a body, and with one.
+    pub headers: [Rc<[(String, String)]>; 2],
 }
 
 /// See the module.
@@ -73,8 +82,12 @@ pub struct Shared {
     /// Files that the script was read from.
     pub files: RefCell<BTreeSet<String>>,
     requests: Cell<Id>,
+    /// Servers of the library, by the number that the prelude knows them by.
+    origins: RefCell<Vec<Rc<Origin>>>,
     /// The script has put work off.
     pub deferred: Cell<bool>,
+    /// QuickJS has collected unused cycles.
+    pub collected: Cell<bool>,
     /// Listens under way, and why the last one failed.
     pub listening: Cell<usize>,
     pub listen_error: RefCell<Option<String>>,
@@ -106,7 +119,9 @@ impl Shared {
             in_flight: Cell::new(0),
             files: RefCell::default(),
             requests: Cell::new(0),
+            origins: RefCell::default(),
             deferred: Cell::new(false),
+            collected: Cell::new(false),
             listening: Cell::new(0),
             listen_error: RefCell::default(),
         })
@@ -126,6 +141,22 @@ impl Shared {
     /// Is there anything for the script?
     pub fn has_input(&self) -> bool {
         !self.inputs.borrow().is_empty()
+    }
+
+    /// The number of a server, `None` when too many are known.
+    pub fn origin(&self, origin: Origin) -> Option<usize> {
+        let mut origins = self.origins.borrow_mut();
+        let known = origins.iter().position(|known| **known == origin);
+        if known.is_none() && origins.len() < ORIGINS_MAX {
+            origins.push(Rc::new(origin));
+            return Some(origins.len() - 1);
+        }
+        known
+    }
+
+    /// The server of a number that [`Self::origin`] gave.
+    pub fn origin_of(&self, number: usize) -> Option<Rc<Origin>> {
+        self.origins.borrow().get(number).cloned()
     }
 
     /// The next timer that is due.
@@ -258,23 +289,6 @@ impl Handler for Door {
     }
 }
 
-/// Path and query of a request as they came, but for the choice of escapes.
-pub fn target(request: &Request) -> String {
-    let mut target = String::new();
-    for segment in request.path.segments() {
-        target.push('/');
-        Path::encode_segment(segment, &mut target);
-    }
-    if target.is_empty() {
-        target.push('/');
-    }
-    if !request.query.is_empty() {
-        target.push('?');
-        target.push_str(&request.query);
-    }
-    target
-}
-
 /// Can nobody have seen the request?
 const fn unsent(error: &ClientError) -> bool {
     match error {
@@ -287,5 +301,7 @@ const fn unsent(error: &ClientError) -> bool {
 const IN_FLIGHT_MAX: usize = 128;
 /// 20 000 calls that end at once: 2 requests each, to the SIP server and the RTP server, and room for as many retries.
 const QUEUED_MAX: usize = 80_000;
+/// 2 kinds of servers, each by 16 addresses, and as many changes of a name or a token as a script may see in months.
+const ORIGINS_MAX: usize = 1024;
 /// `GET /reg/{domain}` of a large domain: 50 000 users × 300 bytes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
