@@ -4,7 +4,7 @@
 //!         against one sine of one phase over the whole call, so that a sample lost, doubled or moved shows.
 //! Third:  joins silently, so that what is heard is the other of the pair alone.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 
@@ -227,7 +227,6 @@ fn a_relayed_pair_of_g722_becomes_a_conference_without_noise() {
                 // The way back is the far end's: its decoder follows the speaker's encoder again within some ms.
                 party.ear.truncate(2800 * 16);
                 let (db, at) = party.worst_db(hz);
-                println!("{third:?} {phases:?}: {db:.1} dB at sample {at} of {}", party.ear.len());
                 assert!(db > 15.0, "{third:?} {phases:?}: {db:.1} dB at sample {at} of {}", party.ear.len());
             }
         }

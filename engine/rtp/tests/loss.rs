@@ -7,6 +7,7 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
+use common::voice::{Voice, amplitude, tone};
 use common::{SLOT, call, media, packet, payload, phone, slot};
 use dsp::{Batch, Kernels, g722, ilbc, plc};
 use rtp::api::{EventAction, Payload, RecordEnd};
@@ -185,4 +186,55 @@ fn a_packet_of_g722_that_was_only_late_leaves_the_decoder_as_it_was() {
     let part = &clean[112 * 320..150 * 320];
     let shift = (0..6).find(|ticks| all[at + (112 + ticks) * 320..].starts_with(part));
     assert!(shift.is_some_and(|ticks| ticks > 0), "{shift:?}");
+}
+
+/// Signal to noise of the 200 ms about single lost packets of a tone.
+///
+/// All packets come `phase_ms` later, so that ticks fall elsewhere in them.
+fn tone_about_a_loss(voice: Voice, phase_ms: u32) -> Vec<f64> {
+    let (hz, rate) = (400.0, voice.rate());
+    let frame = rate / 50;
+    let mut encoder = g722::Encoder::default();
+    let octets: Vec<_> = (0..180).map(|n| voice.encode(&mut encoder, &tone(hz, rate, n * frame, frame))).collect();
+    let lost = (100..140).step_by(7);
+    lost.map(|lost| {
+        let packets: Vec<_> = octets.iter().enumerate().map(|(n, o)| (&o[..], (n != lost).then_some(phase_ms))).collect();
+        let heard = heard(voice.payload(), Rate::Narrow, 20, &packets);
+        let windows = (lost * 160 - 400..lost * 160 + 1200).step_by(80);
+        let snr = windows.map(|at| {
+            let (level, rest) = amplitude(&heard[at..at + 1600], hz, 8000);
+            20.0 * (level / std::f64::consts::SQRT_2 / rest.max(1e-3)).log10()
+        });
+        snr.fold(f64::INFINITY, f64::min)
+    })
+    .collect()
+}
+
+#[test]
+fn a_lost_packet_leaves_most_of_a_tone() {
+    // On which the limits of the simulation rest.
+    for (voice, least) in [(Voice::Ulaw, 27.0), (Voice::G722, 21.0)] {
+        for phase_ms in [0, 2, 5, 9, 13, 18] {
+            let worst = tone_about_a_loss(voice, phase_ms).into_iter().fold(f64::INFINITY, f64::min);
+            assert!(worst > least, "{voice:?}, {phase_ms} ms: {worst:.1} dB");
+        }
+    }
+}
+
+#[test]
+fn what_is_left_out_to_catch_up_is_heard_by_the_decoder() {
+    // Some packets come late, and the delay grows; then none does, and it shrinks in steps of 10 ms: four periods of the tone.
+    for voice in [Voice::Ulaw, Voice::G722] {
+        let (hz, rate) = (400.0, voice.rate());
+        let frame = rate / 50;
+        let mut encoder = g722::Encoder::default();
+        let octets: Vec<_> = (0..1000).map(|n| voice.encode(&mut encoder, &tone(hz, rate, n * frame, frame))).collect();
+        let late = |n: usize| n < 100 && n % 5 == 4;
+        let packets: Vec<_> = octets.iter().enumerate().map(|(n, o)| (&o[..], Some(if late(n) { 60 } else { 0 }))).collect();
+        let heard = heard(voice.payload(), Rate::Narrow, 20, &packets);
+        let left_out = packets.len() * 160 + 20 * 160 - heard.iter().rposition(|sample| sample.abs() > 4000).unwrap();
+        assert!(left_out > 0, "{voice:?}");
+        let peak = heard[40_000..].iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+        assert!(peak < 8200, "{voice:?}: a tone of 8000 is heard at {peak}");
+    }
 }

@@ -21,7 +21,7 @@ use super::frame::{FRAME_MAX, Frame, Gain, RateState};
 use super::{Activity, Coders};
 use crate::clock::{Play, Rate, Record};
 use crate::format::Codec;
-use crate::jitter::{Bounds, JitterBuffer, Joint, Next};
+use crate::jitter::{Bounds, JitterBuffer, Joint, Next, PACKETS_MAX};
 use crate::media::{ChannelKey, Decoded, Decoders, Follow};
 use crate::telephone_event::Heard;
 
@@ -286,16 +286,19 @@ impl Clocked {
     /// Hands payloads of so many ticks to the decoders.
     fn gather(&mut self, key: ChannelKey, coders: &mut Coders, decoders: &mut Decoders, mut need: u32, now_ms: u64) {
         let mut octets = [0; PAYLOAD_MAX];
-        for _ in 0..2 * PARTS_MAX {
+        for _ in 0..2 * PARTS_MAX + PACKETS_MAX {
             if need == 0 || self.parts.is_full() {
                 break;
             }
             let (part, ticks) = match self.jitter.next(need, now_ms, &mut octets) {
+                Next::LeftOut { codec, octets: len } => {
+                    self.came(coders);
+                    // What comes next follows from it, for a decoder that remembers.
+                    octets.get(..len).and_then(|payload| decoders.push(key, coders, codec, payload));
+                    continue;
+                }
                 Next::Sound { codec, octets: len, ticks, splice } => {
-                    let before = self.before.take();
-                    if let Some(before) = before.filter(|_| self.jitter.came_after_all()) {
-                        coders.set_g722_decoder(&before);
-                    }
+                    self.came(coders);
                     let decoded = octets.get(..len).and_then(|payload| decoders.push(key, coders, codec, payload));
                     (decoded.map_or(Part::MadeUp(ticks.min(need)), |decoded| Part::Sound { decoded, codec, splice }), ticks)
                 }
@@ -309,6 +312,14 @@ impl Clocked {
             need = need.saturating_sub(ticks);
             // Not full, checked above.
             let _ = self.parts.push(part);
+        }
+    }
+
+    /// Sound comes after what was made up: if that was not lost after all, its decoder goes back to where it was.
+    fn came(&mut self, coders: &mut Coders) {
+        let before = self.before.take();
+        if let Some(before) = before.filter(|_| self.jitter.came_after_all()) {
+            coders.set_g722_decoder(&before);
         }
     }
 

@@ -20,7 +20,7 @@ mod store;
 mod tests;
 
 pub use joint::{Joint, Place};
-pub use store::{Arrived, Content};
+pub use store::{Arrived, Content, PACKETS_MAX};
 
 use self::store::Store;
 use crate::format::Codec;
@@ -69,6 +69,13 @@ pub enum Next {
         /// They do not follow from what was played last: the joint is to be smoothed.
         splice: bool,
     },
+    /// So many octets of sound, copied to the caller, that are left out to catch up: decoders hear them, nobody else. Takes no time.
+    LeftOut {
+        /// Of this codec.
+        codec: Codec,
+        /// How many.
+        octets: usize,
+    },
     /// So much sound was lost: it is made up for.
     Lost(u32),
     /// Nothing is there: made up for, and if it comes it is played. As `Lost`, it may be more than was asked for, up to a frame.
@@ -113,8 +120,10 @@ pub struct JitterBuffer {
     splice: bool,
     /// The sender said that nothing more comes.
     ended: bool,
-    /// Ticks of a frame of the codec that was played last; 1 where any part can be.
+    /// Ticks in which losses of the codec that was played last are made up; 1 where any part can be.
     frame: u32,
+    /// Ticks of the packet that came last.
+    packet: u32,
     /// What was made up before the last sound had only been late, or nothing was missing.
     after_all: bool,
     /// Least that was to spare in this window, ticks, and how many channel ticks it lasts yet.
@@ -148,6 +157,7 @@ impl JitterBuffer {
             splice: false,
             ended: false,
             frame: 1,
+            packet: 0,
             after_all: false,
             spare: u32::MAX,
             window: WINDOW,
@@ -162,6 +172,9 @@ impl JitterBuffer {
     /// Takes a packet of the stream `epoch`, whose clock is `clock_hz`.
     pub fn push(&mut self, packet: &Arrived<'_>, epoch: u32, clock_hz: u32, now_ms: u64) {
         self.ended = false;
+        if packet.ticks > 0 {
+            self.packet = packet.ticks;
+        }
         if epoch != self.epoch || clock_hz != self.clock_hz {
             (self.epoch, self.clock_hz) = (epoch, clock_hz.max(1000));
             self.store.clear();
@@ -298,18 +311,21 @@ impl JitterBuffer {
             }
             let Content::Audio(codec) = first.content else { return self.noise(out) };
             self.after_all = std::mem::take(&mut self.stretched) || self.credit > 0;
-            self.frame = codec.frame().map_or(1, |(samples, _)| samples as u32);
+            // A decoder of G.722 follows what is made up before the next packet comes to it, so that is made up to there at once.
+            let whole = if codec == Codec::G722 { self.packet.clamp(1, self.ticks(WHOLE_MS)) } else { 1 };
+            self.frame = codec.frame().map_or(whole, |(samples, _)| samples as u32);
             if self.credit > 0 {
                 // It came after all: from now on everything is that much later.
                 self.delay_ms = (self.delay_ms + self.ms(self.credit)).min(self.bounds.max_ms);
                 (self.credit, self.hold) = (0, HOLD);
             }
             if self.shrink > 0 {
-                let left_out = self.leave_out(codec, self.shrink);
-                self.shrink = self.shrink.saturating_sub(left_out);
-                self.splice = true;
-                self.played = Some(first.sequence);
-                continue;
+                let (octets, ticks) = cut(codec, self.store.octets(), first.ticks, self.shrink);
+                self.shrink = self.shrink.saturating_sub(ticks);
+                self.counts.dropped += u64::from(ticks >= first.ticks);
+                (self.splice, self.played) = (true, Some(first.sequence));
+                self.cursor = self.cursor.map(|c| c.wrapping_add(ticks));
+                return Next::LeftOut { codec, octets: self.store.take(octets, ticks, out) };
             }
             let (octets, ticks) = cut(codec, self.store.octets(), first.ticks, need);
             self.played = Some(first.sequence);
@@ -465,6 +481,8 @@ fn cut(codec: Codec, octets: usize, ticks: u32, need: u32) -> (usize, u32) {
 const WINDOW: u32 = 100;
 /// Ten seconds without leaving out anything, after something was late.
 const HOLD: u32 = 500;
+/// Most that is made up at once, where any part could be: with the tick that is due it has room in the queue of a channel.
+const WHOLE_MS: u32 = 40;
 /// What is left out at once.
 const STEP_MS: u32 = 10;
 /// Longer gaps are pauses, whether packets are missing or not: by then concealment is silent.

@@ -62,6 +62,10 @@ impl Bed {
                     self.played.splices += u32::from(splice);
                     ticks
                 }
+                Next::LeftOut { octets: len, .. } => {
+                    assert!(len > 0);
+                    0
+                }
                 Next::Lost(ticks) => {
                     self.played.lost += ticks;
                     ticks

@@ -19,7 +19,7 @@ use rtp::sound::Sound;
 use sim::{Clock, SimRng};
 
 use crate::common;
-use crate::phone::{Hears, Phone};
+use crate::phone::{Hears, Phone, Window};
 use crate::sound::{Grade, Loops, Tone, Voice};
 use crate::tally::{Tally, Way};
 
@@ -33,9 +33,15 @@ const PLAYED: Tone = Tone { hz: 700, level: ALONE };
 /// After a change the sound has so long to settle.
 const SETTLE_MS: u64 = 2500;
 
+/// How the phones of a cell are joined.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
-    Of(Way),
+    Bridge,
+    /// A pair, one of whom is recorded.
+    Recorded,
+    Echo,
+    Conference,
+    Player,
     Restless,
 }
 
@@ -236,27 +242,27 @@ impl House {
         }
         self.spawned += 1;
         let kind = match self.spawned % 8 {
-            0..=2 => Kind::Of(Way::Bridge),
-            3 => Kind::Of(Way::Conference),
-            4 => Kind::Of(Way::Player),
-            5 => Kind::Of(Way::Tape),
-            6 => Kind::Of(Way::Echo),
+            0..=2 => Kind::Bridge,
+            3 => Kind::Conference,
+            4 => Kind::Player,
+            5 => Kind::Recorded,
+            6 => Kind::Echo,
             _ => Kind::Restless,
         };
         let count = match kind {
-            Kind::Of(Way::Bridge | Way::Tape) => 2,
-            Kind::Of(Way::Conference) => 3 + self.rng.below(4) as usize,
+            Kind::Bridge | Kind::Recorded => 2,
+            Kind::Conference => 3 + self.rng.below(4) as usize,
             Kind::Restless => 4,
-            Kind::Of(Way::Echo | Way::Player) => 1,
+            Kind::Echo | Kind::Player => 1,
         };
         // Every pair of codecs in turn.
         let pair = self.spawned / 8 * 3 + self.spawned % 8;
-        let level = if matches!(kind, Kind::Of(Way::Conference)) { AMONG } else { ALONE };
+        let level = if matches!(kind, Kind::Conference) { AMONG } else { ALONE };
         let places: Vec<_> = (0..count)
             .map(|n| {
                 let voice = match (kind, n) {
-                    (Kind::Of(Way::Bridge), 0) => Voice::ALL[pair % 7],
-                    (Kind::Of(Way::Bridge), _) => Voice::ALL[pair / 7 % 7],
+                    (Kind::Bridge, 0) => Voice::ALL[pair % 7],
+                    (Kind::Bridge, _) => Voice::ALL[pair / 7 % 7],
                     _ => self.any_voice(),
                 };
                 let hz = [400, 550, 850, 1000, 1300, 1600][n];
@@ -272,18 +278,18 @@ impl House {
     fn join(&mut self, cell: &mut Cell) {
         let all: Vec<_> = cell.places.iter().map(|&place| self.phones[place].as_ref().map(|p| (p.id, p.tone, p.voice)).unwrap()).collect();
         match cell.kind {
-            Kind::Of(Way::Bridge) | Kind::Of(Way::Tape) => {
+            Kind::Bridge | Kind::Recorded => {
                 self.command(Command::Mix { a: all[0].0, b: all[1].0 });
                 for (n, place) in cell.places.clone().into_iter().enumerate() {
                     self.phone(place).hears = Hears::One(all[1 - n].1, all[1 - n].2);
                 }
-                if cell.kind == Kind::Of(Way::Tape) {
+                if cell.kind == Kind::Recorded {
                     let heard = Arc::new(Mutex::new(Heard::default()));
                     self.media.record(all[0].0, Box::new(Tape(Arc::clone(&heard), "tape".into())), self.clock.now()).unwrap();
                     cell.tape = Some(heard);
                 }
             }
-            Kind::Of(Way::Conference) => {
+            Kind::Conference => {
                 let worst = all.iter().map(|one| one.2).max_by_key(|voice| voice.grade()).unwrap();
                 for (n, place) in cell.places.clone().into_iter().enumerate() {
                     if n > 0 {
@@ -293,13 +299,13 @@ impl House {
                     self.phone(place).hears = Hears::Many(others, worst);
                 }
             }
-            Kind::Of(Way::Player) => {
+            Kind::Player => {
                 let entry = Entry { sound: Some(Arc::clone(&self.played)), ..Entry::wav("tone.wav") };
                 let soup = Soup { repeat: Repeat::Forever, entries: vec![entry], ..Soup::default() };
                 self.command(Command::Play { channel: all[0].0, soup });
                 self.phone(cell.places[0]).hears = Hears::One(PLAYED, Voice::Linear8k);
             }
-            Kind::Of(Way::Echo) => {
+            Kind::Echo => {
                 self.command(Command::Echo { channel: all[0].0 });
                 self.phone(cell.places[0]).hears = Hears::One(all[0].1, all[0].2);
             }
@@ -379,27 +385,39 @@ impl House {
             let phone = self.phones[self.cells[index].places[0]].as_ref().unwrap();
             if !phone.is_pressing() {
                 let (level, snr) = phone.tone.find(&heard.last, 8000);
+                // A decoder that lost its way after a loss is loud.
+                let peak = heard.last.iter().map(|sample| u32::from(sample.unsigned_abs())).max().unwrap_or(0);
+                assert!(phone.voice.grade() == Grade::Ilbc || peak < 2 * ALONE, "a tone of {ALONE} is recorded at {peak}");
                 self.tally.hear(Way::Tape, phone.voice.grade(), level, snr);
             }
         }
     }
 
     fn check(&mut self, kind: Kind, place: usize) {
-        let Kind::Of(way) = kind else { return };
+        if kind == Kind::Restless {
+            return;
+        }
         let phone = self.phone(place);
         let (voice, own, hears) = (phone.voice, phone.tone, phone.hears.clone());
-        let Some(samples) = phone.window() else { return };
+        let Some(Window { samples, shuffled }) = phone.window() else { return };
         self.tally.windows += 1;
         match hears {
             Hears::One(tone, from) => {
                 let (level, snr) = tone.find(&samples, voice.rate());
-                let way = if way == Way::Tape { Way::Bridge } else { way };
+                let way = match kind {
+                    Kind::Player => Way::Player,
+                    Kind::Recorded => Way::Clock,
+                    // Frames of 30 ms do not fit into packets of 20.
+                    Kind::Bridge if (voice == Voice::Ilbc30) != (from == Voice::Ilbc30) => Way::Clock,
+                    Kind::Bridge | Kind::Echo | Kind::Conference | Kind::Restless if shuffled => Way::Shuffled,
+                    Kind::Bridge | Kind::Echo | Kind::Conference | Kind::Restless => Way::Packets,
+                };
                 self.tally.hear(way, voice.grade().max(from.grade()), level, snr);
             }
             Hears::Many(tones, worst) => {
                 for tone in tones {
                     let (level, snr) = tone.find(&samples, voice.rate());
-                    self.tally.hear(way, worst.grade(), level, snr);
+                    self.tally.hear(Way::Conference, worst.grade(), level, snr);
                 }
                 if worst.grade() != Grade::Ilbc {
                     self.tally.hear_own(own.find(&samples, voice.rate()).0);
@@ -430,11 +448,11 @@ impl House {
         }
         for (n, phone) in phones.iter().enumerate() {
             let mut expected: Vec<u8> = match cell.kind {
-                Kind::Of(Way::Bridge | Way::Tape | Way::Conference) => {
+                Kind::Bridge | Kind::Recorded | Kind::Conference => {
                     phones.iter().enumerate().filter(|(m, _)| *m != n).flat_map(|(_, other)| other.pressed.clone()).collect()
                 }
-                Kind::Of(Way::Echo) => phone.pressed.clone(),
-                Kind::Of(Way::Player) => Vec::new(),
+                Kind::Echo => phone.pressed.clone(),
+                Kind::Player => Vec::new(),
                 Kind::Restless => continue,
             };
             let mut heard = phone.digits().to_vec();

@@ -41,7 +41,16 @@ pub enum Hears {
 struct Kept {
     place: i64,
     timestamp: u32,
+    /// Later ones came before it.
+    late: bool,
     sound: Option<Vec<u8>>,
+}
+
+/// Packets in a row that it heard.
+pub struct Window {
+    pub samples: Vec<i16>,
+    /// They came in another order than they were said: where a codec or a converter remembers, that is heard.
+    pub shuffled: bool,
 }
 
 /// The stream that a phone hears.
@@ -232,6 +241,7 @@ impl Phone {
         ear.count += 1;
         let (highest, wire) = *ear.highest.get_or_insert((i64::from(h.sequence.0) - 1, u32::from(h.sequence.0).wrapping_sub(1) & 0xffff));
         let place = highest + i64::from(h.sequence.0.wrapping_sub(wire as u16) as i16);
+        let late = place < highest;
         if place > highest {
             ear.seen = ear.seen.checked_shl((place - highest) as u32).unwrap_or(0) | 1;
             ear.highest = Some((place, u32::from(h.sequence.0)));
@@ -247,10 +257,11 @@ impl Phone {
             let heard = ear.events.take(event, h.timestamp.0, 1, self.voice.clock(), ms);
             ear.digits.extend(heard.into_iter().flatten().filter_map(end));
         }
-        if ear.kept.len() == KEPT {
-            ear.kept.pop_front();
-        }
-        ear.kept.push_back(Kept { place, timestamp: h.timestamp.0, sound: (!is_event).then(|| payload.to_vec()) });
+        let oldest = (ear.kept.len() == KEPT).then(|| ear.kept.pop_front()).flatten();
+        let mut sound = oldest.and_then(|oldest| oldest.sound).unwrap_or_default();
+        sound.clear();
+        sound.extend_from_slice(payload);
+        ear.kept.push_back(Kept { place, timestamp: h.timestamp.0, late, sound: (!is_event).then_some(sound) });
     }
 
     /// Lets its ear notice that a digit fell silent.
@@ -260,7 +271,7 @@ impl Phone {
     }
 
     /// The newest window of sound without a gap, if there is one. What is kept is forgotten.
-    pub fn window(&mut self) -> Option<Vec<i16>> {
+    pub fn window(&mut self) -> Option<Window> {
         let mut kept: Vec<_> = std::mem::take(&mut self.ear.kept).into();
         kept.sort_by_key(|kept| kept.place);
         let count = self.voice.packets_of_window();
@@ -270,7 +281,8 @@ impl Phone {
             joined && run.iter().all(|kept| kept.sound.is_some())
         };
         let run = kept.windows(count).rev().find(whole)?;
-        self.voice.window(run.iter().filter_map(|kept| kept.sound.as_deref()))
+        let samples = self.voice.window(run.iter().filter_map(|kept| kept.sound.as_deref()))?;
+        Some(Window { samples, shuffled: run.iter().any(|kept| kept.late) })
     }
 
     /// Digits heard.
