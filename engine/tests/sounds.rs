@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use perf::ear::Ear;
-use perf::process::{Process, http};
+use perf::process::{Process, free_port_range, http};
 use perf::rtp_peer::{Codec, RtpPeer};
 use rtp::wav::Layout;
 use serde_json::{Value, json};
@@ -110,8 +110,11 @@ struct Server {
 
 impl Server {
     fn start(media: &Media) -> Self {
-        let ports = Ports::free();
-        Self { process: start_rtp(&ports, &["--chroot", media.0.to_str().unwrap()]), port: ports.rtp_http }
+        Self::with(media, &Ports::free())
+    }
+
+    fn with(media: &Media, ports: &Ports) -> Self {
+        Self { process: start_rtp(ports, &["--chroot", media.0.to_str().unwrap()]), port: ports.rtp_http }
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
@@ -293,16 +296,19 @@ fn tone_and_wavinfo_work_from_the_command_line() {
 
 #[test]
 fn a_program_that_ends_tells_of_every_channel_that_still_lives() {
+    // Each pair tells of its mix on both sides, and each channel of its end.
+    const CHANNELS: usize = 300;
     let media = Media::new("farewell");
-    let (control, mut server) = (Control::start(), Server::start(&media));
-    let mut living = Vec::new();
-    for _ in 0..3 {
-        let (path, _, _) = server.call(&control, Codec::Pcmu);
-        living.push(path["/channel/".len()..].to_owned());
+    let ports = Ports { rtp: free_port_range(2 * CHANNELS as u16).expect("free RTP ports"), ..Ports::free() };
+    let (control, mut server) = (Control::start(), Server::with(&media, &ports));
+    let open = || server.ok("POST", "/channel", &json!({"control": control.url}))["uuid"].as_str().unwrap().to_owned();
+    let mut living: Vec<_> = (0..CHANNELS).map(|_| open()).collect();
+    for pair in living.chunks(2) {
+        server.ok("PUT", &format!("/channel/{}/mix/{}", pair[0], pair[1]), &json!({}));
     }
     let ended = server.process.stop(Duration::from_secs(5)).unwrap();
     assert!(ended.success(), "{ended}");
-    let mut told: Vec<_> = (0..3).map(|_| control.wait("close  shutdown")["uuid"].as_str().unwrap().to_owned()).collect();
+    let mut told: Vec<_> = (0..CHANNELS).map(|_| control.wait("close  shutdown")["uuid"].as_str().unwrap().to_owned()).collect();
     living.sort();
     told.sort();
     assert_eq!(told, living);

@@ -58,13 +58,20 @@ impl Events {
         self.changed.notify();
     }
 
-    /// Sends until `stop` opens and everything is told, or `grace` is over. One task runs this.
+    /// Sends until `stop` opens and everything is told, or none is taken for as long as `grace`, or four times that is over: a full
+    /// house has some thousand ends to tell. One task runs this.
     pub async fn run(self: Rc<Self>, stop: Latch, grace: Duration) {
-        let mut end: Option<Instant> = None;
+        let mut last: Option<Instant> = None;
+        let (mut end, mut delivered) = (None, 0);
         loop {
             let next = self.drain();
-            if end.is_none() && stop.is_open() {
-                end = Some(Instant::now() + grace);
+            if stop.is_open() {
+                let now = Instant::now();
+                let last = *last.get_or_insert(now + 4 * grace);
+                let so_far = self.queue.borrow().stats().delivered;
+                if end.is_none() || so_far > delivered {
+                    (end, delivered) = (Some(last.min(now + grace)), so_far);
+                }
             }
             match end {
                 Some(end) if self.queue.borrow().pending() == 0 || Instant::now() >= end => return,

@@ -62,8 +62,8 @@ pub trait Machine {
     /// The next output, after commands and slots.
     fn poll_output(&mut self) -> Option<Output>;
 
-    /// Closes every channel, for the end of the program.
-    fn shutdown(&mut self);
+    /// Closes so many channels at most, for the end of the program.
+    fn shutdown(&mut self, most: usize);
 }
 
 impl Machine for Media {
@@ -125,7 +125,7 @@ impl Machine for Media {
         Self::poll_output(self)
     }
 
-    fn shutdown(&mut self) {
-        Self::shutdown(self);
+    fn shutdown(&mut self, most: usize) {
+        self.shutdown_some(most);
     }
 }

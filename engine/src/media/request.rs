@@ -20,7 +20,7 @@ pub enum Request {
     Release(ChannelId),
     /// Takes a channel in.
     Adopt(Box<Parcel>),
-    /// Closes every channel: the process ends.
+    /// Closes every channel, some in each slot: the process ends.
     Farewell,
 }
 

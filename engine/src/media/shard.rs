@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::moves::Departure;
 use super::request::{Answer, Request, Served};
 use crate::{
-    mesh::{CallId, Server},
+    mesh::{CallId, EVENTS_MAX, Server},
     node::rtp::News,
     os::sched,
     ring::{Counters, MediaRing, OpenError, PacketSize, Pair, Pools, PortPool, RingConfig, SetupError, Slot, SocketId},
@@ -77,6 +77,8 @@ pub struct MediaShard<M> {
     owners: Vec<Option<(SocketId, ChannelKey, Port)>>,
     /// Channels that are about to leave for another shard.
     pub(super) departures: Vec<Departure>,
+    /// All channels are to be closed, as fast as their ends can be told.
+    ends: bool,
 }
 
 /// An open channel as the driver knows it.
@@ -96,7 +98,18 @@ impl<M: Machine> MediaShard<M> {
         let ring = MediaRing::new(setup.ring.clone(), Pools::new(setup.interfaces.iter().map(|interface| interface.bind), ports))?;
         let limit = if setup.alone { LIMIT_ALONE } else { LIMIT_SHARED };
         let ticker = Ticker::new(limit, Instant::now());
-        Ok(Self { machine, ring, ticker, server, commands, setup, channels: Vec::new(), owners: Vec::new(), departures: Vec::new() })
+        Ok(Self {
+            machine,
+            ring,
+            ticker,
+            server,
+            commands,
+            setup,
+            channels: Vec::new(),
+            owners: Vec::new(),
+            departures: Vec::new(),
+            ends: false,
+        })
     }
 
     /// Serves until `stop` opens, then frees every port.
@@ -124,7 +137,7 @@ impl<M: Machine> MediaShard<M> {
                 self.server.flush();
             }
         }
-        self.machine.shutdown();
+        self.machine.shutdown(usize::MAX);
         // The last reports go out before their sockets close.
         self.packets(Instant::now());
         self.outputs();
@@ -175,6 +188,9 @@ impl<M: Machine> MediaShard<M> {
         let now = Instant::now();
         self.ticker.begin(now);
         self.commands(now);
+        if self.ends {
+            self.machine.shutdown(EVENTS_MAX.saturating_sub(self.server.backlog()) / EVENTS_OF_END);
+        }
         self.packets(now);
         self.outputs();
         if !self.departures.is_empty() {
@@ -198,7 +214,7 @@ impl<M: Machine> MediaShard<M> {
                     self.server.answer(call, Ok(served));
                 }
                 Request::Farewell => {
-                    self.machine.shutdown();
+                    self.ends = true;
                     self.server.answer(call, Ok(Served::Reply(Reply::Done)));
                 }
             }
@@ -454,5 +470,7 @@ const LIMIT_SHARED: f64 = 0.7;
 const EXECUTOR_SLOTS: u64 = 32;
 /// Once a second.
 const REPORT_SLOTS: u64 = 1000;
+/// What the end of a channel tells at most: its player, four recordings, its mix on both sides, its end, its place.
+const EVENTS_OF_END: usize = 9;
 /// Commands of one slot: a third of it. What is left waits in the queue.
 const COMMANDS_TIME: Duration = Duration::from_micros(300);

@@ -81,8 +81,9 @@ impl Machine for Echo {
         0
     }
 
-    fn shutdown(&mut self) {
-        self.outputs.extend(self.open.drain(..).flatten().map(|(key, _)| Output::Closed(key)));
+    fn shutdown(&mut self, most: usize) {
+        let open = self.open.iter_mut().filter_map(Option::take).take(most);
+        self.outputs.extend(open.map(|(key, _)| Output::Closed(key)));
     }
 
     fn begin(&mut self, _: Instant) {

@@ -72,7 +72,7 @@ const USERS: &str = "MEDIASWITCH_USERS";
 /// Nobody who sends a SIGHUP notices such a wait.
 const HANGUP_LOOK: Duration = Duration::from_millis(200);
 
-/// How long the last events may take to reach control when the process ends.
+/// How long the next of the last events may take to reach control when the process ends; all of them four times that.
 pub(super) const LAST_EVENTS: Duration = Duration::from_millis(500);
 
 /// Serves until the process is told to stop.

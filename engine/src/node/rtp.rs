@@ -49,8 +49,9 @@ type MediaCaller = Caller<Request, media::Answer, News>;
 pub type EventSink = Rc<dyn Fn(Event)>;
 
 pub(super) const BUSY: CommandError = CommandError::Unavailable("the media shard has too many commands in flight; try again");
-/// How long channels may take to say good-bye when the process ends, and how often they are looked at.
+/// How long channels may take to say good-bye when the process ends: the next of them, and all; and how often they are looked at.
 const LAST_CHANNELS: Duration = Duration::from_millis(500);
+const LAST_CHANNELS_MAX: Duration = Duration::from_secs(1);
 const LAST_LOOK: Duration = Duration::from_millis(5);
 /// Between two looks at events that wait for a disk.
 const HELD_LOOK: Duration = Duration::from_secs(1);
@@ -149,16 +150,30 @@ impl RtpNode {
         self.state.borrow().draining
     }
 
-    /// Closes all channels, as long as the events of it still find their way; waits until they are gone, or `LAST_CHANNELS` are over.
+    /// Closes all channels, as long as the events of it still find their way; waits until they are gone. A shard that closes none for
+    /// `LAST_CHANNELS` is not waited for, nor is any for longer than `LAST_CHANNELS_MAX`.
     pub async fn farewell(&self) {
         self.start_draining();
+        let end = Instant::now() + LAST_CHANNELS_MAX;
+        let mut patience = Instant::now() + LAST_CHANNELS;
         for shard in &self.shards {
-            // A shard that is gone has no channels.
-            let _ = shard.ask(Request::Farewell).await;
+            // A shard that is gone has no channels, and one that does not answer is told all the same.
+            rt::select(shard.ask(Request::Farewell), rt::sleep(patience.saturating_duration_since(Instant::now()))).await;
         }
-        let end = Instant::now() + LAST_CHANNELS;
-        while !self.state.borrow().homes.is_empty() && Instant::now() < end {
+        let mut left = usize::MAX;
+        loop {
+            let open = self.state.borrow().homes.len();
+            let now = Instant::now();
+            if open < left {
+                (left, patience) = (open, now + LAST_CHANNELS);
+            }
+            if open == 0 || now >= patience.min(end) {
+                break;
+            }
             rt::sleep(LAST_LOOK).await;
+        }
+        if left > 0 {
+            tracing::warn!("{left} channels did not end in time");
         }
     }
 
