@@ -186,7 +186,7 @@ fn a_file_is_played_and_both_directions_recorded() {
         let view = server.ok("GET", &path, &Value::Null);
         assert_eq!((&view["play"], &view["record"]), (&json!(1), &json!([name])));
         phone.set_remote(Some(there));
-        phone.run_for(Duration::from_millis(1200));
+        phone.run_for(Duration::from_millis(3000));
         server.ok("DELETE", &format!("{path}/record/{name}"), &Value::Null);
         let finished = control.wait(&format!("record finished.requested {name}"));
         // The event comes when the file is there, whole.
