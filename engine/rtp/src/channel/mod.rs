@@ -18,17 +18,19 @@ mod quality;
 mod relayed;
 mod rtcp_state;
 mod view;
+mod waiting;
 mod watch;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 pub use activity::Activity;
-pub use clocked::{Clocked, Recording, Waiting};
+pub use clocked::{Clocked, Recording};
 pub use coders::{Coders, Turns};
 pub use frame::{FRAME_MAX, Frame, Gain, RateState};
 pub use relayed::Relayed;
 pub use rtcp_state::RtcpState;
+pub use waiting::Waiting;
 pub use watch::MediaWatch;
 
 use crate::api::{ChannelId, ControlUrl, Direction, Event, EventAction, Levels};
