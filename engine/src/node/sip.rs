@@ -228,7 +228,8 @@ impl SipNode {
         match trouble {
             Trouble::Failed(callid) => endpoint.handle_control_failed(callid, Instant::now()),
             Trouble::Behind(control, is_behind) => {
-                tracing::warn!(control, is_behind, "control server and its events");
+                let what = if is_behind { "cannot keep up with its events: its new calls are refused" } else { "keeps up again" };
+                tracing::warn!(control, "control server {what}");
                 endpoint.handle_control_behind(control, is_behind);
             }
         }
