@@ -7,7 +7,7 @@ mod support;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use perf::process::{Process, http};
 use serde_json::{Value, json};
@@ -104,22 +104,21 @@ fn a_stream_is_bridged_over_shards_without_a_packet_lost_or_doubled() {
     }
     for pair in phones.chunks_exact(2) {
         let [one, other] = [&pair[0], &pair[1]];
+        let floods = server.figure("packets_flood");
         let (at_half, half) = mpsc::channel();
         let asking = Arc::new(AtomicBool::new(true));
         let talks = AtomicBool::new(true);
         let (answers, echoed, bridged) = std::thread::scope(|scope| {
             let talks = &talks;
             let ears = [one, other].map(|phone| scope.spawn(move || phone.hear(talks)));
-            // A packet each 4 ms, so that some come in the middle of the move, and what comes in a stall of a busy machine is
-            // no flood.
+            // A packet each 4 ms, so that some come in the middle of the move, and none to make up for a stall of ours.
             scope.spawn(move || {
-                let start = Instant::now();
                 for number in 0..PACKETS {
                     one.send(number);
                     if number == PACKETS / 2 {
                         at_half.send(()).unwrap();
                     }
-                    std::thread::sleep((start + Duration::from_millis(4) * u32::from(number)).saturating_duration_since(Instant::now()));
+                    std::thread::sleep(Duration::from_millis(4));
                 }
                 talks.store(false, Ordering::Relaxed);
             });
@@ -143,16 +142,19 @@ fn a_stream_is_bridged_over_shards_without_a_packet_lost_or_doubled() {
         let numbers: Vec<u16> = echoed.iter().chain(&bridged).map(|(_, number)| *number).collect();
         let missing: Vec<u16> = (0..PACKETS).filter(|number| !numbers.contains(number)).collect();
         println!("{} came back, {} went over", echoed.len(), bridged.len());
-        assert!(
-            missing.is_empty(),
+        // A server that was stalled takes so many at once for a flood, and counts what it leaves out.
+        assert_eq!(
+            missing.len() as u64,
+            server.figure("packets_flood") - floods,
             "{missing:?} {} {}",
             server.ok("GET", "/status", &Value::Null),
             server.ok("GET", &one.path, &Value::Null)
         );
-        assert_eq!(numbers, (0..PACKETS).collect::<Vec<_>>(), "in order, once each");
+        assert!(numbers.windows(2).all(|w| w[0] < w[1]), "in order, once each: {numbers:?}");
         assert!(echoed.len() > 100 && bridged.len() > 10);
         for stream in [&echoed, &bridged] {
-            assert!(stream.windows(2).all(|w| w[1].0 == w[0].0.wrapping_add(1)), "one stream each");
+            let steps = |w: &[(u16, u16)]| (w[1].0.wrapping_sub(w[0].0), w[1].1.wrapping_sub(w[0].1));
+            assert!(stream.windows(2).map(steps).all(|(sequence, number)| sequence == number), "one stream each: {stream:?}");
         }
         assert_eq!(server.ok("GET", &one.path, &Value::Null)["mix"], other.uuid.as_str());
         assert_eq!(server.ok("GET", &other.path, &Value::Null)["in"]["lost"], 0);
