@@ -154,7 +154,7 @@ fn invite(from: &UdpSocket, n: u32) -> String {
 }
 
 #[test]
-fn a_control_server_that_cannot_keep_up_gets_no_more_calls_until_it_has_caught_up() {
+fn a_control_server_that_cannot_keep_up_gets_fewer_calls_and_all_when_it_has_caught_up() {
     let ports = Ports::free();
     let _sip = start_sip(&ports, &[]);
     let control = slow_control();
@@ -186,12 +186,16 @@ fn a_control_server_that_cannot_keep_up_gets_no_more_calls_until_it_has_caught_u
         status["events"]["controls_behind"] == 0 && status["events"]["pending"] == 0
     });
     answers();
-    let last = calls + 1;
-    caller.send_to(invite(&caller, last).as_bytes(), ("127.0.0.1", ports.sip)).unwrap();
-    let mut answer = None;
-    until("it is served again", || {
-        answer = answers().into_iter().find(|answer| answer.contains(&format!("Call-ID: many-{last}\r\n")));
-        answer.is_some()
+    let mut served = 0;
+    until("twenty on end are served again", || {
+        calls += 1;
+        caller.send_to(invite(&caller, calls).as_bytes(), ("127.0.0.1", ports.sip)).unwrap();
+        let mut answer = None;
+        until("it is answered", || {
+            answer = answers().into_iter().find(|answer| answer.contains(&format!("Call-ID: many-{calls}\r\n")));
+            answer.is_some()
+        });
+        served = if answer.unwrap().starts_with("SIP/2.0 100") { served + 1 } else { 0 };
+        served == 20
     });
-    assert!(answer.unwrap().starts_with("SIP/2.0 100"));
 }

@@ -5,7 +5,7 @@
 //!   registrations ───► ready_registrations ─┴─► next
 //! ```
 //! Shape:  rings of lanes by index and id; a lane that went meanwhile is skipped.
-//! Behind: every event waits for its turn, and has for a while.
+//! Behind: every event of a period waited for its turn; the least of these waits is a queue that stands (RFC 8289 §3).
 //! Errors: none.
 //! Not here: the lanes themselves (`queue`).
 
@@ -30,8 +30,8 @@ pub(super) struct Control {
     streak: u8,
     pub(super) failures: u32,
     pub(super) in_turn: bool,
-    /// Since when every event waited long for its turn.
-    waits_since: Option<Instant>,
+    /// When the period began, and the shortest wait for a turn since then.
+    period: Option<(Instant, Duration)>,
     pub(super) is_behind: bool,
 }
 
@@ -43,17 +43,21 @@ impl Control {
         self.in_flight < limit && (!self.ready.is_empty() || registrations)
     }
 
-    /// The turn of a call or channel has come, after it `waited`. True if the control server is behind from now on, or no longer.
-    pub(super) fn served(&mut self, waited: Duration, now: Instant, config: &EventConfig) -> bool {
+    /// The turn of a call or channel has come, after it `waited`. What there is to tell at the end of a period: how long every event of
+    /// it waited, if that is too long; zero when it no longer is.
+    pub(super) fn served(&mut self, waited: Duration, now: Instant, config: &EventConfig) -> Option<Duration> {
         let was = self.is_behind;
-        if waited < config.behind_wait || self.failures > 0 {
-            self.waits_since = None;
-            self.is_behind = false;
-        } else {
-            let since = *self.waits_since.get_or_insert(now);
-            self.is_behind = now.saturating_duration_since(since) >= config.behind_for;
+        if self.failures > 0 {
+            (self.period, self.is_behind) = (None, false);
+            return was.then_some(Duration::ZERO);
         }
-        was != self.is_behind
+        let (since, least) = self.period.map_or((now, waited), |(since, least)| (since, least.min(waited)));
+        if now.saturating_duration_since(since) < config.behind_for {
+            self.period = Some((since, least));
+            return None;
+        }
+        (self.period, self.is_behind) = (None, least >= config.behind_wait);
+        if self.is_behind { Some(least) } else { was.then_some(Duration::ZERO) }
     }
 
     fn limit(&self, config: &EventConfig) -> usize {

@@ -32,8 +32,8 @@ pub struct Events {
 pub enum Trouble<'a> {
     /// Control could not be told of the new call with this Call-ID.
     Failed(&'a str),
-    /// This control server cannot keep up, or can again.
-    Behind(&'a str, bool),
+    /// Every event for this control server has waited so long, or, at zero, no longer does.
+    Behind(&'a str, Duration),
 }
 
 impl Events {
@@ -111,7 +111,7 @@ impl Events {
             match output {
                 Output::Send(delivery) => self.pipes.send(delivery),
                 Output::Failed(callid) => (self.on_trouble)(Trouble::Failed(&callid)),
-                Output::Behind(control, is_behind) => (self.on_trouble)(Trouble::Behind(&control, is_behind)),
+                Output::Behind(control, waited) => (self.on_trouble)(Trouble::Behind(&control, waited)),
                 Output::Wait(next) => return next,
             }
         }

@@ -46,9 +46,10 @@ pub struct EventConfig {
     pub in_flight_max: usize,
     /// How long one attempt may take.
     pub attempt: Duration,
-    /// A control server is behind when every event has waited so long for its turn …
+    /// A control server is behind when every event waited so long for its turn …
     pub behind_wait: Duration,
-    /// … for so long: a queue that stands, not a burst or one stall (RFC 8289 §3). It is not while it fails: calls wait for a restart.
+    /// … in a period so long: a queue that stands, not a burst or one stall (RFC 8289 §3). It is not while it fails: calls wait for a
+    /// restart.
     pub behind_for: Duration,
     /// How long delivery of a new call is tried. The caller's INVITE waits for it: less than 64 × T1 = 32 s
     /// (RFC 3261 §17.1.1.2), less than callers' patience.

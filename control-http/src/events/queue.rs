@@ -8,7 +8,7 @@
 //! Units:  `Instant`s given by the driver.
 //! Errors: none; [`EventStats`] counts what was given up.
 //! Rules:  2xx is success. 4xx is tried three times (it will hardly change), all else until the deadline of the event.
-//!         A control server before which events stand in a queue is behind; each change of that is told once.
+//!         A control server before which events stand in a queue is behind; that is told each 200 ms, and its end once.
 //!         A control server that failed `DOWN_FAILURES` times on end is asked by one request at a time until it answers.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -54,8 +54,8 @@ pub enum Output {
     Send(Delivery),
     /// Control never learnt of this new call: `sip::Endpoint::handle_control_failed`.
     Failed(String),
-    /// This control server cannot keep up, or can again: `sip::Endpoint::handle_control_behind`.
-    Behind(Arc<str>, bool),
+    /// Every event for this control server has waited so long, or, at zero, no longer does: `sip::Endpoint::handle_control_behind`.
+    Behind(Arc<str>, Duration),
     /// Nothing until an input, or until this time.
     Wait(Option<Instant>),
 }
@@ -86,8 +86,8 @@ pub struct EventQueue {
     turn: VecDeque<Arc<str>>,
     timers: BTreeSet<(Instant, usize)>,
     failed: VecDeque<String>,
-    /// Control servers that came to be behind, or no longer are.
-    behind: VecDeque<(Arc<str>, bool)>,
+    /// Control servers that are behind, and how far; zero for one that no longer is.
+    behind: VecDeque<(Arc<str>, Duration)>,
     /// Of the last input.
     now: Instant,
     in_flight: usize,
@@ -226,8 +226,8 @@ impl EventQueue {
         if let Some(callid) = self.failed.pop_front() {
             return Output::Failed(callid);
         }
-        if let Some((control, is_behind)) = self.behind.pop_front() {
-            return Output::Behind(control, is_behind);
+        if let Some((control, waited)) = self.behind.pop_front() {
+            return Output::Behind(control, waited);
         }
         while self.in_flight < self.config.in_flight_max {
             let Some(name) = self.turn.pop_front() else { break };
@@ -292,7 +292,7 @@ impl EventQueue {
             control.lanes = control.lanes.saturating_sub(1);
             if control.lanes == 0 {
                 if control.is_behind {
-                    self.behind.push_back((Arc::clone(&lane.control), false));
+                    self.behind.push_back((Arc::clone(&lane.control), Duration::ZERO));
                 }
                 self.controls.remove(&lane.control);
             }
@@ -352,8 +352,11 @@ impl EventQueue {
             control.registrations_in_flight += usize::from(lane.registration);
             let waited = self.now.saturating_duration_since(lane.ready_since);
             // Registrations wait behind calls; what failed waits for other reasons.
-            if !lane.registration && lane.failures == 0 && control.served(waited, self.now, &self.config) {
-                self.behind.push_back((Arc::clone(&lane.control), control.is_behind));
+            if !lane.registration
+                && lane.failures == 0
+                && let Some(waited) = control.served(waited, self.now, &self.config)
+            {
+                self.behind.push_back((Arc::clone(&lane.control), waited));
             }
         }
         self.in_flight += 1;

@@ -77,8 +77,8 @@ struct Bench {
     now: Instant,
     sent: Vec<Delivery>,
     failed: Vec<String>,
-    /// What was told of each control server.
-    behind: HashMap<std::sync::Arc<str>, Vec<bool>>,
+    /// How far each control server was told to be behind.
+    behind: HashMap<std::sync::Arc<str>, Vec<Duration>>,
 }
 
 impl Bench {
@@ -97,10 +97,10 @@ impl Bench {
             match self.queue.poll_output() {
                 Output::Send(delivery) => self.sent.push(delivery),
                 Output::Failed(callid) => self.failed.push(callid),
-                Output::Behind(control, is_behind) => {
+                Output::Behind(control, waited) => {
                     let told = self.behind.entry(control).or_default();
-                    assert_ne!(told.last(), Some(&is_behind), "each change is told once");
-                    told.push(is_behind);
+                    assert!(!waited.is_zero() || told.last().is_some_and(|last| !last.is_zero()), "an end is told once");
+                    told.push(waited);
                 }
                 Output::Wait(next) => return next,
             }
@@ -133,7 +133,7 @@ impl Bench {
         assert_eq!((self.queue.pending(), self.queue.lanes()), (0, 0));
         assert_eq!(self.drain(), None);
         assert!(self.sent.is_empty());
-        assert!(self.behind.values().all(|told| told.last() == Some(&false)), "nothing waits any more");
+        assert!(self.behind.values().all(|told| told.last() == Some(&Duration::ZERO)), "nothing waits any more");
     }
 }
 
@@ -367,10 +367,14 @@ fn a_control_before_which_events_stand_is_behind_until_they_are_told() {
     assert!(bench.behind.is_empty(), "what it can take");
     load(&mut bench, 5000, Duration::from_millis(300), &mut calls);
     assert!(bench.behind.is_empty(), "a burst");
-    load(&mut bench, 5000, Duration::from_millis(600), &mut calls);
-    assert_eq!(bench.behind[A], [true], "a queue that stands");
+    load(&mut bench, 5000, Duration::from_millis(1000), &mut calls);
+    let told = bench.behind[A].clone();
+    assert!((3..=4).contains(&told.len()), "a queue that stands, each 200 ms: {told:?}");
+    assert!(told[0] >= Duration::from_millis(100) && told.windows(2).all(|w| w[0] < w[1]), "and grows: {told:?}");
+    assert_eq!(bench.queue.behind(), 1);
     load(&mut bench, 0, Duration::from_secs(1), &mut calls);
-    assert_eq!(bench.behind[A], [true, false], "it has caught up");
+    assert_eq!(bench.behind[A].last(), Some(&Duration::ZERO), "it has caught up");
+    assert_eq!(bench.queue.behind(), 0);
     while !bench.sent.is_empty() {
         bench.end(OK);
     }
@@ -382,7 +386,7 @@ fn a_control_that_goes_away_is_not_behind_but_waited_for() {
     let mut bench = Bench::new(EventConfig::default());
     let mut calls = 0;
     load(&mut bench, 5000, Duration::from_secs(1), &mut calls);
-    assert_eq!(bench.behind[A], [true]);
+    assert!(bench.behind[A].iter().all(|waited| !waited.is_zero()));
     for _ in 0..200 {
         bench.end(Outcome::Unreachable);
     }
@@ -396,7 +400,7 @@ fn a_control_that_goes_away_is_not_behind_but_waited_for() {
             bench.end(Outcome::Unreachable);
         }
     }
-    assert_eq!(bench.behind[A], [true, false]);
+    assert_eq!(bench.behind[A].iter().filter(|waited| waited.is_zero()).count(), 1);
     bench.assert_empty();
 }
 

@@ -222,15 +222,17 @@ impl SipNode {
         result
     }
 
-    /// A new call that reached no control server ends with 503; one that is behind gets no new calls.
+    /// A new call that reached no control server ends with 503; one that is behind gets fewer new calls.
     pub fn control_trouble(&self, trouble: Trouble<'_>) {
         let mut endpoint = self.endpoint.borrow_mut();
         match trouble {
             Trouble::Failed(callid) => endpoint.handle_control_failed(callid, Instant::now()),
-            Trouble::Behind(control, is_behind) => {
-                let what = if is_behind { "cannot keep up with its events: its new calls are refused" } else { "keeps up again" };
-                tracing::warn!(control, "control server {what}");
-                endpoint.handle_control_behind(control, is_behind);
+            // It comes back by itself.
+            Trouble::Behind(_, Duration::ZERO) => {}
+            Trouble::Behind(control, waited) => {
+                if endpoint.handle_control_behind(control, waited, Instant::now()) {
+                    tracing::warn!(control, waited_ms = waited.as_millis(), "control server cannot keep up: some new calls are refused");
+                }
             }
         }
         drop(endpoint);

@@ -38,7 +38,7 @@ impl Endpoint {
         let Some(control) = caller.control.clone().or_else(of_domain) else {
             return self.answer_stateless(request, source, StatusCode::TEMPORARILY_UNAVAILABLE, &[]);
         };
-        if self.behind.contains(&control) {
+        if self.is_too_many(&control, now) {
             return self.put_off(request, source);
         }
         let Ok(offer) = event::session(request.body()) else {

@@ -125,8 +125,8 @@ pub struct Endpoint {
     stats: Stats,
     /// How long what is received has waited.
     lag: Duration,
-    /// Control servers that cannot keep up: as many as have events waiting, which their queue bounds.
-    behind: HashSet<ControlUrl>,
+    /// Control servers that could not keep up in the last ten seconds: no more than had events waiting, which their queue bounds.
+    behind: HashMap<ControlUrl, overload::Share>,
     draining: bool,
 }
 
@@ -204,7 +204,7 @@ impl Endpoint {
             moved: HashMap::new(),
             stats: Stats::default(),
             lag: Duration::ZERO,
-            behind: HashSet::new(),
+            behind: HashMap::new(),
             draining: false,
         }
     }

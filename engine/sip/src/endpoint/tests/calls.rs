@@ -298,25 +298,38 @@ fn a_call_that_nobody_decides_about_ends_with_480() {
 }
 
 #[test]
-fn a_control_server_that_is_behind_gets_no_new_calls_and_keeps_those_it_has() {
+fn a_control_server_that_is_behind_gets_few_new_calls_and_keeps_those_it_has() {
     const CONTROL: &str = "http://127.0.0.1:9001";
     let mut bench = Bench::new();
     bench.call_in("c1", SDP);
-    bench.endpoint.handle_control_behind("http://127.0.0.1:1", true);
+    let is_news = |bench: &mut Bench, control| bench.endpoint.handle_control_behind(control, Duration::from_secs(4), bench.now);
+    for n in 0..20 {
+        assert_eq!(is_news(&mut bench, "http://127.0.0.1:1"), n == 0);
+    }
     bench.call_in("c2", SDP);
     assert_eq!(bench.kinds(), [EventKind::New, EventKind::New], "another control server is behind");
-    bench.endpoint.handle_control_behind(CONTROL, true);
-    let mut caller = Caller::new("c3");
-    let challenge = bench.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", "", SDP));
-    let proof = bench.authorization(&challenge, "1000", "1234", "INVITE");
-    let refused = bench.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", &proof, SDP));
-    assert!(status(&refused) == 503 && refused.contains("Retry-After: "), "{refused}");
-    assert_eq!(bench.kinds(), [], "nothing more to tell it");
+    for n in 0..20 {
+        assert_eq!(is_news(&mut bench, CONTROL), n == 0);
+    }
+    let ask = |bench: &mut Bench, callid: String| {
+        let mut caller = Caller::new(&callid);
+        let challenge = bench.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", "", SDP));
+        let proof = bench.authorization(&challenge, "1000", "1234", "INVITE");
+        let answer = bench.ask(PHONE, &caller.next("INVITE", "sip:1001@example.com", &proof, SDP));
+        assert!(status(&answer) == 100 || answer.contains("Retry-After: "), "{answer}");
+        status(&answer) == 503
+    };
+    let refused = (0..100).filter(|n| ask(&mut bench, format!("full-{n}"))).count();
+    assert!((95..=100).contains(&refused), "all but one of a hundred: {refused}");
+    assert_eq!(bench.kinds().len(), 100 - refused, "nothing more to tell it");
     bench.act("c1", Action::Answer { sdp: Some(sdp()) }).unwrap();
     assert_eq!(status(&bench.texts().pop().unwrap()), 200);
-    bench.endpoint.handle_control_behind(CONTROL, false);
-    bench.call_in("c4", SDP);
-    assert_eq!(bench.kinds(), [EventKind::New]);
+    bench.now += Duration::from_secs(5);
+    let refused = (0..100).filter(|n| ask(&mut bench, format!("half-{n}"))).count();
+    assert!((30..70).contains(&refused), "half of them after five seconds: {refused}");
+    bench.now += Duration::from_secs(5);
+    let refused = (0..20).filter(|n| ask(&mut bench, format!("well-{n}"))).count();
+    assert_eq!(refused, 0, "after ten seconds all is well");
 }
 
 #[test]
