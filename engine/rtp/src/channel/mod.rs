@@ -114,6 +114,8 @@ pub struct Channel {
     pub transcodes: bool,
     /// It is among those whose digits need time.
     pub dials: bool,
+    /// Packets of its source that wait for one that they overtook.
+    pub held: u8,
     /// Packets came whose length does not fit the frames of the other side.
     pub odd_frames: bool,
     /// Packet time that the far end wants, ms.
@@ -184,6 +186,7 @@ impl Channel {
             clock: None,
             ptime_ms: 20,
             odd_frames: false,
+            held: 0,
             events_in: EventReceiver::default(),
             events_out: Box::default(),
             turns: Turns::default(),

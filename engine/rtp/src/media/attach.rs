@@ -268,6 +268,11 @@ impl Media {
         if let Some(seam) = seam {
             self.go_on(seam);
         }
+        // The jitter buffer waits for what is missing from now on.
+        self.wait_no_more(slot);
+        if let Link::Peer(peer) = link {
+            self.wait_no_more(peer);
+        }
         self.make_room_for_ticks();
     }
 

@@ -6,11 +6,13 @@
 //!                                                                        └ anything else   Batch
 //! ```
 //! Shape:  touches the channel it came on, then the one it leaves by; nothing is copied unless it is transcoded.
+//! Order:  as packets come, but where a codec remembers those that overtook one wait for it (`overtaken`).
 //! Errors: by counter, of the channel or of the shard.
 //! Source: RFC 3550, RFC 3551, RFC 7983.
 
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::time::Instant;
 
 use super::batch::Job;
 use super::codecs::Leaves;
@@ -19,7 +21,7 @@ use crate::channel::{Channel, Link};
 use crate::format::{Codec, Format, FormatKind};
 use crate::jitter::{Arrived, Content};
 use crate::packet::rtcp::Reports;
-use crate::packet::{Kind, RtpView, demux};
+use crate::packet::{Kind, RtpHeader, RtpView, demux};
 use crate::source::Decision;
 use crate::stream::{Arrival, SourcePacket};
 
@@ -28,10 +30,23 @@ use crate::stream::{Arrival, SourcePacket};
 const PACKETS_PER_SLOT: u16 = 32;
 
 /// What is known of a packet once its channel has taken it.
-struct Taken {
-    format: Format,
-    place: SourcePacket,
-    payload: Range<usize>,
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
+    pub format: Format,
+    pub place: SourcePacket,
+    pub payload: Range<usize>,
+    pub turn: Turn,
+}
+
+/// Where a packet came in its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// After the one before it, and nothing waits.
+    Next,
+    /// Newer than all that came, and others are missing or wait.
+    Ahead,
+    /// After a newer one.
+    Overtaken,
 }
 
 impl Media {
@@ -66,36 +81,17 @@ impl Media {
         if self.keep(key, &taken, packet) {
             return None;
         }
-        let out = match link {
-            Link::None | Link::Mix => return None,
-            Link::Echo => key.slot,
-            Link::Peer(slot) => slot,
-        };
+        let out = destination(key, link)?;
         let via = self.table.key(out)?;
-        let channel = self.table.get_mut(out)?;
-        // `dials` is asked first: it is here, and the sender is not.
-        if channel.dials && channel.events_out.is_sending() {
-            // A digit takes the place of the sound.
-            channel.sent.leave_out(&taken.place);
-            return None;
+        let mut channel = self.table.get_mut(out)?;
+        let (to, format) = outgoing(channel, &taken, link)?;
+        if taken.turn != Turn::Next && remembers(taken.format.kind, format.kind) {
+            if !self.has_turn(key, &taken, packet) {
+                return None;
+            }
+            channel = self.table.get_mut(out)?;
         }
-        let Some((to, format)) = outgoing(channel, &taken, link) else {
-            channel.counts.skipped += 1;
-            return None;
-        };
-        let place = SourcePacket { out_clock_hz: format.clock_rate_hz, ..taken.place };
-        let Some(header) = channel.sent.map(&place, format.number, self.now) else {
-            channel.counts.skipped += 1;
-            return None;
-        };
-        if let FormatKind::Audio(codec) = format.kind {
-            channel.codec_out = Some(codec);
-        }
-        let transcodes = taken.format.kind != format.kind;
-        if transcodes != channel.transcodes {
-            channel.transcodes = transcodes;
-            self.transcodes = if transcodes { self.transcodes + 1 } else { self.transcodes - 1 };
-        }
+        let header = number(channel, &taken, format, &mut self.transcodes, self.now)?;
         match (taken.format.kind, format.kind) {
             (FormatKind::Audio(Codec::Pcmu), FormatKind::Audio(Codec::Pcma)) => {
                 in_place(&mut self.scratch, packet.get_mut(taken.payload.clone())?, |from, to| self.kernels.g711.ulaw_to_alaw(from, to));
@@ -106,6 +102,9 @@ impl Media {
             (FormatKind::Audio(from), FormatKind::Audio(into)) if from != into => {
                 let job = Job { source: key, leaves: Leaves { via, to, header }, from, into };
                 self.transcode(job, packet.get(taken.payload)?);
+                if taken.turn != Turn::Next {
+                    self.follow_on(key);
+                }
                 return None;
             }
             (FormatKind::Audio(Codec::G722), _) => {
@@ -120,6 +119,28 @@ impl Media {
         channel.sent.sent(bytes.len(), payload_len);
         self.counters.forwarded += 1;
         Some(Forward { via, to, bytes })
+    }
+
+    /// Sends a packet on that has waited; `payload` is where `taken` says.
+    pub(super) fn send_on(&mut self, key: ChannelKey, taken: &Taken, payload: &[u8]) {
+        let Some(channel) = self.table.by_key(key) else { return };
+        if channel.received.epoch() != taken.place.epoch || !channel.direction.recv {
+            return;
+        }
+        let link = channel.link;
+        if self.keep(key, taken, payload) {
+            return;
+        }
+        let Some(via) = destination(key, link).and_then(|out| self.table.key(out)) else { return };
+        let Some(channel) = self.table.get_mut(via.slot) else { return };
+        // What needs no decoder any more, since a command came in between, is let go.
+        if let Some((to, format)) = outgoing(channel, taken, link)
+            && let (FormatKind::Audio(from), FormatKind::Audio(into)) = (taken.format.kind, format.kind)
+            && remembers(taken.format.kind, format.kind)
+            && let Some(header) = number(channel, taken, format, &mut self.transcodes, self.now)
+        {
+            self.transcode(Job { source: key, leaves: Leaves { via, to, header }, from, into }, payload);
+        }
     }
 
     /// Puts a packet of a clocked channel into its jitter buffer. False if the channel has no clock.
@@ -186,7 +207,12 @@ impl Media {
         let format = channel.formats.incoming(view.header.payload_type);
         let audio_clock = format.and_then(|f| matches!(f.kind, FormatKind::Audio(_)).then_some(f.clock_rate_hz));
         let arrival = channel.received.take(&view.header, audio_clock, now);
-        let (Arrival::InOrder(sequence) | Arrival::Reordered(sequence)) = arrival else { return None };
+        let (turn, sequence) = match arrival {
+            Arrival::InOrder(sequence) if channel.held == 0 && channel.received.has(sequence.offset(-1)) => (Turn::Next, sequence),
+            Arrival::InOrder(sequence) => (Turn::Ahead, sequence),
+            Arrival::Reordered(sequence) => (Turn::Overtaken, sequence),
+            Arrival::Duplicate | Arrival::Late | Arrival::Suspect => return None,
+        };
         channel.counts.packets += 1;
         channel.counts.bytes += packet_len as u64;
         channel.rtcp.hear_media();
@@ -208,7 +234,7 @@ impl Media {
             in_clock_hz: format.clock_rate_hz,
             out_clock_hz: format.clock_rate_hz,
         };
-        Some((Taken { format, place, payload: view.payload }, link))
+        Some((Taken { format, place, payload: view.payload, turn }, link))
     }
 
     fn receive_rtcp(&mut self, key: ChannelKey, port: Port, from: SocketAddr, packet: &[u8]) {
@@ -243,19 +269,60 @@ impl Media {
     }
 }
 
+/// Whether one of the codecs knows what came before, so that packets have to pass in their order.
+fn remembers(from: FormatKind, into: FormatKind) -> bool {
+    let remembers = |kind| matches!(kind, FormatKind::Audio(Codec::G722 | Codec::Ilbc(_)));
+    from != into && (remembers(from) || remembers(into))
+}
+
+/// Slot of the channel by which a packet leaves.
+const fn destination(key: ChannelKey, link: Link) -> Option<u32> {
+    match link {
+        Link::None | Link::Mix => None,
+        Link::Echo => Some(key.slot),
+        Link::Peer(slot) => Some(slot),
+    }
+}
+
 /// Where a packet leaves to, and as what; `None` if the channel cannot send it, and then its stream is told.
 fn outgoing(channel: &mut Channel, taken: &Taken, link: Link) -> Option<(SocketAddr, Format)> {
+    // `dials` is asked first: it is here, and the sender is not.
+    if channel.dials && channel.events_out.is_sending() {
+        // A digit takes the place of the sound.
+        channel.sent.leave_out(&taken.place);
+        return None;
+    }
     let Some(to) = channel.destination() else {
         // Nothing goes out for a while: what comes after is a new talkspurt.
         channel.sent.release();
+        channel.counts.skipped += 1;
         return None;
     };
     // An echo of what the far end sent needs no permission of its list.
     let format = channel.formats.outgoing(&taken.format).or((link == Link::Echo).then_some(taken.format));
     if format.is_none() {
         channel.sent.leave_out(&taken.place);
+        channel.counts.skipped += 1;
     }
     Some((to, format?))
+}
+
+/// The header with which a packet goes into the stream of a channel; `transcodes` counts those that are made anew.
+fn number(channel: &mut Channel, taken: &Taken, format: Format, transcodes: &mut u64, now: Instant) -> Option<RtpHeader> {
+    let place = SourcePacket { out_clock_hz: format.clock_rate_hz, ..taken.place };
+    let Some(header) = channel.sent.map(&place, format.number, now) else {
+        channel.counts.skipped += 1;
+        return None;
+    };
+    if let FormatKind::Audio(codec) = format.kind {
+        channel.codec_out = Some(codec);
+    }
+    let differs = taken.format.kind != format.kind;
+    if differs != channel.transcodes {
+        channel.transcodes = differs;
+        *transcodes = if differs { *transcodes + 1 } else { *transcodes - 1 };
+    }
+    Some(header)
 }
 
 /// Converts octet by octet where they lie. The kernels take two slices, so they go through a scratch that stays in the

@@ -28,6 +28,7 @@ mod joint;
 mod levels;
 mod mixing;
 mod moves;
+mod overtaken;
 mod relayed;
 mod sounds;
 mod speakers;
@@ -51,6 +52,7 @@ use self::counters::Counters;
 use self::goodbye::Goodbyes;
 use self::group::Groups;
 use self::mixing::Mixing;
+use self::overtaken::Overtaken;
 use self::sweep::Reports;
 use self::table::Table;
 use crate::api::{DigitSource, Event, EventAction, MediaEvent, digit_of_event};
@@ -75,6 +77,7 @@ pub struct Media {
     now: Instant,
     turn: u64,
     batch: Batch,
+    overtaken: Overtaken,
     decoders: Decoders,
     encoders: Encoders,
     follow: Box<Follow>,
@@ -133,6 +136,7 @@ impl Media {
             now: start.now,
             turn: 0,
             batch: Batch::new(),
+            overtaken: Overtaken::new(),
             decoders: Decoders::new(),
             encoders: Encoders::new(),
             follow: Box::new(Follow::new()),
@@ -172,6 +176,7 @@ impl Media {
     /// Runs what was gathered in this slot, and what is due by time.
     pub fn run(&mut self) {
         self.run_digits();
+        self.give_up_waiting();
         self.plan_ticks();
         let Self { kernels, table, decoders, encoders, batch, .. } = self;
         if encoders.len() > 0 || !self.due.is_empty() {

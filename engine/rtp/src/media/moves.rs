@@ -77,7 +77,7 @@ impl Media {
             return Err(Box::new(Moved { channel, rhythm, origin }));
         }
         // Slots are counted by each shard for itself.
-        channel.turns = Turns::default();
+        (channel.turns, channel.held) = (Turns::default(), 0);
         channel.coders.settle();
         if !matches!(channel.link, Link::Echo) {
             channel.set_link(Link::None);

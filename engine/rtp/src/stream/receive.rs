@@ -223,6 +223,12 @@ impl ReceiveStream {
         self.highest.wrapping_sub(FIRST_CYCLE) as u32
     }
 
+    /// Whether a packet not newer than the newest came, or was before all that came; what is older than can be told counts as here.
+    pub const fn has(&self, sequence: ExtendedSequence) -> bool {
+        let behind = self.highest.saturating_sub(sequence.0);
+        sequence.0 < self.base || behind >= WINDOW_PACKETS || self.window >> behind & 1 != 0
+    }
+
     /// Interarrival jitter in ticks, for reports.
     pub const fn jitter_ticks(&self) -> u32 {
         self.jitter_16 >> 4
@@ -301,6 +307,16 @@ mod tests {
             [InOrder(at(10)), InOrder(at(12)), Reordered(at(11)), Duplicate, Duplicate, InOrder(at(15)), Reordered(at(9))]
         );
         assert_eq!((s.lost(), s.reordered, s.duplicate, s.late), (2, 2, 2, 0));
+    }
+
+    #[test]
+    fn what_is_missing_is_known_and_what_was_before_the_first_is_not_missed() {
+        let (mut s, t) = stream();
+        feed(&mut s, t, &[10, 12, 15]);
+        let here: Vec<_> = (8..=15).filter(|n| s.has(at(*n))).collect();
+        assert_eq!(here, [8, 9, 10, 12, 15]);
+        feed(&mut s, t, &[13, 90]);
+        assert!(s.has(at(13)) && !s.has(at(89)) && s.has(at(14)), "14 is too old to be told");
     }
 
     #[test]

@@ -154,3 +154,66 @@ fn ilbc_is_transcoded_frame_by_frame_with_the_states_of_its_channel() {
         assert!(bed.say(kb, &mut back, &[1; 60]).is_some(), "a frame and something");
     }
 }
+
+/// A bridge of G.722 to L16 in which the third packet has overtaken the second, and the channel of G.722.
+fn overtaken() -> (Bed, (ChannelKey, ChannelId), Phone, Vec<Vec<u8>>) {
+    let mut bed = Bed::new();
+    let [one, _] = bed.bridge((A, &[plain(9)]), (B, &[named(96, WIDE, 16000)]));
+    let (mut phone, mut encoder) = (Phone::new(A, 9), Alone::default());
+    let mut packets: Vec<_> = (0..5).map(|n| phone.packet(&encoder.encode(&noise(n, 320)))).collect();
+    let second = packets.remove(1);
+    assert_eq!(bed.slot(&[(one.0, addr(A), packets.remove(0))]).len(), 1);
+    assert_eq!(bed.slot(&[(one.0, addr(A), packets.remove(0))]), [], "it waits");
+    packets.insert(0, second);
+    (bed, one, phone, packets)
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn who_overtook_goes_when_the_other_comes_or_its_time_is_over() {
+    let (mut bed, (key, _), _, packets) = overtaken();
+    let sent = bed.slot_after(9 * MS, &[(key, addr(A), packets[0].clone())]);
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[1].header().sequence.0, sent[0].header().sequence.0.wrapping_add(1));
+    let (mut bed, (key, id), _, packets) = overtaken();
+    assert_eq!((bed.slot_after(9 * MS, &[]).len(), bed.slot_after(MS, &[]).len()), (0, 1));
+    // What comes then would spoil the decoder, and those after it pass at once.
+    assert_eq!(bed.slot_after(MS, &[(key, addr(A), packets[0].clone())]), []);
+    assert_eq!(bed.slot_after(MS, &[(key, addr(A), packets[1].clone())]).len(), 1);
+    assert_eq!((bed.stats(id).input.late, bed.stats(id).input.lost), (1, 0));
+}
+
+#[test]
+fn what_waits_goes_with_its_stream_and_its_channel() {
+    // Another source: what waited was the last of the old one.
+    let (mut bed, (key, _), mut phone, _) = overtaken();
+    phone.ssrc = 99;
+    let codes = Alone::default().encode(&noise(9, 320));
+    let sent = bed.slot_after(MS, &[(key, addr(A), phone.packet(&codes))]);
+    assert_eq!(sent.iter().map(Sent::payload).collect::<Vec<_>>(), [linear(&Alone::default().decode(&codes))]);
+    assert_eq!(bed.slot_after(10 * MS, &[]), []);
+    // Nobody is there to hear it.
+    let (mut bed, (_, id), ..) = overtaken();
+    bed.command(Command::Unmix { channel: id }).unwrap();
+    assert_eq!(bed.slot_after(10 * MS, &[]), []);
+    // The channel is gone, and another is in its place.
+    let (mut bed, (_, id), _, packets) = overtaken();
+    bed.command(Command::Close { channel: id }).unwrap();
+    bed.slot_after(MS, &[]);
+    let (key, _) = bed.call(A, &[plain(9)]);
+    assert!(bed.slot_after(9 * MS, &[(key, addr(A), packets[0].clone())]).iter().all(|sent| sent.port == Port::Rtcp));
+}
+
+#[test]
+fn what_waits_is_in_the_jitter_buffer_when_a_clock_begins() {
+    let (mut bed, (key, a), _, packets) = overtaken();
+    let (_, third) = bed.call("127.0.0.4:6000", &[plain(0)]);
+    bed.command(Command::Mix { a: third, b: a }).unwrap();
+    assert_eq!(bed.media.table.get(key.slot).map(|channel| channel.held), Some(0), "nothing waits outside it any more");
+    for packet in packets {
+        bed.slot(&[(key, addr(A), packet)]);
+    }
+    let stats = bed.stats(a).input;
+    assert_eq!((stats.count, stats.lost, stats.late), (5, 0, 0));
+}
