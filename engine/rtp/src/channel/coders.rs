@@ -37,6 +37,11 @@ pub struct Turns {
 }
 
 impl Turns {
+    /// It happened in this slot.
+    pub const fn is_of(&self, slot: u64) -> bool {
+        self.slot == slot
+    }
+
     /// How often it did before; counts one more. Slots are told apart by their number, which is never 0.
     pub const fn next(&mut self, slot: u64) -> u16 {
         if self.slot != slot {
@@ -65,18 +70,32 @@ impl Coders {
         (self.decoding, self.encoding) = (Turns::default(), Turns::default());
     }
 
-    /// Makes room for iLBC of this mode, or gives it back. For commands: it allocates.
+    /// Makes room for iLBC that is sent in this mode, or gives it back. For commands: it allocates.
     pub fn provide_ilbc(&mut self, mode: Option<Mode>) {
-        match mode {
-            None => self.ilbc = None,
-            Some(mode) if self.ilbc.as_ref().is_some_and(|ilbc| ilbc.decoder.mode() == mode) => {}
-            Some(mode) => self.ilbc = Some(Box::new(Ilbc { decoder: ilbc::Decoder::new(mode), encoder: ilbc::Encoder::new(mode) })),
+        match (mode, &mut self.ilbc) {
+            (None, _) => self.ilbc = None,
+            (Some(mode), Some(ilbc)) if ilbc.encoder.mode() == mode => {}
+            // What comes goes on in the old mode until the far end has heard of it.
+            (Some(mode), Some(ilbc)) => ilbc.encoder = ilbc::Encoder::new(mode),
+            (Some(mode), None) => {
+                self.ilbc = Some(Box::new(Ilbc { decoder: ilbc::Decoder::new(mode), encoder: ilbc::Encoder::new(mode) }));
+            }
         }
     }
 
-    /// Whether frames of this mode can be decoded and encoded.
-    pub fn has_ilbc(&self, mode: Mode) -> bool {
-        self.ilbc.as_ref().is_some_and(|ilbc| ilbc.decoder.mode() == mode)
+    /// Whether frames of this mode can be encoded.
+    pub fn encodes_ilbc(&self, mode: Mode) -> bool {
+        self.ilbc.as_ref().is_some_and(|ilbc| ilbc.encoder.mode() == mode)
+    }
+
+    /// Whether frames of this mode can be decoded in this slot. A decoder of the other mode begins anew, unless it has frames to
+    /// decode in this slot, and then these are lost.
+    pub fn decodes_ilbc(&mut self, mode: Mode, slot: u64) -> bool {
+        let Some(ilbc) = &mut self.ilbc else { return false };
+        if ilbc.decoder.mode() != mode && !self.decoding.is_of(slot) {
+            ilbc.decoder = ilbc::Decoder::new(mode);
+        }
+        ilbc.decoder.mode() == mode
     }
 
     /// Frames to decode that were pushed before in this slot; counts one more.
@@ -102,6 +121,20 @@ impl Coders {
     /// Lets the encoder of G.722 go on elsewhere.
     pub const fn set_g722_encoder(&mut self, encoder: &g722::Encoder) {
         self.g722_encoder = *encoder;
+    }
+
+    /// Lets the encoder of iLBC go on elsewhere, if there is one of this mode.
+    pub fn set_ilbc_encoder(&mut self, encoder: &ilbc::Encoder) {
+        if let Some(ilbc) = self.ilbc.as_mut().filter(|ilbc| ilbc.encoder.mode() == encoder.mode()) {
+            ilbc.encoder = *encoder;
+        }
+    }
+
+    /// Lets the decoder of iLBC go on elsewhere, if there is one.
+    pub fn set_ilbc_decoder(&mut self, decoder: &ilbc::Decoder) {
+        if let Some(ilbc) = &mut self.ilbc {
+            ilbc.decoder = *decoder;
+        }
     }
 
     /// The decoder of a channel.

@@ -107,6 +107,22 @@ pub struct Format {
 }
 
 impl Format {
+    /// What a payload of so many octets carries: frames of iLBC are told apart by their length, since a far end may send those of
+    /// the other size than it was told, and does for a while when that is changed (RFC 3952 §5: one size in a packet, and in a
+    /// stream). What could be both is of the size that was told.
+    #[must_use]
+    pub const fn of_length(self, octets: usize) -> Self {
+        let FormatKind::Audio(Codec::Ilbc(told)) = self.kind else { return self };
+        let other = match told {
+            Mode::Ms20 => Mode::Ms30,
+            Mode::Ms30 => Mode::Ms20,
+        };
+        if octets.is_multiple_of(told.octets()) || !octets.is_multiple_of(other.octets()) {
+            return self;
+        }
+        Self { kind: FormatKind::Audio(Codec::Ilbc(other)), ..self }
+    }
+
     /// What a payload of the API stands for; `None` if the number is dynamic and nothing says it.
     pub(super) fn of(payload: &Payload) -> Option<Self> {
         let number = PayloadType::new(payload.number)?;

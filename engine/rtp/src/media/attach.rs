@@ -243,10 +243,9 @@ impl Media {
         self.catch_up_pair(slot);
         let Some(channel) = self.table.get(slot) else { return };
         let link = channel.link;
-        // Frames that do not fit into packets of the other were never passed on: there is nothing to go on from.
         let seam = match link {
-            Link::Peer(peer) if !self.is_odd(slot) && !self.is_odd(peer) => self.seam(slot, peer),
-            Link::Peer(_) | Link::None | Link::Echo | Link::Mix => None,
+            Link::Peer(peer) => self.seam(slot, peer),
+            Link::None | Link::Echo | Link::Mix => None,
         };
         let group = match self.group_of(slot) {
             Some(group) => group,

@@ -165,7 +165,7 @@ impl Media {
         self.catch_up_pair(slot);
         let channel = self.table.get_mut(slot).ok_or(CommandError::NotFound(id))?;
         channel.coders.provide_ilbc(formats.ilbc_mode());
-        channel.relayed = formats.has_g722().then(|| Box::new(Relayed::new()));
+        channel.relayed = (formats.has_g722() || formats.ilbc_mode().is_some()).then(|| Box::new(Relayed::new()));
         channel.formats = formats;
         channel.source.signal(address);
         channel.rtcp.mux = target.rtcp_mux;

@@ -107,9 +107,9 @@ impl Media {
                 }
                 return None;
             }
-            (FormatKind::Audio(Codec::G722), _) => {
+            (FormatKind::Audio(codec @ (Codec::G722 | Codec::Ilbc(_))), _) => {
                 if let (Some(relayed), Some(payload)) = (channel.relayed.as_deref_mut(), packet.get(taken.payload.clone())) {
-                    relayed.push(payload);
+                    relayed.push(codec, payload);
                 }
             }
             (FormatKind::Audio(_) | FormatKind::Event | FormatKind::ComfortNoise, _) => {}
@@ -204,7 +204,7 @@ impl Media {
             self.counters.flood += 1;
             return None;
         }
-        let format = channel.formats.incoming(view.header.payload_type);
+        let format = channel.formats.incoming(view.header.payload_type).map(|format| format.of_length(view.payload.len()));
         let audio_clock = format.and_then(|f| matches!(f.kind, FormatKind::Audio(_)).then_some(f.clock_rate_hz));
         let arrival = channel.received.take(&view.header, audio_clock, now);
         let (turn, sequence) = match arrival {
@@ -298,8 +298,12 @@ fn outgoing(channel: &mut Channel, taken: &Taken, link: Link) -> Option<(SocketA
         channel.counts.skipped += 1;
         return None;
     };
-    // An echo of what the far end sent needs no permission of its list.
-    let format = channel.formats.outgoing(&taken.format).or((link == Link::Echo).then_some(taken.format));
+    // An echo of what the far end sent needs no permission of its list, nor other frames of iLBC than it had.
+    let format = match (link, taken.format.kind) {
+        (Link::Echo, FormatKind::Audio(Codec::Ilbc(_))) => Some(taken.format),
+        (Link::Echo, _) => channel.formats.outgoing(&taken.format).or(Some(taken.format)),
+        _ => channel.formats.outgoing(&taken.format),
+    };
     if format.is_none() {
         channel.sent.leave_out(&taken.place);
         channel.counts.skipped += 1;

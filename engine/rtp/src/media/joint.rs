@@ -71,7 +71,8 @@ impl Media {
         let side = |ear: u32, voice: u32| {
             let (listener, speaker) = (self.table.get(ear)?, self.table.get(voice)?);
             let last = speaker.watch.last_packet();
-            let goes_on = listener.sent.follows(voice) && self.now.saturating_duration_since(last) < SILENT;
+            // Frames that do not fit into packets of the other were not passed on: there is nothing to go on from.
+            let goes_on = !listener.odd_frames && listener.sent.follows(voice) && self.now.saturating_duration_since(last) < SILENT;
             Some(Side {
                 ear,
                 voice,

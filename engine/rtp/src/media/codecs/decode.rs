@@ -75,7 +75,7 @@ impl Decoders {
         let (start, from) = self.room(rows, samples, payload.len())?;
         match codec {
             Codec::G722 => self.g722.push(owner, coders.decodes(self.slot), from..from + payload.len(), start),
-            Codec::Ilbc(mode) if coders.has_ilbc(mode) => {
+            Codec::Ilbc(mode) if coders.decodes_ilbc(mode, self.slot) => {
                 for n in 0..payload.len() / mode.octets() {
                     let input = from + n * mode.octets()..from + (n + 1) * mode.octets();
                     self.ilbc.push(owner, coders.decodes(self.slot), input, start + n * mode.samples());
@@ -93,7 +93,7 @@ impl Decoders {
     /// Lets the decoder of `owner` make up lost frames of iLBC.
     pub fn push_lost(&mut self, owner: ChannelKey, coders: &mut Coders, mode: ilbc::Mode, frames: usize) -> Option<Decoded> {
         let samples = frames * mode.samples();
-        let (start, from) = self.room(Rows::Ilbc, samples, 0).filter(|_| coders.has_ilbc(mode))?;
+        let (start, from) = self.room(Rows::Ilbc, samples, 0).filter(|_| coders.decodes_ilbc(mode, self.slot))?;
         for n in 0..frames {
             // No octets: the frame is lost.
             self.ilbc.push(owner, coders.decodes(self.slot), from..from, start + n * mode.samples());

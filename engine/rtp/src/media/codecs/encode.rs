@@ -136,7 +136,7 @@ impl Encoders {
         let (frame, packet, len) = (lane.filled + header_samples(rows), lane.packed, HEADER_LEN + octets);
         match codec {
             Codec::G722 => self.g722.push(leaves.via, coders.encodes(self.slot), frame..frame + samples, packet + HEADER_LEN),
-            Codec::Ilbc(mode) if coders.has_ilbc(mode) => {
+            Codec::Ilbc(mode) if coders.encodes_ilbc(mode) => {
                 for n in 0..samples / mode.samples() {
                     let input = frame + n * mode.samples()..frame + (n + 1) * mode.samples();
                     self.ilbc.push(leaves.via, coders.encodes(self.slot), input, packet + HEADER_LEN + n * mode.octets());
