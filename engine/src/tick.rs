@@ -141,7 +141,7 @@ impl Ticker {
         self.load() < self.limit && self.behind < BEHIND_MAX
     }
 
-    /// There is no room for more work of channels that are open: quality is about to fall.
+    /// There is no room for channels that are open and have no far end yet: quality is about to fall.
     pub fn is_saturated(&self) -> bool {
         self.load() >= SATURATED || self.behind >= 2.0 * BEHIND_MAX
     }

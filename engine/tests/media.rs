@@ -8,6 +8,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use perf::process::{Process, http};
+use perf::rtp_socket::rtp_socket;
 use serde_json::{Value, json};
 use support::{Ports, start_rtp};
 
@@ -36,7 +37,7 @@ impl Server {
 
     /// A channel to a phone on `ip`: its path, the phone, where the phone sends.
     fn call(&self, ip: &str, number: u8) -> (String, UdpSocket, SocketAddr) {
-        let phone = UdpSocket::bind((ip, 0)).unwrap();
+        let phone = rtp_socket(ip.parse().unwrap()).unwrap();
         phone.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let family = if ip.contains(':') { "ipv6" } else { "ipv4" };
         let opened = self.ok("POST", "/channel", &json!({"ip": family, "jitter": {"max": 60}}));

@@ -4,12 +4,13 @@
 
 mod support;
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use perf::process::{Process, http};
+use perf::rtp_socket::rtp_socket;
 use serde_json::{Value, json};
 use support::{Ports, start_rtp};
 
@@ -52,7 +53,7 @@ struct Phone {
 
 impl Phone {
     fn call(server: &Server) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = rtp_socket(Ipv4Addr::LOCALHOST.into()).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
         let opened = server.ok("POST", "/channel", &json!({}));
         let uuid = opened["uuid"].as_str().unwrap().to_owned();
@@ -79,14 +80,13 @@ impl Phone {
         let mut got = Vec::new();
         loop {
             let talked = !talks.load(Ordering::Relaxed);
-            let Ok(len) = self.socket.recv(&mut bytes) else {
+            let Ok((len, from)) = self.socket.recv_from(&mut bytes) else {
                 if talked {
                     break;
                 }
                 continue;
             };
-            // RTCP comes to another port.
-            assert_eq!(len, 172);
+            assert_eq!((len, from), (172, self.there));
             let number = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
             got.push((number(2), number(12)));
         }

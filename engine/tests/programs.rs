@@ -5,7 +5,7 @@
 mod support;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use perf::phone::{Account, Phone, PhoneError};
 use perf::process::{Process, http, http_get};
@@ -118,11 +118,15 @@ fn registrations_keep_to_the_settings() {
 fn start_up_says_version_cores_addresses_and_backend() {
     let ports = Ports::free();
     let switch = Switch::start(&ports, &[]);
-    let text = switch.process.output();
+    // It serves before the last of its lines has come here.
     for word in
         [env!("CARGO_PKG_VERSION"), "cores", "io_uring", &ports.sip.to_string(), &ports.sip_http.to_string(), &ports.rtp_http.to_string()]
     {
-        assert!(text.contains(word), "`{word}` is not in\n{text}");
+        let end = Instant::now() + PATIENCE;
+        while !switch.process.output().contains(word) {
+            assert!(Instant::now() < end, "`{word}` is not in\n{}", switch.process.output());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
     for port in [ports.sip_http, ports.rtp_http, ports.control_http] {
         let status = http_get(port, "/status").unwrap();

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use dsp::Kernels;
 use dsp::resample::{Downsampler, Upsampler};
 use perf::process::{free_port_range, http};
+use perf::rtp_socket::rtp_socket;
 use rtp::packet::RtpView;
 use serde_json::{Value, json};
 use sound::{Grade, Voice};
@@ -71,7 +72,7 @@ fn audio(voice: Voice) -> Value {
 
 impl Phone {
     fn new(port: u16, voice: Voice, speech: &[i16], strangers: bool) -> Self {
-        let socket = UdpSocket::bind((HERE, 0)).unwrap();
+        let socket = rtp_socket(HERE).unwrap();
         socket.set_nonblocking(true).unwrap();
         let channel = request(port, "POST", "/channel", &json!({}));
         let uuid = channel["uuid"].as_str().unwrap().to_owned();

@@ -15,3 +15,4 @@ pub mod load;
 pub mod phone;
 pub mod process;
 pub mod rtp_peer;
+pub mod rtp_socket;

@@ -95,7 +95,7 @@ impl RtpPeer {
     /// # Errors
     /// The bind's.
     pub fn bind(ip: IpAddr, codec: Codec, tone_hz: f64) -> io::Result<Self> {
-        let socket = UdpSocket::bind(SocketAddr::new(ip, 0))?;
+        let socket = crate::rtp_socket::rtp_socket(ip)?;
         socket.set_nonblocking(true)?;
         let port = socket.local_addr()?.port();
         Ok(Self {

@@ -9,6 +9,7 @@
 //! Errors: as answers to commands; a ring that cannot be made is told before the shard is ready.
 //! Not here: what is done to media (`rtp`), which shard a channel goes to (`node`).
 
+mod admission;
 mod machine;
 mod moves;
 mod request;

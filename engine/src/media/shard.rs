@@ -4,6 +4,7 @@
 //! Limits: as many channels as the pools of all addresses have port pairs, and the machine places.
 //! Errors: `SetupError` at the start, `CommandError` in answers.
 
+use super::admission::is_new_work;
 use super::machine::Machine;
 use super::moves::Departure;
 use super::request::{Answer, Request, Served};
@@ -228,7 +229,7 @@ impl<M: Machine> MediaShard<M> {
     fn command(&mut self, call: CallId, command: Command, now: Instant) {
         let answer = match command {
             Command::Open(open) => self.open(open, now),
-            command if self.ticker.is_saturated() && self.is_new_work(&command) => {
+            command if self.ticker.is_saturated() && is_new_work(&command, |channel| self.machine.is_targeted(channel)) => {
                 Err(CommandError::Unavailable("this core cannot do more in time"))
             }
             command => {
@@ -243,26 +244,6 @@ impl<M: Machine> MediaShard<M> {
             self.server.flush();
         }
         self.server.answer(call, answer.map(Served::Reply));
-    }
-
-    /// Commands that make a channel cost more than it does. What calls under way need to go on, or to end, is not among them.
-    fn is_new_work(&self, command: &Command) -> bool {
-        match command {
-            Command::Target { channel, .. } => !self.machine.is_targeted(*channel),
-            Command::Mix { .. } | Command::Echo { .. } | Command::Play { .. } | Command::Record { .. } => true,
-            Command::Open(_)
-            | Command::Unmix { .. }
-            | Command::Direction { .. }
-            | Command::Level { .. }
-            | Command::Speakers { .. }
-            | Command::StopPlay { .. }
-            | Command::StopRecord { .. }
-            | Command::Dtmf { .. }
-            | Command::Close { .. }
-            | Command::List
-            | Command::Get { .. }
-            | Command::Status => false,
-        }
     }
 
     fn open(&mut self, open: Open, now: Instant) -> Result<Reply, CommandError> {

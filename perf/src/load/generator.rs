@@ -118,7 +118,7 @@ impl Generator {
     pub fn bind(ip: IpAddr, ptime_ms: u16) -> io::Result<Self> {
         let mut sockets = Vec::new();
         for _ in 0..ptime_ms.max(1) {
-            let socket = UdpSocket::bind((ip, 0))?;
+            let socket = crate::rtp_socket::rtp_socket(ip)?;
             socket.set_nonblocking(true)?;
             // As much as net.core.rmem_max allows; what is dropped for want of it is seen.
             SockRef::from(&socket).set_recv_buffer_size(4 << 20)?;

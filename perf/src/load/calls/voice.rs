@@ -64,7 +64,7 @@ impl Voices {
     pub fn bind(ip: IpAddr) -> io::Result<Self> {
         let (mut sockets, mut addresses) = (Vec::new(), Vec::new());
         for _ in 0..PHASES {
-            let socket = UdpSocket::bind((ip, 0))?;
+            let socket = crate::rtp_socket::rtp_socket(ip)?;
             socket.set_nonblocking(true)?;
             socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20)?;
             if let SocketAddr::V4(at) = socket.local_addr()? {
