@@ -105,7 +105,7 @@ impl Ticker {
         self.skipped += skipped;
         self.lateness.record(micros(lateness));
         self.all.record(lateness);
-        self.behind += (lateness.as_secs_f64() / SLOT.as_secs_f64() - self.behind) / SMOOTHING;
+        self.behind += (counted(lateness) - self.behind) / SMOOTHING;
         Begin { lateness, skipped }
     }
 
@@ -113,7 +113,7 @@ impl Ticker {
     pub fn end(&mut self, now: Instant) -> bool {
         let work = now.saturating_duration_since(self.began);
         self.work.record(micros(work));
-        self.busy += (work.as_secs_f64() / SLOT.as_secs_f64() - self.busy) / SMOOTHING;
+        self.busy += (counted(work) - self.busy) / SMOOTHING;
         self.slots.is_multiple_of(CPU_SLOTS)
     }
 
@@ -183,6 +183,11 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// Slots of a time that counts for admission: no more than a frame of it, for in what is longer the host had the core, not we.
+fn counted(time: Duration) -> f64 {
+    time.min(STALL).as_secs_f64() / SLOT.as_secs_f64()
+}
+
 /// One frame: an interruption that short is caught up slot by slot.
 const STALL: Duration = Duration::from_millis(20);
 /// 5 s; figures cover the last one to two of these.
@@ -235,6 +240,24 @@ mod tests {
         assert_eq!(ticker.begin(now), Begin { lateness: 300 * SLOT + 400 * US, skipped: 300 });
         assert_eq!(ticker.due(), now + SLOT);
         assert_eq!(ticker.core_load(1, 0).missed, 300);
+    }
+
+    #[test]
+    fn a_core_that_the_host_took_for_a_while_is_not_full() {
+        let mut ticker = Ticker::new(0.8, Instant::now());
+        for _ in 0..3 {
+            let due = ticker.due();
+            ticker.begin(due + 500 * SLOT);
+            ticker.end(due + 1000 * SLOT);
+        }
+        assert!(ticker.is_accepting() && !ticker.is_saturated() && ticker.headroom() > 0.5, "{}", ticker.headroom());
+        // Work that takes 25 slots each time is ours.
+        for _ in 0..20 {
+            let due = ticker.due();
+            ticker.begin(due);
+            ticker.end(due + 25 * SLOT);
+        }
+        assert!(!ticker.is_accepting() && ticker.is_saturated());
     }
 
     #[test]

@@ -36,6 +36,10 @@ const SHIFT: usize = 160;
 const STALL: usize = 4800;
 /// Silence of a clocked path before the first sound: a second.
 const LAG_MAX: usize = 8000;
+/// A phone that says nothing for so long is heard to stop: more than a jitter buffer has.
+const HICCUP: Duration = Duration::from_millis(60);
+/// Runs, of which all but the last may be spoilt by the host.
+const ATTEMPTS: u32 = 4;
 
 struct Phone {
     voice: Voice,
@@ -206,12 +210,31 @@ const fn least_db(grade: Grade) -> f64 {
     }
 }
 
+/// What one run of all pairs showed.
+struct Run {
+    /// Pairs whose speech was not right, and how wrong.
+    worst: Vec<String>,
+    /// The host took the core from the test or the server for so long that a phone would have heard it too.
+    stalled: bool,
+}
+
 #[test]
 fn speech_is_right_between_every_pair_of_codecs_and_strangers_are_not_heard() {
     let all = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../testfiles/vectors/plc/speech.ulaw")).unwrap();
     let mut speech = vec![0; all.len()];
     Kernels::best().g711.ulaw_decode(&all, &mut speech);
     let speech = &speech[8000..8000 + 8 * SPEECH.as_millis() as usize];
+    for attempt in 1..=ATTEMPTS {
+        let Run { worst, stalled } = run(speech);
+        if worst.is_empty() {
+            return;
+        }
+        assert!(stalled && attempt < ATTEMPTS, "attempt {attempt}: {} pairs: {worst:#?}", worst.len());
+        println!("attempt {attempt}: the host stalled it, again");
+    }
+}
+
+fn run(speech: &[i16]) -> Run {
     let ports = Ports { rtp: free_port_range(140).expect("free RTP ports"), ..Ports::free() };
     let mut process = start_rtp(&ports, &[]);
     let mut phones = Vec::new();
@@ -228,8 +251,10 @@ fn speech_is_right_between_every_pair_of_codecs_and_strangers_are_not_heard() {
     let rtp = common::packet(0, 666, 1, 8000, &[0x15; 160]);
     let others: [&[u8]; 5] = [&[], &[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42], &[22, 254, 253, 0], &[0x80; 11], &[0x80; 60_000]];
     let (start, mut ticks) = (Instant::now(), 0);
-    let mut attacks = 0;
+    let (mut attacks, mut looked, mut longest) = (0, start, Duration::ZERO);
     while start.elapsed() < SPEECH + Duration::from_millis(400) {
+        longest = longest.max(looked.elapsed());
+        looked = Instant::now();
         // The first 200 ms belong to the strangers.
         let passed = start.elapsed().checked_sub(Duration::from_millis(200));
         for (number, phone) in phones.iter_mut().enumerate() {
@@ -267,11 +292,12 @@ fn speech_is_right_between_every_pair_of_codecs_and_strangers_are_not_heard() {
             assert_eq!(stats["remote"]["port"], phones[n].socket.local_addr().unwrap().port(), "{stats}");
         }
     }
-    assert!(worst.is_empty(), "{} of {}: {worst:#?}", worst.len(), phones.len());
-    let status = request(ports.rtp_http, "GET", "/status", &json!({})).to_string();
-    println!("{attacks} packets of strangers; {status}");
+    let status = request(ports.rtp_http, "GET", "/status", &json!({}));
+    println!("{attacks} packets of strangers, looked each {longest:.0?} at most; {status}");
+    let stalled = longest > HICCUP || status["rtp"]["slots_skipped"].as_u64().unwrap() > 0;
     for phone in &phones {
         request(ports.rtp_http, "DELETE", &format!("/channel/{}", phone.uuid), &json!({}));
     }
     process.stop(Duration::from_secs(10)).unwrap();
+    Run { worst, stalled }
 }
