@@ -173,6 +173,26 @@ fn the_decoder_of_g722_follows_what_is_made_up_for_a_loss_to_the_sample() {
 }
 
 #[test]
+fn a_loss_that_ends_within_a_tick_is_followed_to_its_end() {
+    let octets = read("g722/wb_speech.g722");
+    let lost = |n: usize| n > 60 && (n % 11 == 3 || n % 23 == 4 || n % 23 == 5);
+    let frames: Vec<_> = octets.chunks_exact(160).take(150).collect();
+    let mut follower = Follower::new();
+    let wanted: Vec<_> = frames.iter().enumerate().flat_map(|(n, f)| if lost(n) { follower.lose() } else { follower.receive(f) }).collect();
+    let mut beginnings = Vec::new();
+    for phase_ms in (0..20).step_by(3) {
+        let packets: Vec<_> = frames.iter().enumerate().map(|(n, frame)| (*frame, (!lost(n)).then_some(phase_ms))).collect();
+        let all = heard(payload(9, None), Rate::Wide, 20, &packets);
+        // After the first second the delay has settled.
+        let at = all.windows(1000).position(|w| w == &wanted[16_000..17_000]).expect("heard as it is");
+        let differ = all[at..].iter().zip(&wanted[16_000..]).position(|(a, b)| a != b);
+        assert_eq!(differ, None, "{phase_ms} ms: from sample {differ:?} of it on");
+        beginnings.push(at % 320);
+    }
+    assert!(beginnings.iter().filter(|at| **at != 0).count() > 1, "packets begin within ticks: {beginnings:?}");
+}
+
+#[test]
 fn a_packet_of_g722_that_was_only_late_leaves_the_decoder_as_it_was() {
     let octets = read("g722/wb_speech.g722");
     let frames: Vec<_> = octets.chunks_exact(160).take(300).collect();

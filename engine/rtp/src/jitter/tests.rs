@@ -308,3 +308,30 @@ fn sound_after_a_stretch_goes_on_where_it_was_and_after_a_loss_it_does_not() {
     }
     assert!(lost && !bed.buffer.came_after_all());
 }
+
+#[test]
+fn a_loss_of_g722_is_made_up_to_the_end_of_its_packet_at_once() {
+    let mut bed = Bed::new();
+    let packet = |bed: &mut Bed, n: u32| {
+        let arrived = Arrived {
+            sequence: ExtendedSequence(70_000 + u64::from(n)),
+            timestamp: 160 * n,
+            ticks: 160,
+            content: Content::Audio(Codec::G722),
+            payload: &[0; 160],
+        };
+        bed.buffer.push(&arrived, 1, 8000, u64::from(n));
+    };
+    for n in [0, 1, 3] {
+        packet(&mut bed, n);
+    }
+    let mut octets = [0; 1500];
+    let ticks = |next| match next {
+        Next::Sound { ticks, .. } => (true, ticks),
+        Next::Lost(ticks) => (false, ticks),
+        other => panic!("{other:?}"),
+    };
+    // Ticks begin in the middle of packets; a part of 40 is asked of what is lost.
+    let parts = [100, 60, 100, 60, 40, 160].map(|need| ticks(bed.buffer.next(need, 100, &mut octets)));
+    assert_eq!(parts, [(true, 100), (true, 60), (true, 100), (true, 60), (false, 160), (true, 160)]);
+}
