@@ -245,8 +245,9 @@ impl Record for Tape {
     }
 
     fn tick(&mut self, tick: &Tick<'_>) -> Next {
-        self.left = self.left.saturating_sub(2);
+        // Asked first: the last odd one would have no rate left.
         assert_eq!((tick.heard.len(), tick.said.len()), (self.rate().samples(), self.rate().samples()));
+        self.left = self.left.saturating_sub(2);
         if self.left < 2 { Next::Ended } else { Next::Goes }
     }
 
