@@ -8,13 +8,12 @@
 //! Not here: what state the call must be in, and what `busy` means (`sip`).
 //! Source: `docs/openapi.yaml`, `/dialog/{action}`.
 
-use serde_json::{Map, Value};
 use sip::api::Action;
 use sip::sdp::Sdp;
 
 use super::originate::headers;
 use super::sdp::{BadSdp, from_json};
-use super::{JsonError, Object};
+use super::{JsonError, Map, Object, Value};
 
 /// The words that act on a dialog.
 pub const ACTIONS: [&str; 12] =
@@ -48,7 +47,7 @@ pub fn action(word: &str, body: &Object<'_>) -> Result<Option<Action>, JsonError
 
 /// The session description under `sdp`, if there. `{}` is none, as in a snapshot.
 pub(super) fn sdp(body: &Object<'_>) -> Result<Option<Sdp>, JsonError> {
-    let empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+    let empty = |value: &Value<'_>| value.as_object().is_some_and(Map::is_empty);
     let Some(value) = body.get("sdp").filter(|value| !empty(value)) else { return Ok(None) };
     let place = |error: BadSdp| {
         let dot = if error.key.is_empty() || error.key.starts_with('[') { "" } else { "." };

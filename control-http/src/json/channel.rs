@@ -16,10 +16,10 @@ use rtp::api::{
     AddressWish, ChannelCounts, ChannelId, ChannelView, ControlUrl, Direction, Encoding, Event, EventAction, Lateness, Load, Open, Opened,
     Payload, PlayEvent, RecordEvent, Stats, Target,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::text::Fields;
-use super::{JsonError, Object, control_url, levels};
+use super::{JsonError, Object, Value, control_url, levels};
 
 /// Reads `POST /channel`.
 ///
@@ -160,11 +160,11 @@ pub fn closed(channel: ChannelId, stats: &Stats, channels: ChannelCounts) -> Vec
 }
 
 /// Load of the process, with all that is known of its slots.
-pub fn load(load: &Load) -> Value {
+pub fn load(load: &Load) -> serde_json::Value {
     let mut text = Vec::new();
     brief(Fields::open(&mut text), load);
     // What we wrote can be read.
-    let mut out = serde_json::from_slice::<Value>(&text).unwrap_or_default();
+    let mut out = serde_json::from_slice::<serde_json::Value>(&text).unwrap_or_default();
     let cores = out["cores"].as_array_mut().into_iter().flatten();
     for (core, out) in load.cores.iter().zip(cores) {
         out["tick"]["lateness"] = json!({"leus": Lateness::BOUNDS_US, "counts": core.lateness.counts(), "sumus": core.lateness.sum_us()});
@@ -370,7 +370,7 @@ fn codecs(remote: &Object<'_>) -> Result<Vec<Payload>, JsonError> {
 }
 
 /// `{"encoding":"opus","clock":48000,"params":"2"}` or `"opus/48000/2"`.
-fn encoding_of(value: &Value, path: &str) -> Result<Encoding, JsonError> {
+fn encoding_of(value: &Value<'_>, path: &str) -> Result<Encoding, JsonError> {
     let bad = |rule: &str| JsonError::field(path, rule);
     let (name, clock, channels) = if let Some(text) = value.as_str() {
         let mut parts = text.splitn(3, '/');
@@ -379,7 +379,7 @@ fn encoding_of(value: &Value, path: &str) -> Result<Encoding, JsonError> {
         let object = Object::at(value, path.to_owned())?;
         let text = |key: &str| match object.get(key) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::String(text)) => Ok(Some(text.to_string())),
             Some(Value::Number(number)) => Ok(Some(number.to_string())),
             Some(_) => Err(object.error(key, "must be a string or a number")),
         };
@@ -400,9 +400,9 @@ fn encoding_of(value: &Value, path: &str) -> Result<Encoding, JsonError> {
 }
 
 /// `{send, recv}`, or the word of SDP from our side: `sendonly` means that the channel only sends.
-fn direction_of(value: &Value, body: &Object<'_>) -> Result<Direction, JsonError> {
+fn direction_of(value: &Value<'_>, body: &Object<'_>) -> Result<Direction, JsonError> {
     match value {
-        Value::String(word) => match word.as_str() {
+        Value::String(word) => match &**word {
             "sendrecv" => Ok(Direction { send: true, recv: true }),
             "sendonly" => Ok(Direction { send: true, recv: false }),
             "recvonly" => Ok(Direction { send: false, recv: true }),

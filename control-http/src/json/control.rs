@@ -10,15 +10,13 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use super::{JsonError, Object};
+use super::{JsonError, Object, Value};
 
 /// Reads either dialect into the text that the `ControlUrl` of `sip::api` and `rtp::api` holds; `path` names the field in errors.
 ///
 /// # Errors
 /// [`JsonError::BadField`].
-pub fn control_url(value: &Value, path: &str) -> Result<Arc<str>, JsonError> {
+pub fn control_url(value: &Value<'_>, path: &str) -> Result<Arc<str>, JsonError> {
     match value {
         Value::String(url) => from_url(url).map_err(|rule| JsonError::field(path, rule)),
         Value::Object(_) => {
@@ -84,7 +82,7 @@ mod tests {
     use super::control_url;
 
     fn read(value: &Value) -> Result<String, String> {
-        control_url(value, "control").map(|url| url.to_string()).map_err(|error| error.to_string())
+        control_url(&value.into(), "control").map(|url| url.to_string()).map_err(|error| error.to_string())
     }
 
     #[test]

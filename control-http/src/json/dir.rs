@@ -8,11 +8,11 @@
 //! Errors: [`JsonError::BadField`].
 //! Source: `docs/openapi.yaml`, `/dir`; RFC 7616 §3.4.2 (ha1).
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use sip::api::{Algorithm, ControlUrl, DomainView, Policy, Secret, UserEntry};
 
 use super::policy::{policy, policy_view};
-use super::{JsonError, Object, control_url};
+use super::{JsonError, Object, Value, control_url};
 
 /// Body of `PUT` and `PATCH /dir/{domain}`; a part not given is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +69,8 @@ fn hash(body: &Object<'_>, key: &str, algorithm: Algorithm, text: &str) -> Resul
 }
 
 /// Answer to `GET /dir/{domain}`: all keys, empty or not.
-pub fn domain_view(view: &DomainView) -> Value {
-    let mut out = Map::new();
+pub fn domain_view(view: &DomainView) -> serde_json::Value {
+    let mut out = serde_json::Map::new();
     out.insert("domain".into(), view.domain.clone().into());
     if let Some(control) = &view.control {
         out.insert("control".into(), control.0.as_ref().into());
@@ -78,11 +78,11 @@ pub fn domain_view(view: &DomainView) -> Value {
     out.insert("users".into(), view.users.clone().into());
     out.insert("domains".into(), view.domains.clone().into());
     out.insert("authentication".into(), policy_view(&view.policy));
-    Value::Object(out)
+    out.into()
 }
 
 /// Answer to `GET /dir/{domain}/{user}`.
-pub fn user_view(domain: &str, username: &str) -> Value {
+pub fn user_view(domain: &str, username: &str) -> serde_json::Value {
     json!({"domain": domain, "username": username})
 }
 

@@ -14,9 +14,8 @@ use rtp::api::{
     AVERAGE_FRAMES, DIGITS_MAX, Dtmf, Entry, FileKey, Names, Record, RecordChannels, RecordFormat, Repeat, Soup, event_of_digit,
 };
 use rtp::soup::{ENTRIES_MAX, NAME_MAX};
-use serde_json::Value;
 
-use super::{JsonError, Object};
+use super::{JsonError, Object, Value};
 
 /// Reads `PUT /channel/{uuid}/play`.
 ///
@@ -143,8 +142,8 @@ mod tests {
 
     use super::*;
 
-    fn read<T>(value: &Value, reader: impl Fn(&Object<'_>) -> Result<T, JsonError>) -> Result<T, String> {
-        reader(&Object::root(value).unwrap()).map_err(|error| error.to_string())
+    fn read<T>(value: &serde_json::Value, reader: impl Fn(&Object<'_>) -> Result<T, JsonError>) -> Result<T, String> {
+        reader(&Object::root(&value.into()).unwrap()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -159,7 +158,8 @@ mod tests {
 
     #[test]
     fn loops_are_counts_or_words_wherever_they_stand() {
-        let of = |value: Value| read(&json!({"files": [{"g722": "a", "loop": value}]}), soup).map(|soup| soup.entries[0].repeat);
+        let of =
+            |value: serde_json::Value| read(&json!({"files": [{"g722": "a", "loop": value}]}), soup).map(|soup| soup.entries[0].repeat);
         assert_eq!(of(json!(true)), Ok(Repeat::Forever));
         assert_eq!(of(json!(false)), Ok(Repeat::Times(0)));
         assert_eq!(of(json!(3)), Ok(Repeat::Times(3)));

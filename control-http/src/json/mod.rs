@@ -26,6 +26,7 @@ pub mod sdp;
 mod snapshot;
 mod text;
 mod trunk;
+mod value;
 
 pub use action::{ACTIONS, action};
 pub use channel::{TargetBody, channel, channel_event, channels, closed, direction, load, open, opened, target};
@@ -41,3 +42,4 @@ pub use originate::{ORIGINATE_MAX, originate, originate_all};
 pub use reg::{registration, registrations};
 pub use snapshot::snapshot;
 pub use trunk::{trunk, trunk_view};
+pub use value::{Map, Value};

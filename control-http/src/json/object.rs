@@ -3,14 +3,14 @@
 //! ```text
 //!   object.array("users")?.each(|item| …) ──► "users[2].secret must be a string"
 //! ```
-//! Shape:  a borrowed view of a `serde_json` map and the path that led to it.
+//! Shape:  a borrowed view of a map and the path that led to it.
 //! Errors: [`JsonError::BadJson`] for bytes that are not JSON, [`JsonError::BadField`] for all else.
 //! Not here: what a field means.
 //! Source: RFC 8259. Nesting is bounded by `serde_json` (128), size by the body limit of `wire`.
 
 use std::fmt::Display;
 
-use serde_json::{Map, Value};
+use super::{Map, Value};
 
 /// Why a body was refused: 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,11 +42,11 @@ impl JsonError {
 ///
 /// # Errors
 /// [`JsonError::BadJson`].
-pub fn parse(body: &[u8]) -> Result<Value, JsonError> {
+pub fn parse(body: &[u8]) -> Result<Value<'_>, JsonError> {
     // Curl users on some systems send a byte order mark; RFC 8259 §8.1 lets a parser ignore it.
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     if body.trim_ascii().is_empty() {
-        return Ok(Value::Object(Map::new()));
+        return Ok(Value::Object(Map::default()));
     }
     serde_json::from_slice(body).map_err(|error| JsonError::BadJson(error.to_string()))
 }
@@ -54,7 +54,7 @@ pub fn parse(body: &[u8]) -> Result<Value, JsonError> {
 /// A JSON object and where it stands in the body.
 #[derive(Debug, Clone)]
 pub struct Object<'a> {
-    map: &'a Map<String, Value>,
+    map: &'a Map<'a>,
     path: String,
 }
 
@@ -63,7 +63,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// [`JsonError::BadField`] when it is none.
-    pub fn root(value: &'a Value) -> Result<Self, JsonError> {
+    pub fn root(value: &'a Value<'a>) -> Result<Self, JsonError> {
         Self::at(value, String::new())
     }
 
@@ -71,7 +71,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// [`JsonError::BadField`] when it is none.
-    pub fn at(value: &'a Value, path: String) -> Result<Self, JsonError> {
+    pub fn at(value: &'a Value<'a>, path: String) -> Result<Self, JsonError> {
         match value {
             Value::Object(map) => Ok(Self { map, path }),
             _ if path.is_empty() => Err(JsonError::field("the body", "must be an object")),
@@ -90,20 +90,20 @@ impl<'a> Object<'a> {
     }
 
     /// The value of `key`; `null` counts as absent.
-    pub fn get(&self, key: &str) -> Option<&'a Value> {
+    pub fn get(&self, key: &str) -> Option<&'a Value<'a>> {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
     /// All keys and values, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        self.map.iter().map(|(key, value)| (key.as_str(), value))
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> {
+        self.map.iter()
     }
 
     /// The value of `key`, which must be there.
     ///
     /// # Errors
     /// [`JsonError::BadField`] when it is absent.
-    pub fn required(&self, key: &str) -> Result<&'a Value, JsonError> {
+    pub fn required(&self, key: &str) -> Result<&'a Value<'a>, JsonError> {
         self.get(key).ok_or_else(|| self.error(key, "is missing"))
     }
 
@@ -159,7 +159,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// [`JsonError::BadField`] when it is something else.
-    pub fn array(&self, key: &str) -> Result<Option<impl ExactSizeIterator<Item = (String, &'a Value)>>, JsonError> {
+    pub fn array(&self, key: &str) -> Result<Option<impl ExactSizeIterator<Item = (String, &'a Value<'a>)>>, JsonError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let path = self.path(key);
         let items = value.as_array().ok_or_else(|| self.error(key, "must be an array"))?;

@@ -8,10 +8,9 @@
 //! Not here: which headers the stack owns, and routing (`sip`).
 //! Source: `docs/openapi.yaml`, `/dialog/invite`; RFC 3261 §19.1 (SIP URI), §7.3.1 (headers), RFC 3966 (tel).
 
-use serde_json::Value;
 use sip::api::{CallerId, ControlUrl, Originate, Party};
 
-use super::{JsonError, Object, control_url};
+use super::{JsonError, Object, Value, control_url};
 
 /// Calls in one request, at most: enough to ring every phone of a group, few enough to answer in a moment.
 pub const ORIGINATE_MAX: usize = 64;
@@ -20,7 +19,7 @@ pub const ORIGINATE_MAX: usize = 64;
 ///
 /// # Errors
 /// [`JsonError::BadField`]; items of an array are named `[0]`, `[1]` ….
-pub fn originate_all(body: &Value) -> Result<Vec<Originate>, JsonError> {
+pub fn originate_all(body: &Value<'_>) -> Result<Vec<Originate>, JsonError> {
     let Value::Array(items) = body else { return Ok(vec![originate(&Object::root(body)?)?]) };
     if items.is_empty() || items.len() > ORIGINATE_MAX {
         return Err(JsonError::field("the array", format_args!("must hold 1 to {ORIGINATE_MAX} calls")));
@@ -58,7 +57,7 @@ fn trunks(body: &Object<'_>) -> Result<Vec<String>, JsonError> {
     let rule = || body.error("trunk", "must be the name of a trunk, or an array of 1 to 16");
     match body.get("trunk") {
         None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::String(name)) => Ok(vec![name.clone()]),
+        Some(Value::String(name)) => Ok(vec![name.to_string()]),
         Some(Value::Array(names)) if (1..=16).contains(&names.len()) => {
             names.iter().map(|name| name.as_str().map(str::to_owned).ok_or_else(rule)).collect()
         }

@@ -9,15 +9,15 @@
 
 use std::fmt::Display;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sip::api::{Algorithm, Authentication, NETWORKS_MAX, Network, Policy, Quality};
 
-use super::{JsonError, Object};
+use super::{JsonError, Object, Value};
 
 /// Reads the value that stands at `path`.
-pub(super) fn policy(value: &Value, path: String) -> Result<Policy, JsonError> {
+pub(super) fn policy(value: &Value<'_>, path: String) -> Result<Policy, JsonError> {
     if let Value::String(word) = value {
-        let authentication = match word.as_str() {
+        let authentication = match &**word {
             "challenge" => Authentication::Challenge,
             "none" => Authentication::None,
             _ => return Err(JsonError::field(path, "must be challenge, none or an object")),
@@ -46,7 +46,7 @@ pub(super) fn policy(value: &Value, path: String) -> Result<Policy, JsonError> {
 }
 
 /// What `GET` shows: all keys.
-pub(super) fn policy_view(policy: &Policy) -> Value {
+pub(super) fn policy_view(policy: &Policy) -> serde_json::Value {
     let word = match &policy.authentication {
         Authentication::Challenge => "challenge",
         Authentication::Trusted(_) => "trusted",
@@ -73,7 +73,7 @@ fn choice<T: PartialEq>(object: &Object<'_>, key: &str, read: impl Fn(&str) -> O
 }
 
 fn list<T>(object: &Object<'_>, key: &str, read: impl Fn(&str) -> Option<T>, rule: impl Display) -> Result<Option<Vec<T>>, JsonError> {
-    let one = |(path, item): (String, &Value)| item.as_str().and_then(&read).ok_or_else(|| JsonError::field(path, &rule));
+    let one = |(path, item): (String, &Value<'_>)| item.as_str().and_then(&read).ok_or_else(|| JsonError::field(path, &rule));
     object.array(key)?.map(|items| items.map(one).collect()).transpose()
 }
 

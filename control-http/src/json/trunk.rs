@@ -4,7 +4,7 @@
 //! Errors: [`JsonError::BadField`].
 //! Source: `docs/openapi.yaml`, `Trunk`.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sip::api::{ControlUrl, TrunkConfig, TrunkView};
 
 use super::{JsonError, Object, control_url};
@@ -45,7 +45,7 @@ pub fn trunk(name: &str, body: &Object<'_>) -> Result<TrunkConfig, JsonError> {
 
 /// What `GET` shows of one.
 #[must_use]
-pub fn trunk_view(view: &TrunkView) -> Value {
+pub fn trunk_view(view: &TrunkView) -> serde_json::Value {
     json!({
         "name": view.name,
         "domain": view.domain,

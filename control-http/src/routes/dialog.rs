@@ -11,12 +11,12 @@
 //!         routed answers with its SIP status.
 //! Source: `docs/openapi.yaml`, `/dialog`.
 
-use serde_json::{Value, json as value};
+use serde_json::json as value;
 use sip::api::{Action, Command, CommandError, ControlUrl, Reply};
 
 use super::refusal::sip_status;
 use super::{Refusal, SipBackend, done, json};
-use crate::json::{ACTIONS, Object, action, control_url, originate_all, parse, snapshot};
+use crate::json::{ACTIONS, Object, Value, action, control_url, originate_all, parse, snapshot};
 use crate::wire::{Method, Response};
 
 /// Routes what follows `/dialog`.
@@ -85,10 +85,10 @@ pub(super) async fn invite<B: SipBackend>(backend: &B, method: Method, body: &[u
     }
     // One call placed is a success, its siblings say what became of them. None placed: the first reason is the status.
     let status = first_error.filter(|_| !placed).map_or(200, |error| sip_status(&error).0);
-    Ok(json(status, &Value::Array(items)))
+    Ok(json(status, &items.into()))
 }
 
-async fn act<B: SipBackend>(backend: &B, callid: &str, word: &str, body: &Value) -> Result<Response, Refusal> {
+async fn act<B: SipBackend>(backend: &B, callid: &str, word: &str, body: &Value<'_>) -> Result<Response, Refusal> {
     let action: Action = action(word, &Object::root(body)?)?.ok_or_else(no_action)?;
     backend.call(Command::Act { callid: callid.to_owned(), action: Box::new(action) }).await?;
     Ok(done(200))
@@ -103,18 +103,18 @@ async fn look<B: SipBackend>(backend: &B, callid: Option<String>) -> Result<Resp
 }
 
 async fn list<B: SipBackend>(backend: &B, control: &str) -> Result<Response, Refusal> {
-    let control = ControlUrl(control_url(&value!(control), "control")?);
+    let control = ControlUrl(control_url(&Value::String(control.into()), "control")?);
     match backend.call(Command::DialogList { control }).await? {
         Reply::Dialogs { count, counter, callids } => Ok(json(200, &value!({"count": count, "counter": counter, "calls": callids}))),
         _ => Err(Refusal::Mismatch),
     }
 }
 
-fn callid(body: &Value) -> Option<&str> {
+fn callid<'a>(body: &'a Value<'a>) -> Option<&'a str> {
     body.get("callid").and_then(Value::as_str).filter(|callid| !callid.is_empty())
 }
 
-fn failed(error: &CommandError) -> Value {
+fn failed(error: &CommandError) -> serde_json::Value {
     let (status, code) = sip_status(error);
     value!({"error": code, "detail": error.to_string(), "status": status})
 }

@@ -19,6 +19,7 @@ use sip::sdp::{Attribute, Attributes, Direction, RtpMap, UnknownLine};
 use super::read::{BadSdp, Path, text, whole};
 use super::write::{line, number_or_text};
 use super::{REPEATING, RESERVED};
+use crate::json::{Map as Members, Value as Read};
 
 /// Writes all attributes, and the unknown lines of the same section, into the section's object.
 pub(super) fn write(to: &mut Map<String, Value>, attributes: &Attributes, unknown: &[UnknownLine]) {
@@ -148,23 +149,19 @@ fn rtpmap_text(encoding: &str, clock_rate_hz: u32, params: Option<&str>) -> Stri
 ///
 /// # Errors
 /// [`BadSdp`] for a value that is no attribute.
-pub(super) fn read(
-    from: &Map<String, Value>,
-    path: &Path<'_>,
-    is_unknown: fn(char) -> bool,
-) -> Result<(Attributes, Vec<UnknownLine>), BadSdp> {
+pub(super) fn read(from: &Members<'_>, path: &Path<'_>, is_unknown: fn(char) -> bool) -> Result<(Attributes, Vec<UnknownLine>), BadSdp> {
     let mut keyed: Vec<(&str, Attribute)> = Vec::new();
     let mut unknown = Vec::new();
-    for (key, value) in from {
+    for (key, value) in from.iter() {
         let at = path.key(key);
-        match key.as_str() {
+        match key {
             "rtpmap" => {
-                for (number, value) in at.object(value)? {
+                for (number, value) in at.object(value)?.iter() {
                     keyed.push((key, read_rtpmap(number, value, &at.key(number))?));
                 }
             }
             "fmtp" => {
-                for (number, value) in at.object(value)? {
+                for (number, value) in at.object(value)?.iter() {
                     let at = at.key(number);
                     let text = format!("{} {}", payload_number(number, &at)?, text(value, &at)?);
                     keyed.push((key, Attribute { name: "fmtp".into(), value: Some(text) }));
@@ -185,7 +182,7 @@ pub(super) fn read(
                     }
                 }
             }
-            _ if RESERVED.contains(&key.as_str()) => {}
+            _ if RESERVED.contains(&key) => {}
             name => {
                 if name.is_empty() || name.contains([':', '\r', '\n', '\0']) {
                     return Err(at.bad("not a name of an attribute"));
@@ -207,7 +204,7 @@ pub(super) fn read(
 
 /// Attributes in the order of their keys in `order`; those it does not list follow. Names in it that have no more
 /// attributes are passed over, so a script may take some away.
-fn reordered<'a>(keyed: Vec<(&'a str, Attribute)>, order: &[Value]) -> Vec<(&'a str, Attribute)> {
+fn reordered<'a>(keyed: Vec<(&'a str, Attribute)>, order: &[Read<'_>]) -> Vec<(&'a str, Attribute)> {
     let mut queues: Vec<(&str, std::collections::VecDeque<Attribute>)> = Vec::new();
     for (key, attribute) in keyed {
         match queues.iter_mut().find(|(k, _)| *k == key) {
@@ -216,7 +213,7 @@ fn reordered<'a>(keyed: Vec<(&'a str, Attribute)>, order: &[Value]) -> Vec<(&'a 
         }
     }
     let mut sorted = Vec::new();
-    for key in order.iter().filter_map(Value::as_str) {
+    for key in order.iter().filter_map(Read::as_str) {
         if let Some((key, queue)) = queues.iter_mut().find(|(k, _)| *k == key) {
             sorted.extend(queue.pop_front().map(|attribute| (*key, attribute)));
         }
@@ -228,29 +225,29 @@ fn reordered<'a>(keyed: Vec<(&'a str, Attribute)>, order: &[Value]) -> Vec<(&'a 
 }
 
 /// `Some(None)` is a flag, `None` no attribute at all (`false`, `null`).
-fn generic(value: &Value, at: &Path<'_>) -> Result<Option<Option<String>>, BadSdp> {
+fn generic(value: &Read<'_>, at: &Path<'_>) -> Result<Option<Option<String>>, BadSdp> {
     match value {
-        Value::Null | Value::Bool(false) => Ok(None),
-        Value::Bool(true) => Ok(Some(None)),
-        Value::Number(n) => Ok(Some(Some(n.as_f64().filter(|_| n.is_f64()).map_or_else(|| n.to_string(), |f| f.to_string())))),
-        Value::String(_) => Ok(Some(Some(text(value, at)?.to_owned()))),
-        Value::Array(_) | Value::Object(_) => Err(at.bad("string, number or true expected")),
+        Read::Null | Read::Bool(false) => Ok(None),
+        Read::Bool(true) => Ok(Some(None)),
+        Read::Number(n) => Ok(Some(Some(n.as_f64().filter(|_| n.is_f64()).map_or_else(|| n.to_string(), |f| f.to_string())))),
+        Read::String(_) => Ok(Some(Some(text(value, at)?.to_owned()))),
+        Read::Array(_) | Read::Object(_) => Err(at.bad("string, number or true expected")),
     }
 }
 
-fn read_rtpmap(number: &str, value: &Value, at: &Path<'_>) -> Result<Attribute, BadSdp> {
+fn read_rtpmap(number: &str, value: &Read<'_>, at: &Path<'_>) -> Result<Attribute, BadSdp> {
     let map = at.object(value)?;
     let encoding_at = at.key("encoding");
-    let encoding = text(map.get("encoding").unwrap_or(&Value::Null), &encoding_at)?;
+    let encoding = text(map.get("encoding").unwrap_or(&Read::Null), &encoding_at)?;
     if encoding.is_empty() || encoding.contains('/') {
         return Err(encoding_at.bad("not an encoding name"));
     }
     let clock_at = at.key("clock");
-    let clock = whole(map.get("clock").unwrap_or(&Value::Null), &clock_at)?;
+    let clock = whole(map.get("clock").unwrap_or(&Read::Null), &clock_at)?;
     let clock = u32::try_from(clock).map_err(|_| clock_at.bad("not a clock rate"))?;
     let params = match map.get("params") {
-        None | Some(Value::Null) => None,
-        Some(Value::Number(n)) => Some(n.to_string()),
+        None | Some(Read::Null) => None,
+        Some(Read::Number(n)) => Some(n.to_string()),
         Some(params) => Some(text(params, &at.key("params"))?.to_owned()),
     };
     let text = format!("{} {}", payload_number(number, at)?, rtpmap_text(encoding, clock, params.as_deref()));
@@ -262,7 +259,7 @@ fn payload_number(number: &str, at: &Path<'_>) -> Result<u8, BadSdp> {
 }
 
 /// `letter=value` of a `verbatim` element.
-pub(super) fn verbatim<'a>(value: &'a Value, at: &Path<'_>) -> Result<(char, &'a str), BadSdp> {
+pub(super) fn verbatim<'a>(value: &'a Read<'a>, at: &Path<'_>) -> Result<(char, &'a str), BadSdp> {
     let line = text(value, at)?;
     let mut letters = line.chars();
     match (letters.next(), letters.next()) {

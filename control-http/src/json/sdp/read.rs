@@ -6,10 +6,10 @@
 //!         of `sip::sdp`.
 //! Errors: [`BadSdp`] with the path of the key.
 
-use serde_json::{Map, Value};
 use sip::sdp::{AddrType, Bandwidth, Connection, Key, Media, Origin, Repeat, Sdp, Timing, UnknownLine, ZoneAdjustment};
 
 use super::attributes;
+use crate::json::{Map, Value};
 
 /// A key of the JSON form that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,7 @@ pub struct BadSdp {
 ///
 /// # Errors
 /// [`BadSdp`] names the first key of a wrong type or value.
-pub fn from_json(value: &Value) -> Result<Sdp, BadSdp> {
+pub fn from_json(value: &Value<'_>) -> Result<Sdp, BadSdp> {
     let root = Path::Root;
     let from = root.object(value)?;
     let at = |key| root.key(key);
@@ -63,7 +63,7 @@ pub fn from_json(value: &Value) -> Result<Sdp, BadSdp> {
     }
 }
 
-fn origin(value: &Value, path: &Path<'_>) -> Result<Origin, BadSdp> {
+fn origin(value: &Value<'_>, path: &Path<'_>) -> Result<Origin, BadSdp> {
     let from = path.object(value)?;
     let word_or = |key, default: &str| match present(from, key) {
         Some(Value::Number(n)) if n.is_u64() => Ok(n.to_string()),
@@ -81,7 +81,7 @@ fn origin(value: &Value, path: &Path<'_>) -> Result<Origin, BadSdp> {
     })
 }
 
-fn connection(value: &Value, path: &Path<'_>) -> Result<Connection, BadSdp> {
+fn connection(value: &Value<'_>, path: &Path<'_>) -> Result<Connection, BadSdp> {
     let from = path.object(value)?;
     let address = word(present(from, "address").unwrap_or(&Value::Null), &path.key("address"))?;
     let addrtype = match present(from, "ipver") {
@@ -95,7 +95,7 @@ fn connection(value: &Value, path: &Path<'_>) -> Result<Connection, BadSdp> {
     Ok(Connection { nettype, addrtype, address })
 }
 
-fn bandwidth(value: &Value, path: &Path<'_>) -> Result<Bandwidth, BadSdp> {
+fn bandwidth(value: &Value<'_>, path: &Path<'_>) -> Result<Bandwidth, BadSdp> {
     let from = path.object(value)?;
     let at = path.key("bwtype");
     let bwtype = word(present(from, "bwtype").unwrap_or(&Value::Null), &at)?;
@@ -105,7 +105,7 @@ fn bandwidth(value: &Value, path: &Path<'_>) -> Result<Bandwidth, BadSdp> {
     Ok(Bandwidth { bwtype, bandwidth: required(from, path, "bandwidth")? })
 }
 
-fn key(value: &Value, path: &Path<'_>) -> Result<Key, BadSdp> {
+fn key(value: &Value<'_>, path: &Path<'_>) -> Result<Key, BadSdp> {
     let from = path.object(value)?;
     let at = path.key("method");
     let method = text(present(from, "method").unwrap_or(&Value::Null), &at)?.to_owned();
@@ -116,7 +116,7 @@ fn key(value: &Value, path: &Path<'_>) -> Result<Key, BadSdp> {
     Ok(Key { method, key })
 }
 
-fn times(from: &Map<String, Value>, root: &Path<'_>) -> Result<Vec<Timing>, BadSdp> {
+fn times(from: &Map<'_>, root: &Path<'_>) -> Result<Vec<Timing>, BadSdp> {
     let mut times = match present(from, "t") {
         None => vec![Timing::default()],
         Some(_) => each(from, root, "t", |value, at| {
@@ -134,7 +134,7 @@ fn times(from: &Map<String, Value>, root: &Path<'_>) -> Result<Vec<Timing>, BadS
     Ok(times)
 }
 
-fn repeat(value: &Value, path: &Path<'_>) -> Result<Repeat, BadSdp> {
+fn repeat(value: &Value<'_>, path: &Path<'_>) -> Result<Repeat, BadSdp> {
     let from = path.object(value)?;
     Ok(Repeat {
         interval: required(from, path, "interval")?,
@@ -143,7 +143,7 @@ fn repeat(value: &Value, path: &Path<'_>) -> Result<Repeat, BadSdp> {
     })
 }
 
-fn zone(value: &Value, path: &Path<'_>) -> Result<ZoneAdjustment, BadSdp> {
+fn zone(value: &Value<'_>, path: &Path<'_>) -> Result<ZoneAdjustment, BadSdp> {
     let from = path.object(value)?;
     let offset = present(from, "offset").and_then(Value::as_i64);
     Ok(ZoneAdjustment {
@@ -152,7 +152,7 @@ fn zone(value: &Value, path: &Path<'_>) -> Result<ZoneAdjustment, BadSdp> {
     })
 }
 
-fn media(value: &Value, path: &Path<'_>) -> Result<Media, BadSdp> {
+fn media(value: &Value<'_>, path: &Path<'_>) -> Result<Media, BadSdp> {
     let from = path.object(value)?;
     let at = |key| path.key(key);
     let (attributes, unknown) = attributes::read(from, path, |kind| !"icbkam".contains(kind))?;
@@ -198,11 +198,11 @@ impl<'a> Path<'a> {
         BadSdp { key: self.to_string(), problem: problem.into() }
     }
 
-    pub(super) fn object<'v>(&self, value: &'v Value) -> Result<&'v Map<String, Value>, BadSdp> {
+    pub(super) fn object<'v>(&self, value: &'v Value<'v>) -> Result<&'v Map<'v>, BadSdp> {
         value.as_object().ok_or_else(|| self.bad("object expected"))
     }
 
-    pub(super) fn array<'v>(&self, value: &'v Value) -> Result<&'v Vec<Value>, BadSdp> {
+    pub(super) fn array<'v>(&self, value: &'v Value<'v>) -> Result<&'v Vec<Value<'v>>, BadSdp> {
         value.as_array().ok_or_else(|| self.bad("array expected"))
     }
 }
@@ -219,16 +219,16 @@ impl std::fmt::Display for Path<'_> {
 }
 
 /// A key that is there and not `null`.
-fn present<'a>(from: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+fn present<'a>(from: &'a Map<'a>, key: &str) -> Option<&'a Value<'a>> {
     from.get(key).filter(|v| !v.is_null())
 }
 
 /// One value or an array of them; none if the key is missing.
 fn each<T>(
-    from: &Map<String, Value>,
+    from: &Map<'_>,
     path: &Path<'_>,
     key: &str,
-    read: impl Fn(&Value, &Path<'_>) -> Result<T, BadSdp>,
+    read: impl Fn(&Value<'_>, &Path<'_>) -> Result<T, BadSdp>,
 ) -> Result<Vec<T>, BadSdp> {
     let at = path.key(key);
     match present(from, key) {
@@ -239,19 +239,19 @@ fn each<T>(
 }
 
 /// A string without control characters that end lines or texts.
-pub(super) fn text<'a>(value: &'a Value, at: &Path<'_>) -> Result<&'a str, BadSdp> {
+pub(super) fn text<'a>(value: &'a Value<'a>, at: &Path<'_>) -> Result<&'a str, BadSdp> {
     let text = value.as_str().ok_or_else(|| at.bad("string expected"))?;
     if text.contains(['\r', '\n', '\0']) { Err(at.bad("control character in a string")) } else { Ok(text) }
 }
 
 /// Free text that is left out when empty, as the grammar has no empty text (RFC 4566 §9).
-fn optional_text(from: &Map<String, Value>, path: &Path<'_>, key: &str) -> Result<Option<String>, BadSdp> {
+fn optional_text(from: &Map<'_>, path: &Path<'_>, key: &str) -> Result<Option<String>, BadSdp> {
     let value = present(from, key).map(|v| text(v, &path.key(key))).transpose()?;
     Ok(value.filter(|v| !v.is_empty()).map(str::to_owned))
 }
 
 /// A string without white space.
-fn word(value: &Value, at: &Path<'_>) -> Result<String, BadSdp> {
+fn word(value: &Value<'_>, at: &Path<'_>) -> Result<String, BadSdp> {
     let word = text(value, at)?;
     if word.is_empty() || word.contains(|c: char| c.is_ascii_whitespace()) {
         return Err(at.bad("a word without spaces expected"));
@@ -260,7 +260,7 @@ fn word(value: &Value, at: &Path<'_>) -> Result<String, BadSdp> {
 }
 
 /// A whole number, or a string of its digits.
-pub(super) fn whole(value: &Value, at: &Path<'_>) -> Result<u64, BadSdp> {
+pub(super) fn whole(value: &Value<'_>, at: &Path<'_>) -> Result<u64, BadSdp> {
     let number = match value {
         Value::String(text) => text.parse().ok(),
         other => other.as_u64(),
@@ -268,10 +268,10 @@ pub(super) fn whole(value: &Value, at: &Path<'_>) -> Result<u64, BadSdp> {
     number.ok_or_else(|| at.bad("whole number expected"))
 }
 
-fn bounded<T: TryFrom<u64>>(value: &Value, at: &Path<'_>) -> Result<T, BadSdp> {
+fn bounded<T: TryFrom<u64>>(value: &Value<'_>, at: &Path<'_>) -> Result<T, BadSdp> {
     T::try_from(whole(value, at)?).map_err(|_| at.bad("number is too large"))
 }
 
-fn required(from: &Map<String, Value>, path: &Path<'_>, key: &str) -> Result<u64, BadSdp> {
+fn required(from: &Map<'_>, path: &Path<'_>, key: &str) -> Result<u64, BadSdp> {
     whole(present(from, key).unwrap_or(&Value::Null), &path.key(key))
 }

@@ -10,13 +10,17 @@ fn parse(lines: &str) -> Sdp {
     Sdp::parse(&format!("{HEAD}{lines}")).unwrap()
 }
 
+fn from_json(value: &Value) -> Result<Sdp, BadSdp> {
+    super::from_json(&value.into())
+}
+
 /// To JSON, through its text, and back; and the text is the same when it is written without a value between.
 fn round(sdp: &Sdp) -> Result<Sdp, BadSdp> {
     let text = to_json(sdp).to_string();
     let mut straight = Vec::new();
     write_text(&mut straight, sdp);
     assert_eq!(String::from_utf8(straight).unwrap(), text);
-    from_json(&serde_json::from_str(&text).unwrap())
+    super::from_json(&serde_json::from_str(&text).unwrap())
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn originate_answers_one_or_an_array() {
 
 #[test]
 fn every_action_is_read_by_both_paths_and_verbs() {
-    let sdp = crate::json::sdp::from_json(&value!({"o":{"address":"1.2.3.4"}})).ok();
+    let sdp = crate::json::sdp::from_json(&(&value!({"o":{"address":"1.2.3.4"}})).into()).ok();
     assert!(sdp.is_some());
     let hangup = |reason: Option<&str>, code| Action::Hangup { reason: reason.map(str::to_owned), code, headers: vec![] };
     for (word, fields, action) in [
