@@ -34,7 +34,7 @@ use crate::resolve::{ResolveError, Resolver};
 use crate::routes::wire_refusal;
 use crate::server::Token;
 use crate::watch::Watch;
-use crate::wire::{Answer, Headers, Limits, Method, Request, ResponseReader, WireError, write_request};
+use crate::wire::{Answer, Headers, Limits, Method, Request, Response, ResponseReader, WireError, write_request};
 use pool::Pool;
 
 /// How a client behaves.
@@ -162,6 +162,38 @@ impl Client {
         watched.race(false, self.exchange(request)).await.unwrap_or(Err(ClientError::Timeout))
     }
 
+    /// Has a server of this executor answer, at once if it can: without a task, and with a body that moves. `then` is told once, maybe
+    /// from within. Of another server both come back, for [`Self::request`]; `body` stands in place of that of `request`.
+    ///
+    /// # Errors
+    /// `body` and `then`.
+    pub fn ask_here<T>(&self, request: &Outgoing<'_>, body: Vec<u8>, then: T) -> Result<(), (Vec<u8>, T)>
+    where
+        T: FnOnce(Result<Answer, ClientError>) + 'static,
+    {
+        let Some(server) = local::find(request.url) else { return Err((body, then)) };
+        if self.watch.count() >= self.config.in_flight_max {
+            then(Err(ClientError::Busy(self.config.in_flight_max)));
+            return Ok(());
+        }
+        self.requests.set(self.requests.get().wrapping_add(1));
+        let (watched, method, max) = (self.watch.enter(), request.method, self.config.limits.body_bytes_max);
+        match self.incoming(method, request.url, request.headers, body) {
+            Ok(incoming) => {
+                let then = move |response| {
+                    drop(watched);
+                    then(answer_of(response, method, max));
+                };
+                server.ask(incoming, request.timeout.unwrap_or(self.config.request), Box::new(then));
+            }
+            Err(error) => {
+                drop(watched);
+                then(Ok(wire_refusal(error).into_answer(method)));
+            }
+        }
+        Ok(())
+    }
+
     /// Asks a server of this executor.
     async fn ask_within(&self, server: Rc<dyn Local>, request: &Outgoing<'_>, limit: Duration) -> Result<Answer, ClientError> {
         let (sender, answered) = oneshot();
@@ -173,12 +205,7 @@ impl Client {
             Ok(incoming) => server.ask(incoming, limit, then),
             Err(error) => return Ok(wire_refusal(error).into_answer(request.method)),
         }
-        let response = answered.await.ok().flatten().ok_or(ClientError::Timeout)?;
-        let max = self.config.limits.body_bytes_max;
-        if response.body.len() > max {
-            return Err(WireError::BodyTooLarge { max }.into());
-        }
-        Ok(response.into_answer(request.method))
+        answer_of(answered.await.ok().flatten(), request.method, self.config.limits.body_bytes_max)
     }
 
     /// A request as a server of this executor takes it, with our token.
@@ -252,7 +279,8 @@ impl Client {
         let broken = |error: &io::Error, untouched| Failure { error: ClientError::Broken(error.kind()), untouched };
         // A server may answer before it has read all, and close: a failed write does not mean that nothing came.
         let written = stream.write_all(bytes).await;
-        let mut input = [0; READ_BYTES];
+        // On the heap: within, it would be moved with the task of each request.
+        let mut input = vec![0; READ_BYTES];
         loop {
             let count = match std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut input)).await {
                 Ok(count) => count,
@@ -271,6 +299,15 @@ impl Client {
             }
         }
     }
+}
+
+/// What a server of this executor said, as an answer over a socket would be taken.
+fn answer_of(response: Option<Response>, method: Method, max: usize) -> Result<Answer, ClientError> {
+    let response = response.ok_or(ClientError::Timeout)?;
+    if response.body.len() > max {
+        return Err(WireError::BodyTooLarge { max }.into());
+    }
+    Ok(response.into_answer(method))
 }
 
 impl Drop for Client {

@@ -261,3 +261,29 @@ fn a_stop_answers_what_was_begun_and_takes_no_more() {
         assert!(matches!(result, Err(ClientError::Connect(_))), "{result:?}");
     });
 }
+
+#[test]
+fn a_server_of_the_executor_answers_from_within_and_of_another_the_request_comes_back() {
+    run_test(async {
+        let (url, stop) = near_server(ServerConfig::default()).await;
+        let client = client(ClientConfig::default());
+        let told = Rc::new(std::cell::RefCell::new(None));
+        let ask = |url: &Url, timeout: Option<Duration>| {
+            let place = Rc::clone(&told);
+            let outgoing = Outgoing { timeout, ..Outgoing::json(Method::Put, url, b"") };
+            client.ask_here(&outgoing, b"{}".to_vec(), move |answer| drop(place.replace(Some(answer)))).map_err(|(body, _)| body)
+        };
+        assert_eq!(ask(&url, None), Ok(()));
+        let answer = told.take().unwrap().unwrap();
+        assert_eq!((answer.status, answer.body.as_slice()), (200, &b"nobody{}"[..]));
+        assert_eq!(ask(&Url::parse("http://192.0.2.1:1/x").unwrap(), None), Err(b"{}".to_vec()));
+        let slow = Url::parse(&format!("http://{}/slow", url.authority())).unwrap();
+        assert_eq!(ask(&slow, Some(Duration::from_millis(1))), Ok(()));
+        while told.borrow().is_none() {
+            rt::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(told.take(), Some(Err(ClientError::Timeout)));
+        assert_eq!((client.counts(), client.watch.count()), ((2, 0), 0));
+        stop.open();
+    });
+}

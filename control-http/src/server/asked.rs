@@ -39,7 +39,7 @@ impl<H: Handler + 'static> Local for Shared<H> {
                 then(Some(response));
             }
             // Detached: it ends by itself, at the latest when the watch is killed.
-            Poll::Pending => drop(rt::spawn_local(wait(self, answer, limit, then))),
+            Poll::Pending => rt::spawn_detached(wait(self, answer, limit, then)),
         }
     }
 }

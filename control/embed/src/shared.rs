@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use control_http::client::{Client, ClientConfig, ClientError, Outgoing, Url};
 use control_http::resolve::Resolver;
 use control_http::server::{Handler, ServerConfig, ServerStats, Token, serve};
-use control_http::wire::{Limits, Method, Request, Response};
+use control_http::wire::{Answer, Limits, Method, Request, Response};
 use rt::{JoinHandle, Latch, Notify, OneshotSender, TcpListener, oneshot};
 
 use crate::timers::{TimerId, Timers};
@@ -79,6 +79,8 @@ pub struct Shared {
     answers: RefCell<HashMap<Id, OneshotSender<Response>>>,
     queued: RefCell<VecDeque<Ask>>,
     in_flight: Cell<usize>,
+    /// Requests that waited are being sent.
+    beginning: Cell<bool>,
     /// Files that the script was read from.
     pub files: RefCell<BTreeSet<String>>,
     requests: Cell<Id>,
@@ -117,6 +119,7 @@ impl Shared {
             answers: RefCell::default(),
             queued: RefCell::default(),
             in_flight: Cell::new(0),
+            beginning: Cell::new(false),
             files: RefCell::default(),
             requests: Cell::new(0),
             origins: RefCell::default(),
@@ -167,9 +170,7 @@ impl Shared {
     /// Sends a request of the script, or lets it wait for one before it to end.
     pub fn ask(self: &Rc<Self>, ask: Ask) {
         if self.in_flight.get() < IN_FLIGHT_MAX {
-            self.in_flight.set(self.in_flight.get() + 1);
-            // Detached: it ends by itself, at the latest when the time of its last request is over.
-            drop(rt::spawn_local(Rc::clone(self).exchange(ask)));
+            self.begin(ask);
         } else if self.queued.borrow().len() < QUEUED_MAX {
             self.queued.borrow_mut().push_back(ask);
         } else {
@@ -178,27 +179,47 @@ impl Shared {
         }
     }
 
-    async fn exchange(self: Rc<Self>, first: Ask) {
-        let mut next = Some(first);
-        while let Some(ask) = next {
-            self.push(self.send(&ask).await);
-            next = self.queued.borrow_mut().pop_front();
-        }
-        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+    fn begin(self: &Rc<Self>, ask: Ask) {
+        self.in_flight.set(self.in_flight.get() + 1);
+        let Ask { id, url, method, headers, body, limit } = ask;
+        let url = match Url::parse(&url) {
+            Ok(url) => url,
+            Err(error) => return self.ended(Input::Refused { id, message: error.to_string(), unsent: true }),
+        };
+        let shared = Rc::clone(self);
+        let then = move |result: Result<Answer, ClientError>| {
+            shared.ended(match result {
+                Ok(answer) => Input::Reply { id, status: answer.status, body: text(answer.body) },
+                Err(error) => Input::Refused { id, unsent: unsent(&error), message: error.to_string() },
+            });
+        };
+        let named: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let outgoing = Outgoing { method, url: &url, headers: &named, body: &[], timeout: Some(limit) };
+        let Err((body, then)) = self.client.ask_here(&outgoing, body.into_bytes(), then) else { return };
+        drop(named);
+        let shared = Rc::clone(self);
+        // It ends by itself, at the latest when the time of the request is over.
+        rt::spawn_detached(async move {
+            let named: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let outgoing = Outgoing { method, url: &url, headers: &named, body: &body, timeout: Some(limit) };
+            then(shared.client.request(&outgoing).await);
+        });
     }
 
-    async fn send(&self, ask: &Ask) -> Input {
-        let id = ask.id;
-        let url = match Url::parse(&ask.url) {
-            Ok(url) => url,
-            Err(error) => return Input::Refused { id, message: error.to_string(), unsent: true },
-        };
-        let headers: Vec<(&str, &str)> = ask.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let outgoing = Outgoing { method: ask.method, url: &url, headers: &headers, body: ask.body.as_bytes(), timeout: Some(ask.limit) };
-        match self.client.request(&outgoing).await {
-            Ok(answer) => Input::Reply { id, status: answer.status, body: String::from_utf8_lossy(&answer.body).into_owned() },
-            Err(error) => Input::Refused { id, unsent: unsent(&error), message: error.to_string() },
+    /// A request is over: the script is told, and those that wait have their turn.
+    fn ended(self: &Rc<Self>, input: Input) {
+        self.push(input);
+        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+        // One that is answered at once comes back here: it must not begin the next, or each would stand on the one before.
+        if self.beginning.replace(true) {
+            return;
         }
+        while self.in_flight.get() < IN_FLIGHT_MAX {
+            let next = self.queued.borrow_mut().pop_front();
+            let Some(ask) = next else { break };
+            self.begin(ask);
+        }
+        self.beginning.set(false);
     }
 
     /// Finds the addresses of a name for the script, with blanks between them.
@@ -287,6 +308,11 @@ impl Handler for Door {
         let gone = || Response::with_body(503, "application/json", r#"{"error":"stopping","detail":"the call script is ending"}"#);
         receiver.await.unwrap_or_else(|_| gone())
     }
+}
+
+/// A body as text, moved where it is UTF-8 as nearly all are.
+fn text(body: Vec<u8>) -> String {
+    String::from_utf8(body).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Can nobody have seen the request?

@@ -134,6 +134,24 @@ fn a_port_that_is_taken_fails_the_start() {
 }
 
 #[test]
+fn more_requests_of_one_turn_than_may_be_under_way_are_all_answered() {
+    let source = "
+        const { host } = require('projectcontrol');
+        const ask = (port, body) => host.request({ host: '127.0.0.1', port: Number(port), method: 'POST', path: '/', headers: {}, body, timeoutms: 20000 });
+        const answered = new Set();
+        const all = Array.from({ length: 500 }, (_, n) => ask(process.env.FLOOD_PORT, String(n)).then(() => answered.add(n)));
+        Promise.all(all).then(() => ask(process.env.RESULT_PORT, String(answered.size)));";
+    within(LIMIT, async {
+        let ((flood, _first), (port, result)) = (outcome().await, outcome().await);
+        let environment = [("FLOOD_PORT", flood.to_string()), ("RESULT_PORT", port.to_string())];
+        let engine = engine(text(source), &environment.each_ref().map(|(name, value)| (*name, value.as_str()))).await.unwrap();
+        let Outcome(body) = result.await.unwrap();
+        assert_eq!(body, "500");
+        engine.stop().await;
+    });
+}
+
+#[test]
 fn a_stopped_engine_frees_its_port() {
     within(LIMIT, async {
         let probe = rt::TcpListener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

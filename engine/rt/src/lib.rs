@@ -27,7 +27,7 @@ pub use bound::{BoundTcp, BoundUdp, bind_tcp, bind_udp};
 pub use executor::{Config, StartError, run, run_test};
 pub use local::{Canceled, Latch, Notify, OneshotReceiver, OneshotSender, oneshot};
 pub use signal::{Signal, Wake, signal};
-pub use task::{JoinHandle, Queue, pass, spawn_blocking, spawn_local, spawn_local_in, yield_now};
+pub use task::{JoinHandle, Queue, pass, spawn_blocking, spawn_detached, spawn_local, spawn_local_in, yield_now};
 pub use tcp::{BindError, TcpListener, TcpStream, connect, connect_from};
 pub use time::{Either, Elapsed, select, sleep, sleep_until, timeout};
 pub use udp::UdpSocket;

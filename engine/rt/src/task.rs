@@ -49,6 +49,11 @@ pub fn spawn_local<T: 'static>(future: impl Future<Output = T> + 'static) -> Joi
     JoinHandle(receiver)
 }
 
+/// The same for a task that nobody waits for.
+pub fn spawn_detached(future: impl Future<Output = ()> + 'static) {
+    drop(glommio::spawn_local(future).detach());
+}
+
 /// A group of tasks with its own share of the executor's time.
 #[derive(Debug, Clone, Copy)]
 pub struct Queue(TaskQueueHandle);
