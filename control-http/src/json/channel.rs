@@ -106,7 +106,7 @@ pub fn opened(opened: &Opened) -> Vec<u8> {
     let mut out = Fields::open(&mut text);
     out.plain("uuid", opened.channel);
     out.plain("channel", opened.channel);
-    out.plain("ip", opened.ip);
+    out.address("ip", opened.ip);
     out.number("port", opened.port);
     counts(out.object("channels"), opened.channels);
     brief(out.object("load"), &opened.load);
@@ -120,7 +120,7 @@ pub fn channel(text: &mut Vec<u8>, view: &ChannelView) {
     out.plain("uuid", view.channel);
     out.plain("channel", view.channel);
     out.text_if("id", view.id.as_deref());
-    out.plain("ip", view.local.ip());
+    out.address("ip", view.local.ip());
     out.number("port", view.local.port());
     match view.mix {
         Some(mix) => out.plain("mix", mix),
@@ -321,7 +321,7 @@ fn append_stats(out: &mut Fields<'_>, stats: &Stats) {
     let mut view = out.object("remote");
     match stats.remote.address {
         Some(address) => {
-            view.plain("ip", address.ip().to_canonical());
+            view.address("ip", address.ip().to_canonical());
             view.number("port", address.port());
         }
         None => {

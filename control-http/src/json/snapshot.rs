@@ -46,7 +46,7 @@ pub fn snapshot(call: &Snapshot) -> Vec<u8> {
     error.close();
     let mut remote = out.object("remote");
     match call.remote {
-        Some(address) => remote.plain("host", address.ip().to_canonical()),
+        Some(address) => remote.address("host", address.ip().to_canonical()),
         None => remote.text("host", ""),
     }
     remote.number("port", call.remote.map_or(0, |address| address.port()));

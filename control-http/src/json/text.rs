@@ -10,6 +10,7 @@
 
 use std::fmt::Display;
 use std::io::Write as _;
+use std::net::IpAddr;
 
 use serde_json::Value;
 
@@ -104,7 +105,18 @@ impl<'o> Fields<'o> {
         Self::quoted(self.key(key), text);
     }
 
-    /// The same as an item of an array.
+    /// An address; one of four numbers without the formatter, which costs ten times its digits.
+    pub(super) fn address(&mut self, key: &'static str, ip: IpAddr) {
+        let IpAddr::V4(ip) = ip else { return self.plain(key, ip) };
+        let out = self.key(key);
+        for (place, number) in ip.octets().into_iter().enumerate() {
+            out.push(if place == 0 { b'"' } else { b'.' });
+            push_number(out, number.into());
+        }
+        out.push(b'"');
+    }
+
+    /// A text of characters that need no escape as an item of an array.
     pub(super) fn quoted(out: &mut Vec<u8>, text: impl Display) {
         let _ = write!(out, "\"{text}\"");
     }
