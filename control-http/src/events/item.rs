@@ -38,16 +38,19 @@ impl Event {
     /// Where it goes: the control server and the path, which together name its lane.
     pub(super) fn address(&self) -> (Arc<str>, String) {
         let (control, segments) = match self {
-            Self::Sip(sip::api::Event::Dialog { control, snapshot }) => (&control.0, vec!["dialog", &snapshot.callid]),
-            Self::Sip(sip::api::Event::Registration { control, domain, user, .. }) => (&control.0, vec!["reg", domain, user]),
-            Self::Sip(sip::api::Event::Message { control, message }) => (&control.0, vec!["message", &message.domain, &message.to]),
+            Self::Sip(sip::api::Event::Dialog { control, snapshot }) => (&control.0, [Some("dialog"), Some(&*snapshot.callid), None]),
+            Self::Sip(sip::api::Event::Registration { control, domain, user, .. }) => {
+                (&control.0, [Some("reg"), Some(&**domain), Some(&**user)])
+            }
+            Self::Sip(sip::api::Event::Message { control, message }) => {
+                (&control.0, [Some("message"), Some(&*message.domain), Some(&*message.to)])
+            }
             Self::Rtp(event) => {
-                let channel = event.channel.to_string();
-                return (Arc::clone(&event.control.0), format!("/channel/{channel}"));
+                return (Arc::clone(&event.control.0), format!("/channel/{}", event.channel));
             }
         };
         let mut path = String::with_capacity(PATH_BYTES);
-        for segment in segments {
+        for segment in segments.into_iter().flatten() {
             path.push('/');
             Path::encode_segment(segment, &mut path);
         }
