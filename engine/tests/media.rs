@@ -4,9 +4,13 @@
 
 mod support;
 
+use std::io::IoSliceMut;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
+use nix::sys::socket::sockopt::{IpRecvTos, Ipv6RecvTClass};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt};
 use perf::process::{Process, http};
 use perf::rtp_socket::rtp_socket;
 use serde_json::{Value, json};
@@ -80,6 +84,38 @@ fn phones_of_both_families_are_served_at_once_and_speak_to_each_other() {
     }
     let (status, refused) = server.ask("POST", "/channel", &json!({"ip": "192.0.2.1"}));
     assert_eq!((status, &refused["error"]), (422, &json!("impossible")));
+}
+
+/// The next packet of a channel at a phone: how long it is, and the traffic class with which it came.
+fn received(phone: &UdpSocket) -> (usize, i32) {
+    let (mut bytes, mut control) = ([0; 500], nix::cmsg_space!(i32));
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let message = recvmsg::<SockaddrStorage>(phone.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty()).unwrap();
+    let class = message.cmsgs().unwrap().find_map(|control| match control {
+        ControlMessageOwned::Ipv4Tos(class) => Some(i32::from(class)),
+        ControlMessageOwned::Ipv6TClass(class) => Some(class),
+        _ => None,
+    });
+    (message.bytes, class.unwrap())
+}
+
+#[test]
+fn packets_carry_the_code_point_that_was_set_and_that_of_voice_if_none_was() {
+    let v6 = UdpSocket::bind("[::1]:0").is_ok();
+    let (addresses, ips) = if v6 { ("127.0.0.1,::1", &["127.0.0.1", "::1"][..]) } else { ("127.0.0.1", &["127.0.0.1"][..]) };
+    for (args, class) in [(&[][..], 46 << 2), (&["--dscp", "10"], 10 << 2), (&["--dscp", "0"], 0)] {
+        let server = Server::start(&[&["--rtp-address", addresses][..], args].concat());
+        for ip in ips {
+            let (path, phone, there) = server.call(ip, 0);
+            let asked = if ip.contains(':') { setsockopt(&phone, Ipv6RecvTClass, &true) } else { setsockopt(&phone, IpRecvTos, &true) };
+            asked.unwrap();
+            server.ok("PUT", &format!("{path}/echo"), &json!({}));
+            for number in 0..3 {
+                phone.send_to(&packet(number), there).unwrap();
+                assert_eq!(received(&phone), (172, class), "{ip} {args:?}");
+            }
+        }
+    }
 }
 
 #[test]
