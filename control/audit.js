@@ -51,7 +51,7 @@ class Audit {
   async check(call) {
     if (call.hungup || call.callinfo.callid === undefined) return;
     const reply = await this.#ask(call.callinfo.callid, call.dialog.server);
-    if (reply.code === 200) call.progress.handle(reply.json);
+    if (reply.code === 200) call.progress.handle(call, reply.json);
     // Its last event may be on its way.
     else if (reply.code === 404) call.after(this.#control.times.straggler, () => call.end({ code: 0, status: "not known to the SIP server any more" }));
   }

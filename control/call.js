@@ -39,16 +39,16 @@ class Call extends CallMedia {
   ring(alertinfo) {
     if (this.hungup) return Promise.resolve(false);
     if (this.ringing || this.answered) {
-      this.control.host.defer(() => this.progress.flush());
+      this.control.host.defer(() => this.progress.flush(this));
       return Promise.resolve(true);
     }
     if (this.#ringasked && alertinfo === undefined) return Promise.resolve(true);
     this.#ringasked = true;
     this.history = "We ring";
     return new Promise((resolve) => {
-      this.dialog.send("ring", alertinfo === undefined ? undefined : { alertinfo }, undefined, (reply) => {
+      this.dialog.send(this, "ring", alertinfo === undefined ? undefined : { alertinfo }, undefined, (reply) => {
         const rang = this.done(reply, "ring");
-        if (rang && !this.hungup) this.progress.rung();
+        if (rang && !this.hungup) this.progress.rung(this);
         resolve(rang);
       });
     });
@@ -58,9 +58,9 @@ class Call extends CallMedia {
   async early(options = {}) {
     if (this.hungup || this.answered || this.#answering) return false;
     try {
-      const sdp = await this.session.answer(this.theirs, options.codecs, options.near, options.media);
+      const sdp = await this.session.answer(this, this.theirs, options.codecs, options.near, options.media);
       this.history = "We open early media";
-      return this.done(await this.dialog.act("progress", undefined, sdp), "early media");
+      return this.done(await this.dialog.act(this, "progress", undefined, sdp), "early media");
     } catch (error) {
       this.#refuse(error);
       return false;
@@ -76,7 +76,7 @@ class Call extends CallMedia {
   async answer(options = {}) {
     if (this.hungup) return false;
     if (this.answered) {
-      this.control.host.defer(() => this.progress.flush());
+      this.control.host.defer(() => this.progress.flush(this));
       return true;
     }
     this.metadata.family.consoled();
@@ -94,9 +94,9 @@ class Call extends CallMedia {
   async #accept(options) {
     this.history = "We answer call";
     try {
-      const sdp = await this.session.answer(this.theirs, options.codecs, options.near, options.media);
+      const sdp = await this.session.answer(this, this.theirs, options.codecs, options.near, options.media);
       if (this.hungup) return false;
-      const reply = await this.dialog.act("answer", undefined, sdp);
+      const reply = await this.dialog.act(this, "answer", undefined, sdp);
       // 404 and 409: the caller was faster, and the event that says so is on its way.
       if (!this.done(reply, "answer") && ![404, 409, 410].includes(reply.code)) this.hangup({ code: 503 });
       return reply.code < 300;
@@ -115,7 +115,7 @@ class Call extends CallMedia {
   #complete() {
     const them = this.theirs;
     if (this.session.ours) return this.session.accept(them);
-    return this.session.answer(them, this.metadata.codecs).then((sdp) => this.dialog.act("ack", undefined, sdp));
+    return this.session.answer(this, them, this.metadata.codecs).then((sdp) => this.dialog.act(this, "ack", undefined, sdp));
   }
 
   /** Their offer in a reliable 18x to an INVITE of ours without one: our answer goes in the PRACK (RFC 3262 §5). */
@@ -125,8 +125,8 @@ class Call extends CallMedia {
   }
 
   async #owed(them) {
-    const sdp = await this.session.answer(them, this.metadata.codecs);
-    const reply = await this.dialog.act("ack", undefined, sdp);
+    const sdp = await this.session.answer(this, them, this.metadata.codecs);
+    const reply = await this.dialog.act(this, "ack", undefined, sdp);
     // Not reliable: it was no offer yet, and comes again in the 200.
     if (reply.code >= 300) this.session.forget();
   }
@@ -161,7 +161,7 @@ class Call extends CallMedia {
     const wish = typeof how === "string" ? { reason: how } : typeof how === "number" ? { code: how } : { ...how };
     if (wish.code === undefined && WORDS.has(wish.reason)) wish.code = WORDS.get(wish.reason);
     if (!this.dialog.ending) this.history = `We hangup ${wish.reason ?? ""} ${wish.code ?? ""}`.trim();
-    this.dialog.hangup(wish);
+    this.dialog.hangup(this, wish);
   }
 
   /**
@@ -188,7 +188,7 @@ class Call extends CallMedia {
     if (this.hungup || this.answered || this.originator) return false;
     const uris = [contacts].flat().map((one) => (/^sips?:/i.test(one) ? one : `sip:${one.includes("@") ? one : `${one}@${this.callinfo.domain}`}`));
     this.history = `Redirect to ${uris.join(", ")}`;
-    return this.done(await this.dialog.act("redirect", { contacts: uris }), "redirect");
+    return this.done(await this.dialog.act(this, "redirect", { contacts: uris }), "redirect");
   }
 
   /**
@@ -200,7 +200,7 @@ class Call extends CallMedia {
     if (!this.answered || this.hungup) return false;
     const wish = to instanceof CallState ? { to: to.identity.user, replaces: to.callinfo.callid } : { to: String(to) };
     this.history = `Transfer to ${wish.to}`;
-    return this.done(await this.dialog.act("refer", wish), "transfer");
+    return this.done(await this.dialog.act(this, "refer", wish), "transfer");
   }
 
   /** Most milliseconds from the answer to the end; 0 is no limit. */
@@ -228,12 +228,12 @@ class Call extends CallMedia {
   link(other) {
     if (!(other instanceof CallState) || other === this) return;
     this.history = "Link";
-    this.metadata.family.adopt(other);
+    this.metadata.family.adopt(this, other);
   }
   /** Cuts the ties to parent and children: their ends no longer touch each other. */
   unlink() {
     this.history = "Unlink";
-    this.metadata.family.unlink();
+    this.metadata.family.unlink(this);
   }
   /** Forgets all callbacks of this call; what the library does by itself stays. */
   clearcallbacks() {

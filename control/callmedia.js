@@ -34,18 +34,24 @@ class CallMedia extends CallState {
   waitforplay(ms) {
     if (this.hungup) return Promise.resolve(false);
     return new Promise((resolve) => {
-      const settle = (reason) => {
-        cancel?.();
-        this.#plays = this.#plays?.filter((one) => one !== settle);
-        resolve(reason);
-      };
-      const cancel = ms === undefined ? undefined : this.after(ms, () => settle(false));
-      (this.#plays ??= []).push(settle);
+      const waiter = { resolve, cancel: undefined };
+      (this.#plays ??= []).push(waiter);
+      if (ms === undefined) return;
+      waiter.cancel = this.after(ms, () => {
+        this.#plays = this.#plays?.filter((one) => one !== waiter);
+        resolve(false);
+      });
     });
   }
   /** A play has ended, or the call has (`false`). */
   played(reason) {
-    if (this.#plays) for (const settle of [...this.#plays]) settle(reason);
+    const waiting = this.#plays;
+    if (waiting === undefined) return;
+    this.#plays = undefined;
+    for (const { resolve, cancel } of waiting) {
+      cancel?.();
+      resolve(reason);
+    }
   }
   /** Stops what plays. `true` also if nothing does. */
   async stop() {
@@ -186,7 +192,7 @@ class CallMedia extends CallState {
 
   async #redirect(direction) {
     const sdp = await this.session.redirected(direction);
-    return sdp !== undefined && this.done(await this.dialog.act("invite", undefined, sdp), direction === "sendonly" ? "hold" : "un-hold");
+    return sdp !== undefined && this.done(await this.dialog.act(this, "invite", undefined, sdp), direction === "sendonly" ? "hold" : "un-hold");
   }
 
   async #media(verb, what, work) {

@@ -57,13 +57,13 @@ class CallState {
     /** We hold the far end, see `putonhold`. */
     this.held = false;
     /** Whatever has to follow the call; `family`, `channel` and `history` are ours. */
-    this.metadata = { family: new Family(this), channel: undefined, history: [] };
+    this.metadata = { family: new Family(), channel: undefined, history: [] };
     // Not enumerable: a call that is printed shows what a script can use.
     hide(this, "control", control);
     hide(this, "callbacks", new Callbacks());
-    hide(this, "dialog", new Dialog(this));
-    hide(this, "session", new Session(this));
-    hide(this, "progress", new Progress(this));
+    hide(this, "dialog", new Dialog());
+    hide(this, "session", new Session(control, this.metadata));
+    hide(this, "progress", new Progress());
   }
 
   /** The last snapshot. */
@@ -189,23 +189,25 @@ class CallState {
 
   /** Runs `callback` after `ms`, unless the call ends or the function it returns is called first. */
   after(ms, callback) {
-    const cancel = this.control.host.timer(ms, () => {
-      this.#timers?.delete(stop);
+    if (this.hungup) return nothing;
+    // What stops it knows neither itself nor the callback: no cycle is left of it.
+    const timers = (this.#timers ??= new Set());
+    const timer = { cancel: undefined };
+    timers.add(timer);
+    timer.cancel = this.control.host.timer(ms, () => {
+      timers.delete(timer);
       callback();
     });
-    const stop = () => {
-      this.#timers?.delete(stop);
-      cancel();
+    return () => {
+      if (timers.delete(timer)) timer.cancel();
     };
-    if (this.hungup) stop();
-    else (this.#timers ??= new Set()).add(stop);
-    return stop;
   }
 
   /** The call is over: what was put off is off, and who waits for digits gets none. */
   cleartimers() {
     this.#digits?.close();
-    if (this.#timers) for (const stop of [...this.#timers]) stop();
+    if (this.#timers) for (const { cancel } of this.#timers) cancel();
+    this.#timers?.clear();
   }
 
   /** The state has changed: wakes who waits for it. */
@@ -215,7 +217,7 @@ class CallState {
 
   /** The call is over without a word of the SIP server. @param {{code: number, status: string}} error */
   end(error) {
-    if (!this.hungup) this.progress.handle({ ...this.callinfo, seq: undefined, event: "hangup", hangup: true, error });
+    if (!this.hungup) this.progress.handle(this, { ...this.callinfo, seq: undefined, event: "hangup", hangup: true, error });
   }
 
   /** Notes a failure. @param {Error & {code?: number}} error */
@@ -232,6 +234,8 @@ class CallState {
     return false;
   }
 }
+
+function nothing() {}
 
 function hide(call, name, value) {
   Object.defineProperty(call, name, { value });

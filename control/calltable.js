@@ -99,14 +99,14 @@ class CallTable {
     this.#calls.set(callid, call);
     const kept = this.#early.get(callid);
     this.#early.delete(callid);
-    for (const info of kept?.infos ?? []) call.progress.handle(info);
+    for (const info of kept?.infos ?? []) call.progress.handle(call, info);
   }
 
   /** Takes a snapshot; see the header. */
   snapshot(info, server) {
     const { callid } = info;
     const known = this.#calls.get(callid);
-    if (known) known.progress.handle(info);
+    if (known) known.progress.handle(known, info);
     else if (this.#ended.has(callid)) return;
     else if (this.#early.has(callid)) this.#early.get(callid).infos.push(info);
     // Those under way now are the only ones it can belong to.
@@ -160,9 +160,9 @@ class CallTable {
     this.#calls.set(info.callid, call);
     if (info.originator || info.answered) {
       call.history = "Taken over in mid-call";
-      call.progress.takeover(info);
+      call.progress.takeover(call, info);
       // An event that wants an answer gets one.
-      if (OFFERS.has(info.event)) call.progress.handle({ ...(info instanceof Snapshot ? info.whole() : info), seq: undefined });
+      if (OFFERS.has(info.event)) call.progress.handle(call, { ...(info instanceof Snapshot ? info.whole() : info), seq: undefined });
       return;
     }
     call.history = "New call";
@@ -171,7 +171,7 @@ class CallTable {
       call.callinfo = info instanceof Snapshot ? info.whole() : { ...info };
       this.#control.track(replace.start(call, replaced));
     } else this.arrived(call);
-    call.progress.handle(info);
+    call.progress.handle(call, info);
   }
 }
 

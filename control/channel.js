@@ -58,31 +58,31 @@ class Channel {
   }
 
   static #try(control, near, { quiet = false, only = false, media = NONE }, first, done, failed) {
+    if (first) Channel.#attempt({ control, near, quiet, only, media, done, failed, tried: undefined }, first);
+    else failed(refused({ message: "no RTP server is named" }));
+  }
+
+  /** Asks one server. */
+  static #attempt(asking, server) {
+    const { control, near, quiet, only, media } = asking;
     const { rtppool, rtppeer } = control;
-    const tried = new Set();
-    // RFC 3261 §20.43, warning 301: incompatible network address formats.
-    const refuse = ({ code, message }) => failed(new CallError(code === 422 ? 488 : 503, `unable to create channel: ${message}`));
-    const attempt = (server) => {
-      tried.add(server);
-      const id = control.nextid(quiet ? "link" : "call");
-      const beside = server === near?.server ? near.uuid : undefined;
-      const how = { once: true, server, probe: tried.size < rtppool.count };
-      rtppeer.send("POST", "/channel", wish(id, quiet ? undefined : control.url, beside, media), how, (reply) => {
-        const found = reply.code === 200 ? control.picks.channel(reply.text) : undefined;
-        if (found?.[0]) {
-          server.took(found[3]);
-          done(new Channel(control, server, { uuid: found[0], ip: found[1], port: found[2] }, id));
-          return;
-        }
-        if (reply.unreachable && !reply.unsent) control.reclaim.watch(server, id);
-        // A request that is wrong for one is wrong for all.
-        const next = only || reply.code < 500 ? undefined : rtppool.pick(undefined, tried);
-        if (next) attempt(next);
-        else refuse(reply);
-      });
-    };
-    if (first) attempt(first);
-    else refuse({ message: "no RTP server is named" });
+    const id = control.nextid(quiet ? "link" : "call");
+    const beside = server === near?.server ? near.uuid : undefined;
+    const how = { once: true, server, probe: (asking.tried?.size ?? 0) + 1 < rtppool.count };
+    rtppeer.send("POST", "/channel", wish(id, quiet ? undefined : control.url, beside, media), how, (reply) => {
+      const found = reply.code === 200 ? control.picks.channel(reply.text) : undefined;
+      if (found?.[0]) {
+        server.took(found[3]);
+        asking.done(new Channel(control, server, { uuid: found[0], ip: found[1], port: found[2] }, id));
+        return;
+      }
+      if (reply.unreachable && !reply.unsent) control.reclaim.watch(server, id);
+      (asking.tried ??= new Set()).add(server);
+      // A request that is wrong for one is wrong for all.
+      const next = only || reply.code < 500 ? undefined : rtppool.pick(undefined, asking.tried);
+      if (next) Channel.#attempt(asking, next);
+      else asking.failed(refused(reply));
+    });
   }
 
   constructor(control, server, { uuid, ip, port }, id) {
@@ -335,6 +335,11 @@ class Channel {
       done(reply);
     });
   }
+}
+
+/** RFC 3261 §20.43, warning 301: incompatible network address formats. */
+function refused({ code, message }) {
+  return new CallError(code === 422 ? 488 : 503, `unable to create channel: ${message}`);
 }
 
 /** The JSON of `POST /channel`. Our names, addresses and the names of channels have nothing in them that JSON escapes. */

@@ -4,7 +4,8 @@
  *   act(ring) ─ act(answer) ─ … one at a time ─► PUT /dialog/{action}
  *   hangup ──► waits for its turn ──► PUT /dialog/hangup ──► event `hangup`, or the watch runs out ──► call.ended
  *
- * Shape:  one request in flight per call, so `ring` cannot overtake `answer`. A hang-up of a call that has no Call-ID yet
+ * Shape:  does not know its call, but is told it: a call that nobody holds any more is then free at once, and not when cycles are looked for.
+ *         One request in flight per call, so `ring` cannot overtake `answer`. A hang-up of a call that has no Call-ID yet
  *         waits for it, or keeps the INVITE from being sent.
  * Units:  `times.watch`, and `times.straggler` for a call that the SIP server does not know: its last event may be on its way.
  * Errors: in the reply of `act`. A call that the SIP server does not know any more ends here too, so none is left over.
@@ -16,7 +17,6 @@ const Lane = require("./lane.js");
 const OVER = Object.freeze({ code: 410, message: "call is over", json: Object.freeze({}) });
 
 class Dialog {
-  #call;
   #lane = new Lane();
   #sending = false;
   #wanted;
@@ -25,9 +25,7 @@ class Dialog {
   #quoted;
   #unwatch;
 
-  /** @param {object} call The call it belongs to. */
-  constructor(call) {
-    this.#call = call;
+  constructor() {
     /** The SIP server that has it. */
     this.server = undefined;
   }
@@ -44,23 +42,23 @@ class Dialog {
 
   /**
    * Asks project-sip for an action after all those asked before.
+   * @param {object} call Whose dialog it is.
    * @param {string} action A verb of `PUT /dialog/{action}`.
    * @param {object} [body] Its fields but `callid` and `sdp`.
    * @param {Description} [sdp]
    * @returns {Promise<{code: number, message: string, json: any}>}
    */
-  act(action, body, sdp) {
-    return new Promise((resolve) => this.send(action, body, sdp, resolve));
+  act(call, action, body, sdp) {
+    return new Promise((resolve) => this.send(call, action, body, sdp, resolve));
   }
 
   /** The same without a promise. @param {function(object): void} done Gets the reply. */
-  send(action, body, sdp, done) {
-    if (this.#lane.take()) this.#ask(action, body, sdp, done);
-    else this.#lane.wait(() => this.#ask(action, body, sdp, done));
+  send(call, action, body, sdp, done) {
+    if (this.#lane.take()) this.#ask(call, action, body, sdp, done);
+    else this.#lane.wait(() => this.#ask(call, action, body, sdp, done));
   }
 
-  #ask(action, body, sdp, done) {
-    const call = this.#call;
+  #ask(call, action, body, sdp, done) {
     if (call.hungup) {
       this.#lane.next();
       done(OVER);
@@ -83,28 +81,28 @@ class Dialog {
 
   /**
    * Ends the call, once; later wishes are dropped.
+   * @param {object} call
    * @param {{reason?: string, code?: number, headers?: object}} how
    */
-  hangup(how) {
+  hangup(call, how) {
     if (this.#wanted) return;
     this.#wanted = how;
     // Without a Call-ID the INVITE is not out, or its answer not in: `connected` or `failed` follows.
-    if (this.#call.known.callid) this.#send();
+    if (call.known.callid) this.#send(call);
   }
 
   /** The INVITE has got its Call-ID. */
-  connected() {
-    if (this.#wanted) this.#send();
+  connected(call) {
+    if (this.#wanted) this.#send(call);
   }
 
-  #send() {
+  #send(call) {
     if (this.#sending) return;
     this.#sending = true;
-    this.send("hangup", this.#wanted, undefined, (reply) => this.#sent(reply));
+    this.send(call, "hangup", this.#wanted, undefined, (reply) => this.#sent(call, reply));
   }
 
-  #sent(reply) {
-    const call = this.#call;
+  #sent(call, reply) {
     if (call.hungup) return;
     if (reply.unreachable) {
       call.end({ code: 503, status: reply.message });

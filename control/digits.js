@@ -25,7 +25,7 @@ class Digits {
   /** A digit came in. */
   push(digits) {
     this.collected = (this.collected + digits).slice(-KEPT);
-    for (const waiter of [...this.#waiting]) waiter.look();
+    for (const waiter of [...this.#waiting]) this.#look(waiter);
   }
 
   /**
@@ -38,28 +38,30 @@ class Digits {
     // With g or y a RegExp keeps a position between matches, and tells no index.
     const once = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""));
     return new Promise((resolve) => {
-      const settle = (value) => {
-        cancel();
-        this.#waiting = this.#waiting.filter((one) => one !== waiter);
-        resolve(value);
-      };
-      const look = () => {
-        const match = this.collected.match(once);
-        if (!match) return;
-        this.collected = this.collected.slice(match.index + match[0].length);
-        settle(match[0]);
-      };
-      const waiter = { look, settle };
-      const cancel = this.#host.timer(ms, () => settle(undefined));
+      const waiter = { pattern: once, resolve, cancel: undefined };
+      waiter.cancel = this.#host.timer(ms, () => this.#settle(waiter, undefined));
       this.#waiting.push(waiter);
-      if (this.#open) look();
-      else settle(undefined);
+      if (this.#open) this.#look(waiter);
+      else this.#settle(waiter, undefined);
     });
+  }
+
+  #look(waiter) {
+    const match = this.collected.match(waiter.pattern);
+    if (!match) return;
+    this.collected = this.collected.slice(match.index + match[0].length);
+    this.#settle(waiter, match[0]);
+  }
+
+  #settle(waiter, value) {
+    waiter.cancel();
+    this.#waiting = this.#waiting.filter((one) => one !== waiter);
+    waiter.resolve(value);
   }
 
   /** Who waits gets `undefined` now. */
   giveup() {
-    for (const waiter of [...this.#waiting]) waiter.settle(undefined);
+    for (const waiter of [...this.#waiting]) this.#settle(waiter, undefined);
   }
 
   /** The call is over. */

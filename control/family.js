@@ -7,7 +7,7 @@
  *                      unless the script has called somebody else by then, or begun to answer it
  *   parent ended   ──► all children end
  *
- * Shape:  documented fields `parent` (absent if none) and `children`.
+ * Shape:  documented fields `parent` (absent if none) and `children`. Does not know its call, but is told it: see dialog.js.
  * Errors: media that cannot be had ends the child with its SIP status; then the rule above applies.
  */
 "use strict";
@@ -19,14 +19,11 @@ const NOANSWER = 480;
 const ELSEWHERE = { reason: "answered elsewhere", headers: { Reason: 'SIP;cause=200;text="Call completed elsewhere"' } };
 
 class Family {
-  #call;
   #failures = [];
   /** A child has ended, and the script has not gone on without it. */
   #bereft = false;
 
-  /** @param {object} call The call it belongs to. */
-  constructor(call) {
-    this.#call = call;
+  constructor() {
     /** Calls made on behalf of this one. */
     this.children = [];
   }
@@ -36,23 +33,23 @@ class Family {
     return this.parent ? [this.parent] : [...this.children];
   }
 
-  /** Makes `child` ours; it leaves the parent it had. */
-  adopt(child) {
-    child.metadata.family.leave();
-    child.metadata.family.parent = this.#call;
+  /** Makes `child` one of `call`; it leaves the parent it had. */
+  adopt(call, child) {
+    child.metadata.family.leave(child);
+    child.metadata.family.parent = call;
     this.children.push(child);
   }
 
   /** Leaves the parent. */
-  leave() {
+  leave(call) {
     const siblings = this.parent?.metadata.family;
-    if (siblings) siblings.children = siblings.children.filter((one) => one !== this.#call);
+    if (siblings) siblings.children = siblings.children.filter((one) => one !== call);
     delete this.parent;
   }
 
   /** Cuts all ties, up and down. */
-  unlink() {
-    this.leave();
+  unlink(call) {
+    this.leave(call);
     for (const child of this.children) delete child.metadata.family.parent;
     this.children = [];
   }
@@ -64,20 +61,19 @@ class Family {
   }
 
   /** The far end sends early media: passed on if we are the only one who could. */
-  async progress(them) {
+  async progress(call, them) {
     const { parent } = this;
     if (!parent || parent.answered || parent.hungup || parent.metadata.family.children.length > 1) return;
     try {
-      await this.#call.session.accept(them);
-      if (await parent.early({ near: this.#call.session.channel })) await this.#call.mix(parent);
+      await call.session.accept(them);
+      if (await parent.early({ near: call.session.channel })) await call.mix(parent);
     } catch (error) {
-      this.#failed(error);
+      failed(call, error);
     }
   }
 
   /** This call, one that we made, was answered. */
-  async answered() {
-    const call = this.#call;
+  async answered(call) {
     // Our CANCEL and their 200 have crossed: the hang-up is on its way.
     if (call.dialog.ending) return;
     const group = call.metadata.group;
@@ -88,31 +84,29 @@ class Family {
     for (const loser of group?.losers ?? []) loser.hangup(ELSEWHERE);
     try {
       await call.complete();
-      if (call.session.stale) await call.dialog.act("invite", undefined, call.session.ours);
+      if (call.session.stale) await call.dialog.act(call, "invite", undefined, call.session.ours);
       const { parent } = this;
       if (!parent || call.hungup) return;
       if (parent.hungup) call.letgo();
       else if (!(await parent.accept({ near: call.session.channel }))) call.letgo();
-      else if (this.#joins(parent) && !(await call.mix(parent)) && !call.hungup && !parent.hungup) {
+      else if (this.#joins(call, parent) && !(await call.mix(parent)) && !call.hungup && !parent.hungup) {
         call.control.host.log("error", `call ${call.id}: could not be mixed with ${parent.id}, hung up`);
         call.letgo({ code: 500 });
       }
     } catch (error) {
-      this.#failed(error);
+      failed(call, error);
     }
   }
 
   /** Whether the two are to hear each other now. */
-  #joins(parent) {
-    const call = this.#call;
+  #joins(call, parent) {
     return !call.hungup && !parent.hungup && this.parent === parent && !call.hold && !parent.hold;
   }
 
   /** This call has rung in vain: it ends, and counts as failed at once, for its end on the wire may take long. */
-  dismiss() {
-    const call = this.#call;
+  dismiss(call) {
     if (!call.hungup) {
-      this.#lost(NOANSWER);
+      this.#lost(call, NOANSWER);
       call.hangup();
     }
   }
@@ -124,23 +118,22 @@ class Family {
   }
 
   /** This call is over. Children end now; the parent one turn later, so that a script may first try something else. */
-  ended(code) {
+  ended(call, code) {
     for (const child of this.children) child.letgo();
-    if (this.parent) this.#lost(this.#call.answered ? undefined : code);
+    if (this.parent) this.#lost(call, call.answered ? undefined : code);
   }
 
-  #lost(code) {
+  #lost(call, code) {
     const { parent } = this;
     if (!parent) return;
     const above = parent.metadata.family;
     if (code !== undefined) above.#failures.push(code);
     above.#bereft = true;
-    this.leave();
-    parent.control.host.defer(() => above.#bereaved());
+    this.leave(call);
+    parent.control.host.defer(() => above.#bereaved(parent));
   }
 
-  #bereaved() {
-    const call = this.#call;
+  #bereaved(call) {
     if (this.children.length > 0 || call.hungup || call.dialog.ending || call.stays || !this.#bereft) return;
     this.#bereft = false;
     const code = worst(this.#failures);
@@ -149,8 +142,7 @@ class Family {
   }
 
   /** Brings media in line after one of two has been put on hold or taken off it. */
-  async rebridge() {
-    const call = this.#call;
+  async rebridge(call) {
     const other = call.other;
     if (call.hold) await call.unmix();
     // One that only rings has a channel too, but nothing to say yet.
@@ -160,13 +152,12 @@ class Family {
     else if (!call.hold && other.hold) await call.music(other.moh);
     else await Promise.all([call.session.channel?.stop(), other.session.channel?.stop()]);
   }
+}
 
-  /** Its media could not be had. */
-  #failed(error) {
-    const call = this.#call;
-    call.fail(error);
-    call.letgo({ code: error.code ?? 500 });
-  }
+/** The media of a call could not be had. */
+function failed(call, error) {
+  call.fail(error);
+  call.letgo({ code: error.code ?? 500 });
 }
 
 /**

@@ -26,7 +26,7 @@ async function hunt(call, steps, { ms = STEP_MS } = {}) {
     const made = [call.newcall(step)].flat();
     const answered = await first(made, step.ms ?? ms);
     if (answered) return answered;
-    for (const one of made) one.metadata.family.dismiss();
+    for (const one of made) one.metadata.family.dismiss(one);
   }
   return false;
 }

@@ -3,14 +3,21 @@
  */
 "use strict";
 
-/** @param {object} object @param {string} name @param {function(): any} read */
+/** @param {object} object @param {string} name @param {function(): any} read Does not hold the object, nor do ours: no cycle is left of it. */
 function later(object, name, read) {
-  const become = (value) => void Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
-  const get = () => {
-    become(read());
-    return object[name];
+  const become = (it, value) => void Object.defineProperty(it, name, { value, writable: true, enumerable: true, configurable: true });
+  const property = {
+    get() {
+      become(this, read());
+      return this[name];
+    },
+    set(value) {
+      become(this, value);
+    },
+    enumerable: true,
+    configurable: true,
   };
-  Object.defineProperty(object, name, { get, set: become, enumerable: true, configurable: true });
+  Object.defineProperty(object, name, property);
 }
 
 module.exports = later;

@@ -96,7 +96,7 @@ function place(control, request, parent, group) {
   if (request.media) call.metadata.media = request.media;
   if (request.maxduration !== undefined) call.maxduration = request.maxduration;
   group?.add(call);
-  if (parent) parent.metadata.family.adopt(call);
+  if (parent) parent.metadata.family.adopt(parent, call);
   Object.defineProperty(call, "request", { value: request, writable: true });
   invite(control, call, request, parent);
   return call;
@@ -110,7 +110,7 @@ async function invite(control, call, request, parent) {
     if (request.maxforwards <= 0) throw new CallError(483, "passed on too often");
     const near = parent?.metadata.channel;
     // An offer is made unless asked not to: most phones expect one.
-    const sdp = request.lateoffer ? undefined : call.session.offeron(await call.session.open(request.codecs, near));
+    const sdp = request.lateoffer ? undefined : call.session.offeron(await call.session.open(call, request.codecs, near));
     // Placed again, it has its offer already; another far end answers it.
     if (call.dialog.ending || call.hungup) throw new CallError(487, "ended before it was placed");
     const reply = await send(control, call, parent, request, sdp);
@@ -119,7 +119,7 @@ async function invite(control, call, request, parent) {
     call.known.callid = callid;
     call.history = `We created new call ${call.id}`;
     control.table.placed(call);
-    call.dialog.connected();
+    call.dialog.connected(call);
     news(control, call);
   } catch (error) {
     call.fail(error);
@@ -133,34 +133,38 @@ async function invite(control, call, request, parent) {
 
 /** Places it with a SIP server: the parent's if it takes more, else the better of two, and the next if it cannot have seen it. */
 function send(control, call, parent, request, sdp) {
-  const { sippool, sippeer } = control;
+  const { sippool } = control;
   const near = parent?.dialog.server;
-  const tried = new Set();
   return new Promise((resolve) => {
-    const attempt = (server, before) => {
-      if (!server) {
-        resolve(before);
-        return;
-      }
-      tried.add(server);
-      call.dialog.server = server;
-      const last = tried.size >= sippool.count;
-      const wish = body(control, server, request, sdp);
-      const placed = (reply) => {
-        server.took();
-        resolve(reply);
-      };
-      sippeer.send("POST", "/dialog/invite", wish, { server, once: !last, probe: !last }, (reply) => {
-        if (last) placed(reply);
-        else if (reply.unsent || (reply.code === 503 && !reply.unreachable)) attempt(sippool.pick(undefined, tried), reply);
-        // It may have seen it: only there may it be asked again, for the key makes it the same call.
-        else if (reply.unreachable) sippeer.send("POST", "/dialog/invite", wish, { server }, placed);
-        else placed(reply);
-      });
-    };
+    const asking = { control, call, request, sdp, resolve, tried: new Set() };
     const first = sippool.pickknown(near);
-    if (first) attempt(first);
-    else sippool.ready().then(() => attempt(sippool.pick(near), { code: 503, message: "no SIP server is named" }));
+    if (first) attempt(asking, first);
+    else sippool.ready().then(() => attempt(asking, sippool.pick(near), { code: 503, message: "no SIP server is named" }));
+  });
+}
+
+/** Asks one server; without one the reply of that before it is the answer. */
+function attempt(asking, server, before) {
+  const { control, call, request, sdp, resolve, tried } = asking;
+  const { sippool, sippeer } = control;
+  if (!server) {
+    resolve(before);
+    return;
+  }
+  tried.add(server);
+  call.dialog.server = server;
+  const last = tried.size >= sippool.count;
+  const wish = body(control, server, request, sdp);
+  const placed = (reply) => {
+    server.took();
+    resolve(reply);
+  };
+  sippeer.send("POST", "/dialog/invite", wish, { server, once: !last, probe: !last }, (reply) => {
+    if (last) placed(reply);
+    else if (reply.unsent || (reply.code === 503 && !reply.unreachable)) attempt(asking, sippool.pick(undefined, tried), reply);
+    // It may have seen it: only there may it be asked again, for the key makes it the same call.
+    else if (reply.unreachable) sippeer.send("POST", "/dialog/invite", wish, { server }, placed);
+    else placed(reply);
   });
 }
 

@@ -349,7 +349,7 @@ class ProjectControl {
     call.history = `Channel: ${action}${what ? ` ${what}` : ""}${reason ? ` ${reason}` : ""}`;
     // Nothing follows from a mix that begins or ends.
     if (action === "mix") return;
-    if (action === "telephone-event" && what !== undefined) call.progress.pressed(String(what));
+    if (action === "telephone-event" && what !== undefined) call.progress.pressed(call, String(what));
     if (action === "play" || action === "record" || action === "media") {
       for (const callback of call.callbacks.list(`on${event.action}`)) this.invoke(callback, call, `on${event.action}`, event);
     }

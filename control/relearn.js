@@ -33,7 +33,7 @@ async function relearn(control, complete) {
     if (!found) continue;
     const { uuid, mix, id } = found.view;
     const channel = new Channel(control, found.server, { uuid, ip: address(call), port: port(call) }, id);
-    call.session.adopt(channel);
+    call.session.adopt(call, channel);
     byuuid.set(uuid, { call, mix });
   }
   for (const { call, mix } of byuuid.values()) {

@@ -31,7 +31,7 @@ async function start(call, replaced) {
     return;
   }
   try {
-    await call.session.answer(call.theirs, undefined, there.session.channel);
+    await call.session.answer(call, call.theirs, undefined, there.session.channel);
   } catch (error) {
     if (error.code === 487) return;
     call.fail(error);
@@ -45,7 +45,8 @@ async function start(call, replaced) {
   // From here on the end of the old one touches nobody.
   const ringing = replaced.answered ? [] : there.metadata.family.children.filter((one) => one !== replaced && !one.answered);
   const above = replaced.metadata.family.parent === there;
-  (above ? replaced : there).metadata.family.leave();
+  const below = above ? replaced : there;
+  below.metadata.family.leave(below);
   const [upper, lower] = above || there.answered ? [there, call] : [call, there];
   upper.link(lower);
   if (!(await call.accept())) {

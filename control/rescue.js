@@ -62,8 +62,8 @@ async function move(call, company) {
 
 /** Moves a call to another channel, near this one if it can be; its phone is told if it has been answered. */
 async function relocated(call, near) {
-  const sdp = await call.session.relocate(near);
-  if (sdp && call.answered) await call.dialog.act("invite", undefined, sdp);
+  const sdp = await call.session.relocate(call, near);
+  if (sdp && call.answered) await call.dialog.act(call, "invite", undefined, sdp);
 }
 
 /** What the call was doing: talking, in a room, or listening. */

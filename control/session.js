@@ -6,7 +6,7 @@
  *   later:     reoffer(them, held) for each re-INVITE
  *   end:       close(), whatever is under way
  *
- * Shape:  at most one channel, opened when first needed; the description once made is sent again in 183 and 200.
+ * Shape:  does not know its call, but is told it: see dialog.js. At most one channel, opened when first needed; the description once made is sent again in 183 and 200.
  * Errors: `CallError` 503 no channel, 488 nothing in common, 487 the call ended meanwhile.
  * Source: RFC 3264 (offer and answer), RFC 3261 §13.2.1 (where they go).
  */
@@ -19,7 +19,8 @@ const Sdp = require("./sdp.js");
 const template = require("./template.js");
 
 class Session {
-  #call;
+  #control;
+  #metadata;
   #local;
   #remote;
   #opening;
@@ -30,10 +31,11 @@ class Session {
   #target;
   #direction = "sendrecv";
 
-  /** @param {object} call The call it belongs to. */
-  constructor(call) {
-    this.#call = call;
-    this.#sessionid = call.control.nextsession();
+  /** @param {object} control @param {object} metadata Of the call it belongs to. */
+  constructor(control, metadata) {
+    this.#control = control;
+    this.#metadata = metadata;
+    this.#sessionid = control.nextsession();
     /** What the far end knows of us is out of date. */
     this.stale = false;
   }
@@ -53,7 +55,7 @@ class Session {
 
   /** @returns {Channel|undefined} The channel, once it is open. */
   get channel() {
-    return this.#call.metadata.channel;
+    return this.#metadata.channel;
   }
 
   /** @returns {boolean} Whether we have sent an offer that waits for its answer. */
@@ -63,40 +65,40 @@ class Session {
 
   /**
    * The channel, opened at the first call of this.
+   * @param {object} call Whose session it is.
    * @param {string[]} [codecs] Codec words; later calls cannot change them.
    * @param {Channel} [near] Channel it will be mixed with.
    * @returns {Promise<Channel>}
    */
-  open(codecs, near) {
-    this.#codecs ??= codecs ?? this.#call.control.codecs;
-    this.#opening ??= this.#open(near);
+  open(call, codecs, near) {
+    this.#codecs ??= codecs ?? this.#control.codecs;
+    this.#opening ??= this.#open(call, near);
     return this.#opening;
   }
 
-  #open(near) {
+  #open(call, near) {
     if (this.#closed) return Promise.reject(new CallError(487, "call ended before its channel was opened"));
     return new Promise((resolve, reject) => {
-      Channel.ask(this.#call.control, near, { media: this.#media }, (channel) => this.#opened(channel, resolve, reject), reject);
+      Channel.ask(this.#control, near, { media: this.#media(call) }, (channel) => this.#opened(call, channel, resolve, reject), reject);
     });
   }
 
-  #opened(channel, resolve, reject) {
-    const { control } = this.#call;
+  #opened(call, channel, resolve, reject) {
     if (this.#closed) {
       // Nobody else knows of it: give it back here, or it is lost.
       channel.end(() => reject(new CallError(487, "call ended while its channel was opened")));
       return;
     }
     channel.codecs = this.#codecs;
-    this.#call.metadata.channel = channel;
-    control.table.channels.set(channel.uuid, this.#call);
-    this.#call.history = `Channel ${channel.uuid} on port ${channel.port}`;
+    this.#metadata.channel = channel;
+    this.#control.table.channels.set(channel.uuid, call);
+    call.history = `Channel ${channel.uuid} on port ${channel.port}`;
     resolve(channel);
   }
 
   /** @returns {Promise<Description>} Our offer, the same each time. */
-  offer(codecs, near) {
-    return this.open(codecs, near).then((channel) => this.offeron(channel));
+  offer(call, codecs, near) {
+    return this.open(call, codecs, near).then((channel) => this.offeron(channel));
   }
 
   /** The same on a channel that is open. @returns {Description} */
@@ -110,18 +112,19 @@ class Session {
 
   /**
    * Our answer to their offer, or our offer if they made none; the same each time. The far end is told to the RTP server.
+   * @param {object} call Whose session it is.
    * @param {Description|undefined} them Their description.
    * @returns {Promise<Description>}
    */
-  async answer(them, codecs, near, media) {
-    if (media) this.#call.metadata.media = media;
-    if (!them?.present) return this.offer(codecs, near);
+  async answer(call, them, codecs, near, media) {
+    if (media) this.#metadata.media = media;
+    if (!them?.present) return this.offer(call, codecs, near);
     if (this.#local) return this.#local;
-    this.#codecs ??= codecs ?? this.#call.control.codecs;
+    this.#codecs ??= codecs ?? this.#control.codecs;
     // Refuse before a channel is taken.
     const plan = them.simple && template.agreement(them, this.#codecs, this.#prefer);
     const agreed = plan ? plan.agreed : Sdp.agree(them.json, this.#codecs, this.#prefer);
-    const channel = await this.open(codecs, near);
+    const channel = await this.open(call, codecs, near);
     if (!this.#local) {
       const our = this.#our(channel);
       this.#local = plan ? template.answer(them, our, plan) : new Description(Sdp.answer(them.json, our, agreed));
@@ -147,12 +150,13 @@ class Session {
 
   /**
    * Our answer to a re-INVITE.
+   * @param {object} call Whose session it is.
    * @param {Description|undefined} them Their new offer; absent asks for ours.
    * @param {boolean} held They hold us: the answer is `inactive`.
    * @returns {Promise<Description>}
    */
-  async reoffer(them, held) {
-    const channel = await this.open();
+  async reoffer(call, them, held) {
+    const channel = await this.open(call);
     const direction = held ? "inactive" : undefined;
     const sessionversion = this.local?.o.sessionversion ?? 0;
     const our = { ...this.#our(channel), direction, sessionversion };
@@ -177,12 +181,12 @@ class Session {
   }
 
   /** A channel that was opened before we were restarted, with the descriptions of the last snapshot. */
-  adopt(channel) {
-    const { us, them } = this.#call.callinfo.sdp ?? {};
-    this.#codecs ??= this.#call.control.codecs;
+  adopt(call, channel) {
+    const { us, them } = call.callinfo.sdp ?? {};
+    this.#codecs ??= this.#control.codecs;
     this.#opening = Promise.resolve(channel);
-    this.#call.metadata.channel = channel;
-    this.#call.control.table.channels.set(channel.uuid, this.#call);
+    this.#metadata.channel = channel;
+    this.#control.table.channels.set(channel.uuid, call);
     channel.codecs = this.#codecs;
     if (Sdp.present(us)) this.#local = new Description(us);
     if (Sdp.present(them)) this.#remote = new Description(them);
@@ -190,27 +194,28 @@ class Session {
 
   /**
    * Another channel in place of one that is lost; aimed at the far end if that is known.
+   * @param {object} call Whose session it is.
    * @param {Channel} [near]
    * @returns {Promise<Description|undefined>} Our description from there, for a re-INVITE; `undefined` if none was ever sent.
    */
-  async relocate(near) {
+  async relocate(call, near) {
     const old = this.channel;
     if (old) {
-      this.#call.control.table.channels.delete(old.uuid);
+      this.#control.table.channels.delete(old.uuid);
       // A lost one is closed already; of one that is left behind nobody waits for the end.
       old.close();
     }
-    this.#call.metadata.channel = undefined;
+    this.#metadata.channel = undefined;
     this.#opening = undefined;
     this.#target = undefined;
     this.#direction = "sendrecv";
-    const channel = await this.open(undefined, near);
+    const channel = await this.open(call, undefined, near);
     if (old) await channel.level(old.levels);
     if (!this.#local) return undefined;
     this.#local = new Description(Sdp.moved(this.local, channel));
     if (this.#remote) await this.#aim(this.#remote);
     // An offer that is out and not answered yet names the old place: the re-INVITE follows the answer.
-    this.stale = !this.#call.answered;
+    this.stale = !call.answered;
     return this.#local;
   }
 
@@ -221,7 +226,7 @@ class Session {
   }
 
   get #prefer() {
-    return this.#call.control.prefer;
+    return this.#control.prefer;
   }
 
   /**
@@ -232,7 +237,7 @@ class Session {
     this.#closed = true;
     const { channel } = this;
     const over = () => {
-      if (this.channel) this.#call.control.table.channels.delete(this.channel.uuid);
+      if (this.channel) this.#control.table.channels.delete(this.channel.uuid);
       done();
     };
     if (channel && !channel.closed) channel.end(over);
@@ -241,9 +246,8 @@ class Session {
   }
 
   /** What the channel is to be like: the settings, then what was asked for this call; and of IPv6, if their offer is. */
-  get #media() {
-    const { control, metadata, theirs } = this.#call;
-    const media = { ...control.media, ...metadata.media };
+  #media({ theirs }) {
+    const media = { ...this.#control.media, ...this.#metadata.media };
     const address = theirs?.simple ? theirs.simple.address : Sdp.address(theirs?.json);
     if (media.ip === undefined && address?.includes(":")) media.ip = "ipv6";
     return media;

@@ -84,7 +84,8 @@ async function again(moved, by, to) {
 
 /** Parts the transferor from the one it sends on; calls that only ring for either of them have nobody to ring for any more. */
 function part(by, moved) {
-  (moved.metadata.family.parent === by ? moved : by).metadata.family.leave();
+  const below = moved.metadata.family.parent === by ? moved : by;
+  below.metadata.family.leave(below);
   for (const one of [by, moved]) for (const child of one.metadata.family.children) if (!child.answered) child.hangup();
 }
 
@@ -102,7 +103,7 @@ function tell(by, moved) {
 }
 
 function notify(call, status) {
-  if (!call.hungup) call.dialog.act("notify", { status });
+  if (!call.hungup) call.dialog.act(call, "notify", { status });
 }
 
 module.exports = { start };

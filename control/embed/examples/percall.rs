@@ -307,6 +307,10 @@ fn main() {
                 world.until(|world| world.events.get() == events + 8).await;
                 standing.push_back(callid);
             }
+            if number + 1 == calls {
+                let (bytes, (objects, taken)) = (engine.status().memory_bytes, engine.collect());
+                println!("a collection among {STANDING} calls, {} KiB: {objects} objects freed, {taken:?}", bytes >> 10);
+            }
             if number >= STANDING
                 && let Some(callid) = standing.pop_front()
             {

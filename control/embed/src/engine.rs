@@ -126,6 +126,12 @@ impl ControlEngine {
         self.driver.await;
     }
 
+    /// Frees what the script holds in cycles only, at once instead of when its heap has grown: how many objects that was, and how
+    /// long it took.
+    pub fn collect(&self) -> (u64, Duration) {
+        self.machine.collect()
+    }
+
     /// For `/status`.
     pub fn status(&self) -> Status {
         let counts = &self.machine.counts;

@@ -24,6 +24,7 @@ mod options;
 mod pick;
 mod resolve;
 mod shared;
+mod slack;
 mod timers;
 
 pub use engine::{ControlEngine, Reloader, Status};

@@ -19,6 +19,7 @@ use rquickjs::{CaughtError, Context, Ctx, Error, Exception, Function, Object, Pe
 
 use crate::library;
 use crate::options::Limits;
+use crate::slack::Slack;
 
 /// How a script has behaved.
 #[derive(Debug, Default)]
@@ -74,6 +75,7 @@ pub struct Machine {
     rejections: Rc<Cell<bool>>,
     deadline: Rc<Deadline>,
     limits: Limits,
+    slack: Cell<Slack>,
     /// For `/status`.
     pub counts: Counts,
 }
@@ -90,7 +92,8 @@ impl Machine {
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
         runtime.set_memory_limit(limits.memory_bytes);
         runtime.set_max_stack_size(STACK_BYTES);
-        runtime.set_gc_threshold(limits.memory_bytes / SLACK_SHARE);
+        let slack = Slack::new(limits.memory_bytes);
+        runtime.set_gc_threshold(slack.threshold());
         let deadline = Rc::new(Deadline::default());
         let watched = Rc::clone(&deadline);
         runtime.set_interrupt_handler(Some(Box::new(move || {
@@ -121,6 +124,7 @@ impl Machine {
             rejections: Rc::default(),
             deadline,
             limits,
+            slack: Cell::new(slack),
             counts: Counts::default(),
         };
         machine.track_rejections();
@@ -184,14 +188,21 @@ impl Machine {
         u64::try_from(self.runtime.memory_usage().memory_used_size).unwrap_or_default()
     }
 
-    /// Unused cycles have just been collected: the heap may double before the next time, in a small heap more than that.
-    /// QuickJS by itself lets it grow by half, which with few calls is a collection every fifty of them.
+    /// Frees what only cycles hold, now: how many objects that was, and how long it took.
+    pub fn collect(&self) -> (u64, Duration) {
+        let objects = || u64::try_from(self.runtime.memory_usage().obj_count).unwrap_or_default();
+        let (before, begun) = (objects(), Instant::now());
+        self.runtime.run_gc();
+        let taken = begun.elapsed();
+        (before.saturating_sub(objects()), taken)
+    }
+
+    /// Unused cycles have just been collected. QuickJS by itself lets the heap grow by half of what is left, whatever that was worth.
     pub fn collected(&self) {
-        let used = usize::try_from(self.memory_bytes()).unwrap_or(usize::MAX);
-        let limit = self.limits.memory_bytes;
-        let roomy = used.saturating_add(used.max(limit / SLACK_SHARE));
-        // Near the limit garbage must not be what breaks it.
-        self.runtime.set_gc_threshold(roomy.min((limit / 4 * 3).max(used.saturating_add(used / 4))));
+        let mut slack = self.slack.get();
+        slack.collected(usize::try_from(self.memory_bytes()).unwrap_or(usize::MAX));
+        self.runtime.set_gc_threshold(slack.threshold());
+        self.slack.set(slack);
     }
 
     fn begin(&self, limit: Duration) {
@@ -294,7 +305,5 @@ fn described(ctx: &Ctx<'_>, error: Error) -> String {
     }
 }
 
-/// Of the memory limit, this part may be garbage whatever the script holds: 8 of 256 MiB, what 300 calls leave.
-const SLACK_SHARE: usize = 32;
 /// A shard's thread has 2 MiB; a quarter is deep enough for any sane recursion (about 2500 calls).
 const STACK_BYTES: usize = 512 << 10;

@@ -186,6 +186,33 @@ const scenarios = [
     check.equal(rtp.channels.get("channel-1").playing, undefined);
     check.equal(rtp.channels.get("channel-2").near, "channel-1");
   }],
+
+  ["a call that is over and its media hold themselves by no cycle: where references are counted they are free at once", async (world) => {
+    const { control, sip, rtp, check } = world;
+    control.onnewcall = (call) => call.newcall([{ to: "1003" }, { to: "1004" }]);
+    control.onreporting = (call) => `${call.info.sdp} ${call.cdr}`;
+    const a = await sip.incoming();
+    const b = (await sip.outgoing("1003")).callid;
+    const c = (await sip.outgoing("1004")).callid;
+    await sip.ring(b);
+    await sip.answer(b);
+    await world.until(() => rtp.log.some((entry) => entry.path.includes("/mix/")), "the mix");
+    const kept = [a, b, c].flatMap((callid) => parts(world.call(callid)));
+    await sip.hangup(a);
+    await world.until(() => control.table.size === 0, "the end of all");
+    await control.idle();
+    // Answers that are on their way hold what asked for them.
+    const free = () => kept.every((one) => one.deref() === undefined);
+    if (control.host.name === "embedded") await world.until(free, "nothing left for a collector of cycles");
+    check.equal(rtp.channels.size, 0);
+  }],
 ];
+
+/** A call and what belongs to it, held weakly. */
+function parts(call) {
+  if (!call) return [];
+  const { dialog, session, progress, metadata } = call;
+  return [call, dialog, session, progress, metadata, metadata.family, metadata.channel].filter(Boolean).map((one) => new WeakRef(one));
+}
 
 module.exports = { scenarios };
