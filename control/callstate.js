@@ -22,6 +22,9 @@ const HISTORY_MAX = 256;
 const CALLBACKS = ["onnewcall", "onringing", "onanswer", "onhold", "onoffhold", "onhangup", "onreporting", "ondtmf", "onplay", "onrecord", "onmedia"];
 
 class CallState {
+  /** Private names of its own: seven fields and the mark of its methods, all set before those of the classes below it. */
+  static HIDDEN = 8;
+
   /** The last snapshot of the SIP server: a plain object, from when it is first looked at. */
   static #CALLINFO = {
     get() {

@@ -13,6 +13,8 @@
 "use strict";
 
 const Call = require("./call.js");
+const CallState = require("./callstate.js");
+const Lane = require("./lane.js");
 const { OFFERS } = require("./progress.js");
 const replace = require("./replace.js");
 const { Snapshot } = require("./snapshot.js");
@@ -73,7 +75,20 @@ class CallTable {
   /** A call object, not yet in the table. */
   create(callinfo) {
     this.counter += 1;
-    return new Call(this.#control, callinfo);
+    const call = new Call(this.#control, callinfo);
+    if (this.counter === 1) this.#keep(call);
+    return call;
+  }
+
+  /** Shows the host what each call makes. */
+  #keep(call) {
+    const { host } = this.#control;
+    if (!host.keep) return;
+    host.keep("call", call, CallState.HIDDEN);
+    for (const part of ["callbacks", "dialog", "session", "progress", "metadata"]) host.keep(part, call[part]);
+    host.keep("family", call.metadata.family);
+    host.keep("lane", new Lane());
+    host.keep("happened", { when: 0, what: "" });
   }
 
   /** Whether a snapshot can be taken: always, unless it would be one call too many. */

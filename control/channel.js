@@ -73,7 +73,9 @@ class Channel {
       const found = reply.code === 200 ? control.picks.channel(reply.text) : undefined;
       if (found?.[0]) {
         server.took(found[3]);
-        asking.done(new Channel(control, server, { uuid: found[0], ip: found[1], port: found[2] }, id));
+        const channel = new Channel(control, server, { uuid: found[0], ip: found[1], port: found[2] }, id);
+        control.host.keep?.("channel", channel);
+        asking.done(channel);
         return;
       }
       if (reply.unreachable && !reply.unsent) control.reclaim.watch(server, id);

@@ -92,6 +92,8 @@ function place(control, request, parent, group) {
   const { from, to, maxforwards } = request;
   const state = { ring: false, answered: false, hold: false, hangup: false, error: { code: 0, status: "" } };
   const call = control.table.create({ originator: true, domain: from.domain, to: to.user, from: from.user, maxforwards, ...state });
+  control.host.keep?.("placed", call.known);
+  control.host.keep?.("wish", request);
   call.metadata.codecs = request.codecs;
   if (request.media) call.metadata.media = request.media;
   if (request.maxduration !== undefined) call.maxduration = request.maxduration;

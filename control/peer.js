@@ -27,6 +27,8 @@ class Peer {
     this.#control = control;
     this.#which = which;
     this.#name = `${which}pool`;
+    control.host.keep?.("asking", new Asking());
+    control.host.keep?.("reply", new Reply());
   }
 
   /**

@@ -17,6 +17,8 @@ const FIELDS = "callid seq event originator domain from to maxforwards callerid.
 /** A snapshot with one of these is read whole. */
 const RARE = "refer digits dtmf contacts";
 const [CALLID, SEQ, EVENT, ORIGINATOR, DOMAIN, FROM, TO, MAXFORWARDS, NUMBER, NAME, CODE, STATUS, REPLACES, SDP, THEM, RING, ANSWERED, HOLD, HANGUP, REFER] = Array(30).keys();
+/** Whether the host has been shown a plain object. */
+let shown = false;
 const SDP_KEY = ',"sdp":';
 
 class Snapshot {
@@ -24,6 +26,8 @@ class Snapshot {
   static reader(host) {
     const pick = host.picker?.(`${FIELDS} ${RARE}`);
     if (!pick) return undefined;
+    host.keep?.("snapshot", new Snapshot("", [], host));
+    host.keep?.("description", new Description());
     return (text) => {
       const head = pick(text);
       if (head === undefined || typeof head[CALLID] !== "string") return undefined;
@@ -107,6 +111,12 @@ class Snapshot {
     info.answered = answered;
     info.hold = hold;
     info.hangup = hangup;
+    const { host } = this;
+    if (!shown && host.keep) {
+      shown = true;
+      host.keep("callinfo", info);
+      for (const name in info) if (name !== "sdp" && typeof info[name] === "object" && info[name] !== null) host.keep(`callinfo.${name}`, info[name]);
+    }
     return info;
   }
 }

@@ -13,6 +13,7 @@
  *   log(level, text)     level is error, warn, info or debug
  *   now()                milliseconds since 1970
  *   defaults             {us?, sip?, rtp?}: addresses given from outside the script
+ *   keep(kind, object, before)  optional: told an object of each kind that calls make all the time, for engines that gain by knowing one
  *   blame(error, callback)  optional: a better error where the engine could not make one
  *   guard(report)        called once by `run`: hand errors that nobody caught to `report(error, where)`
  */

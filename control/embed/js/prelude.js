@@ -55,6 +55,33 @@
   knot();
   native.kept = [slabs, registry];
 
+  // An object gains its properties one after the other, and QuickJS has a table of names for each step on that way. Objects share a table that is
+  // there, but it goes with the last of them, and of most steps there never is one: each object would make and drop all its tables anew. So of
+  // kinds that calls make all the time one object is kept at each step.
+  const steps = new Map();
+
+  /**
+   * @param {string} kind The first sample of a kind counts.
+   * @param {object} sample
+   * @param {number} [before] So many of its private names stand before those of its own class or those below it; all, if left out.
+   */
+  function keep(kind, sample, before) {
+    if (steps.has(kind)) return;
+    const hidden = Array.from({ length: native.hidden(sample, 0) }, (_, at) => (one) => native.hidden(sample, at, one));
+    const shown = Reflect.ownKeys(sample).map((key) => {
+      // Getters and setters are part of the form, values are not.
+      const { value, ...form } = Object.getOwnPropertyDescriptor(sample, key);
+      return (one) => Object.defineProperty(one, key, form);
+    });
+    const gain = [...hidden.slice(0, before), ...shown, ...hidden.slice(before ?? hidden.length)];
+    const upto = (length) => {
+      const one = Object.create(Object.getPrototypeOf(sample));
+      for (const next of gain.slice(0, length)) next(one);
+      return one;
+    };
+    steps.set(kind, Array.from({ length: gain.length + 1 }, (_, length) => upto(length)));
+  }
+
   // --- errors nobody caught ------------------------------------------------------------------------------------------------
   function failed(error, where) {
     if (guard) guard(error, where);
@@ -140,6 +167,7 @@
     defer: (callback) => void (after === undefined ? putoff(["deferred work", callback, NONE]) : after.push(callback)),
     log: (level, text) => native.log(level, text),
     now: Date.now,
+    keep,
     blame,
     /** Addresses of a name: `["192.0.2.1", …]`. */
     resolve: (name) => ask((id) => native.lookup(id, name)).then(({ body }) => body.split(" ")),
@@ -172,6 +200,8 @@
       return `/${this.parts.map(encodeURIComponent).join("/")}${this.query === undefined ? "" : `?${this.query}`}`;
     }
   }
+
+  keep("request", new Incoming());
 
   // --- timers --------------------------------------------------------------------------------------------------------------
   function schedule(callback, ms, args, every) {

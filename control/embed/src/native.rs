@@ -4,7 +4,7 @@
 //!   request(id, host, port, method, path, [name, value …], body, ms)     listen(id, server, host, port)   unlisten(id, server)
 //!   origin(host, port, [name, value …], [name, value …]) ─► number or undefined     send(id, number, method, path, body, ms)
 //!   respond(id, status, [name, value …], body)  done(id, status)     timer(id, ms)  untimer(id)     log(level, text)     deferred()  stopped()  collected()
-//!   lookup(id, name)      picker(fields) ─► a function of a JSON text, see pick.rs     parse(text) ─► its value, see json.rs
+//!   hidden(object, at, other) ─► how many private names it has     lookup(id, name)      picker(fields) ─► a function of a JSON text, see pick.rs     parse(text) ─► its value, see json.rs
 //!   source(path)  resolve(directory, name)  compile(source, path)
 //! ```
 //! Shape:  numbers are counted by the prelude and stay under 2^53.
@@ -16,8 +16,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use control_http::wire::{Method, Response};
 use rquickjs::context::EvalOptions;
-use rquickjs::prelude::Func;
-use rquickjs::{Array, Ctx, Exception, Function, Object, Result, Value};
+use rquickjs::object::{Filter, Property};
+use rquickjs::prelude::{Func, Opt};
+use rquickjs::{Array, Atom, Ctx, Exception, Function, Object, Result, Value};
 
 use crate::json;
 use crate::pick::{Found, Spec};
@@ -47,6 +48,7 @@ pub fn functions<'js>(ctx: &Ctx<'js>, shared: &Rc<Shared>, script: &str, memory_
 
     native
         .set("resolve", Func::from(|ctx: Ctx<'js>, directory: String, name: String| thrown(&ctx, resolve::resolve(&directory, &name))))?;
+    native.set("hidden", Func::from(|of: Object<'js>, at: usize, to: Opt<Object<'js>>| hidden(&of, at, to.0)))?;
     native.set("picker", Func::from(|ctx: Ctx<'js>, fields: String| picker(&ctx, &fields)))?;
     let parse = |ctx: Ctx<'js>, text: rquickjs::String<'js>| json::read(&ctx, text.to_cstring()?.as_str());
     native.set("parse", Func::from(parse))?;
@@ -125,6 +127,16 @@ fn network<'js>(native: &Object<'js>, shared: &Rc<Shared>) -> Result<()> {
 
 fn base(host: &str, port: u16) -> String {
     if host.contains(':') { format!("http://[{host}]:{port}") } else { format!("http://{host}:{port}") }
+}
+
+/// How many private names an object has; the one at this place is given to the other too, as its class would.
+fn hidden<'js>(of: &Object<'js>, at: usize, to: Option<Object<'js>>) -> Result<usize> {
+    let names = of.own_keys(Filter::new().private()).collect::<Result<Vec<Atom<'js>>>>()?;
+    if let (Some(to), Some(name)) = (to, names.get(at)) {
+        let value = Value::new_undefined(to.ctx().clone());
+        to.prop(name.clone(), Property::from(value).writable().enumerable().configurable())?;
+    }
+    Ok(names.len())
 }
 
 /// A function that finds these fields in a JSON text; `undefined` where it has to be read whole.
