@@ -4,19 +4,25 @@
 
 mod common;
 
-use common::{Outcome, engine, outcome};
-use control_embed::Script;
+use std::time::Duration;
+
+use common::{Outcome, options, outcome};
+use control_embed::{ControlEngine, Limits, Options, Script};
 
 #[test]
 fn every_scenario_of_the_library_holds_in_the_embedded_engine() {
     if std::env::var_os("LOG").is_some() {
         tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).init();
     }
-    let results = common::within(std::time::Duration::from_secs(240), async {
+    let results = common::within(Duration::from_secs(240), async {
         let (port, result) = outcome().await;
         let only = std::env::var("ONLY").unwrap_or_default();
         let script = Script::File(concat!(env!("CARGO_MANIFEST_DIR"), "/../test/embedded.js").into());
-        let engine = engine(script, &[("RESULT_PORT", &port.to_string()), ("ONLY", &only)]).await.unwrap();
+        // A machine that stalls in a turn must not end the scenarios: time limits are for `limits.rs`.
+        let limits = Limits { turn: Duration::from_secs(60), start: Duration::from_secs(60), ..Limits::default() };
+        let environment = [("RESULT_PORT", port.to_string()), ("ONLY", only)];
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let engine = ControlEngine::start(Options { limits, ..options(script, &environment) }).await.unwrap();
         let Outcome(body) = result.await.unwrap();
         println!("{:?}", engine.status());
         engine.stop().await;
