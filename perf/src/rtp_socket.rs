@@ -13,7 +13,7 @@ use std::net::{IpAddr, UdpSocket};
 /// A UDP socket on an even port of the kernel's choice.
 ///
 /// # Errors
-/// That of the bind; `AddrInUse` if [`TRIES`] ports were odd.
+/// That of the bind; `AddrInUse` if 64 ports in a row were odd.
 pub fn rtp_socket(ip: IpAddr) -> io::Result<UdpSocket> {
     // Held meanwhile, or it might be given again.
     let mut odd = Vec::new();
