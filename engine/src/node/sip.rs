@@ -34,7 +34,9 @@ use crate::dns::{Dns, Reach};
 use crate::mesh::{PeerEnds, Peers};
 use crate::net::{Handler, Listener, StreamSet};
 use crate::settings::config::SipConfig;
+use due::Due;
 
+mod due;
 mod shards;
 mod sockets;
 mod word;
@@ -79,7 +81,7 @@ pub struct SipNode {
     sharding: Sharding,
     peers: Option<Peers<Word>>,
     events: EventSink,
-    due: Cell<Option<Instant>>,
+    due: Cell<Due>,
     due_changed: Notify,
     dns: Dns,
     /// For lookups, which outlive the call that asked for them.
@@ -125,7 +127,7 @@ impl SipNode {
             sharding,
             peers: peers.map(Peers::new),
             events,
-            due: Cell::new(None),
+            due: Cell::default(),
             due_changed: Notify::new(),
             dns,
             this: this.clone(),
@@ -328,10 +330,10 @@ impl SipNode {
 
     async fn clock(&self, closed: &Latch) {
         while !closed.is_open() {
-            match self.due.get() {
+            match self.due.get().at() {
                 None => self.due_changed.notified().await,
                 Some(due) if due <= Instant::now() => {
-                    self.tick(due);
+                    self.tick();
                     rt::sleep(CLOCK).await;
                 }
                 Some(due) => {
@@ -341,13 +343,16 @@ impl SipNode {
         }
     }
 
-    /// Timers that are due since `due`, and how late that is.
-    fn tick(&self, due: Instant) {
+    /// Timers that are due, and how late they are.
+    fn tick(&self) {
         let now = Instant::now();
+        let mut due = self.due.get();
+        let late = due.tell(now);
+        self.due.set(due);
         {
             let mut endpoint = self.endpoint.borrow_mut();
             // `CLOCK` of it is our own pause.
-            endpoint.handle_lag(now.saturating_duration_since(due).saturating_sub(CLOCK), now);
+            endpoint.handle_lag(late.saturating_sub(CLOCK), now);
             endpoint.handle_timeout(now);
         }
         self.drain();
@@ -367,10 +372,13 @@ impl SipNode {
                 }
                 Output::Event(event) => (self.events)(event),
                 Output::Resolve { id, wish } => self.resolve(id, wish),
-                Output::Wait(due) => {
-                    let before = self.due.replace(due);
-                    if due.is_some_and(|due| before.is_none_or(|before| due < before)) {
-                        self.due_changed.notify();
+                Output::Wait(at) => {
+                    let mut due = self.due.get();
+                    if due.at() != at {
+                        if due.ask(at, Instant::now()) {
+                            self.due_changed.notify();
+                        }
+                        self.due.set(due);
                     }
                     break;
                 }

@@ -195,6 +195,9 @@ impl Baresip {
 
 impl Drop for Baresip {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("--- baresip {}\n{}", self.name, self.process.output());
+        }
         let _ = std::fs::remove_dir_all(&self.directory);
     }
 }

@@ -24,6 +24,14 @@ pub struct Switch {
     pub rtp: (u16, u16),
 }
 
+impl Drop for Switch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("--- mediaswitch\n{}", self.process.output());
+        }
+    }
+}
+
 /// Ports of one run, so that a test can start the same ones again.
 #[derive(Clone)]
 pub struct Ports {

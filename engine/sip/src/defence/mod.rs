@@ -96,7 +96,8 @@ pub struct Guard {
     sets: Vec<[Option<Entry>; WAYS]>,
     secret: u64,
     offences: VecDeque<Offence>,
-    lag: Option<(Duration, Instant)>,
+    /// The last, the lesser of the last two, and when.
+    lag: Option<(Duration, Duration, Instant)>,
     stats: GuardStats,
 }
 
@@ -173,9 +174,11 @@ impl Guard {
         known && !trusted
     }
 
-    /// How late the driver is: what was due and when it was done.
+    /// How late the driver is: what was due and when it was done. It counts once it is said twice: a machine that stood still for a
+    /// moment is late once, and serves whoever waited.
     pub fn handle_lag(&mut self, lag: Duration, now: Instant) {
-        self.lag = Some((lag, now));
+        let before = self.lag.map_or(Duration::ZERO, |(last, _, _)| last);
+        self.lag = Some((lag, lag.min(before), now));
     }
 
     /// Whether this work is to be refused for now, because we are late.
@@ -184,7 +187,7 @@ impl Guard {
             Work::Register => LAG_REGISTER,
             Work::Invite => LAG_INVITE,
         };
-        let late = self.lag.is_some_and(|(lag, at)| lag >= limit && now.saturating_duration_since(at) < LAG_KEPT);
+        let late = self.lag.is_some_and(|(_, lag, at)| lag >= limit && now.saturating_duration_since(at) < LAG_KEPT);
         self.stats.late += u64::from(late);
         late
     }

@@ -96,8 +96,11 @@ fn a_late_server_sheds_register_before_invite_and_recovers() {
     let (mut guard, now) = start();
     let sheds = |guard: &mut Guard, at| (guard.sheds(Work::Register, at), guard.sheds(Work::Invite, at));
     assert_eq!(sheds(&mut guard, now), (false, false));
+    guard.handle_lag(Duration::from_millis(600), now);
+    assert_eq!(sheds(&mut guard, now), (false, false), "late once: the machine stood still");
     guard.handle_lag(Duration::from_millis(250), now);
     assert_eq!(sheds(&mut guard, now), (true, false));
+    guard.handle_lag(Duration::from_millis(700), now);
     guard.handle_lag(Duration::from_millis(600), now);
     assert_eq!(sheds(&mut guard, now), (true, true));
     assert_eq!(sheds(&mut guard, now + Duration::from_secs(2)), (false, false), "nobody says so any more");
