@@ -35,7 +35,7 @@ impl Url {
         if authority.starts_with('[') {
             host.parse::<std::net::Ipv6Addr>().map_err(|_| BadUrl("the IPv6 address"))?;
         }
-        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte)) {
+        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':')) {
             return Err(BadUrl("the host"));
         }
         let port = match port {
@@ -45,7 +45,7 @@ impl Url {
                 digits.and_then(|port| port.parse().ok()).ok_or(BadUrl("the port"))?
             }
         };
-        if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !target.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic()) {
             return Err(BadUrl("a character that must be escaped"));
         }
         let mut text = String::with_capacity(rest.len() + 1);

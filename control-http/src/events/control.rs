@@ -10,6 +10,7 @@
 //! Not here: the lanes themselves (`queue`).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
@@ -20,6 +21,8 @@ use super::lane::{Lane, State};
 /// One control server.
 #[derive(Debug, Default)]
 pub(super) struct Control {
+    /// Its URL.
+    pub(super) name: Arc<str>,
     pub(super) lanes: usize,
     pub(super) in_flight: usize,
     pub(super) registrations_in_flight: usize,
@@ -36,6 +39,11 @@ pub(super) struct Control {
 }
 
 impl Control {
+    /// One that nothing was told yet.
+    pub(super) fn new(name: Arc<str>) -> Self {
+        Self { name, ..Self::default() }
+    }
+
     /// Has it something to send, and room for it?
     pub(super) fn may_send(&self, config: &EventConfig) -> bool {
         let limit = self.limit(config);

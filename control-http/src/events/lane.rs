@@ -7,7 +7,6 @@
 //! Errors: none; what is replaced or dropped is counted by the caller.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::EventConfig;
@@ -18,8 +17,8 @@ use super::item::{Event, Item};
 pub(super) struct Lane {
     /// Told apart from an earlier lane of the same index.
     pub(super) id: u64,
-    /// Control server.
-    pub(super) control: Arc<str>,
+    /// Place of its control server.
+    pub(super) control: usize,
     /// Path of its requests.
     pub(super) path: String,
     /// Waiting, oldest first.

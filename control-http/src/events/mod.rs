@@ -25,6 +25,8 @@ mod pipe_tests;
 mod queue;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turn_tests;
 
 use std::time::Duration;
 

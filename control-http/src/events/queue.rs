@@ -81,9 +81,11 @@ pub struct EventQueue {
     config: EventConfig,
     lanes: Slab<Lane>,
     by_address: HashMap<(Arc<str>, String), usize>,
-    controls: HashMap<Arc<str>, Control>,
+    controls: Slab<Control>,
+    /// Places of the controls, looked up when a lane opens; the lane keeps it.
+    by_name: HashMap<Arc<str>, usize>,
     /// Controls with something ready and room to send it.
-    turn: VecDeque<Arc<str>>,
+    turn: VecDeque<usize>,
     timers: BTreeSet<(Instant, usize)>,
     failed: VecDeque<String>,
     /// Control servers that are behind, and how far; zero for one that no longer is.
@@ -105,7 +107,8 @@ impl EventQueue {
             behind: VecDeque::new(),
             lanes: Slab::new(),
             by_address: HashMap::new(),
-            controls: HashMap::new(),
+            controls: Slab::new(),
+            by_name: HashMap::new(),
             turn: VecDeque::new(),
             timers: BTreeSet::new(),
             failed: VecDeque::new(),
@@ -152,7 +155,7 @@ impl EventQueue {
         let Some(lane) = self.lanes.get_mut(index).filter(|lane| lane.id == id) else { return };
         let Some(mut item) = lane.in_flight.take() else { return };
         self.in_flight = self.in_flight.saturating_sub(1);
-        if let Some(control) = self.controls.get_mut(&lane.control) {
+        if let Some(control) = self.controls.get_mut(lane.control) {
             control.in_flight = control.in_flight.saturating_sub(1);
             control.registrations_in_flight = control.registrations_in_flight.saturating_sub(usize::from(lane.registration));
             control.failures = if outcome == Outcome::Unreachable { control.failures.saturating_add(1) } else { 0 };
@@ -192,9 +195,9 @@ impl EventQueue {
             self.go_on(index);
         } else {
             lane.state = State::Paused;
+            let control = lane.control;
             self.arm(index, Some(again));
-            let control = self.lanes.get(index).map(|lane| Arc::clone(&lane.control));
-            self.take_turn(control.as_ref());
+            self.take_turn(control);
         }
     }
 
@@ -230,13 +233,13 @@ impl EventQueue {
             return Output::Behind(control, waited);
         }
         while self.in_flight < self.config.in_flight_max {
-            let Some(name) = self.turn.pop_front() else { break };
-            let Some(control) = self.controls.get_mut(&name) else { continue };
+            let Some(place) = self.turn.pop_front() else { break };
+            let Some(control) = self.controls.get_mut(place) else { continue };
             control.in_turn = false;
             let next = control.next(&self.lanes, &self.config);
             let delivery = next.and_then(|index| self.send(index));
             if delivery.is_some() {
-                self.take_turn(Some(&name));
+                self.take_turn(place);
             }
             if let Some(delivery) = delivery {
                 return Output::Send(delivery);
@@ -262,15 +265,24 @@ impl EventQueue {
 
     /// Control servers that cannot keep up.
     pub fn behind(&self) -> usize {
-        self.controls.values().filter(|control| control.is_behind).count()
+        self.controls.iter().filter(|(_, control)| control.is_behind).count()
     }
 
     fn open(&mut self, address: (Arc<str>, String), registration: bool) -> usize {
         self.next_id += 1;
-        self.controls.entry(Arc::clone(&address.0)).or_default().lanes += 1;
+        let name = &address.0;
+        let known = self.by_name.get(name).copied();
+        let place = known.unwrap_or_else(|| {
+            let place = self.controls.insert(Control::new(Arc::clone(name)));
+            self.by_name.insert(Arc::clone(name), place);
+            place
+        });
+        if let Some(control) = self.controls.get_mut(place) {
+            control.lanes += 1;
+        }
         let index = self.lanes.insert(Lane {
             id: self.next_id,
-            control: Arc::clone(&address.0),
+            control: place,
             path: address.1.clone(),
             waiting: VecDeque::new(),
             in_flight: None,
@@ -288,76 +300,77 @@ impl EventQueue {
     fn close(&mut self, index: usize) {
         self.arm(index, None);
         let Some(lane) = self.lanes.try_remove(index) else { return };
-        if let Some(control) = self.controls.get_mut(&lane.control) {
-            control.lanes = control.lanes.saturating_sub(1);
-            if control.lanes == 0 {
-                if control.is_behind {
-                    self.behind.push_back((Arc::clone(&lane.control), Duration::ZERO));
-                }
-                self.controls.remove(&lane.control);
+        let Some(control) = self.controls.get_mut(lane.control) else { return };
+        let name = Arc::clone(&control.name);
+        control.lanes = control.lanes.saturating_sub(1);
+        if control.lanes == 0 {
+            if control.is_behind {
+                self.behind.push_back((Arc::clone(&name), Duration::ZERO));
             }
+            if control.in_turn {
+                // The next one in this place takes its own turn.
+                self.turn.retain(|place| *place != lane.control);
+            }
+            self.controls.remove(lane.control);
+            self.by_name.remove(&name);
         }
-        self.by_address.remove(&(lane.control, lane.path));
+        self.by_address.remove(&(name, lane.path));
     }
 
     /// The lane has nothing in flight any more: next event, or the end of it.
     fn go_on(&mut self, index: usize) {
         let Some(lane) = self.lanes.get(index) else { return };
-        let control = Arc::clone(&lane.control);
+        let control = lane.control;
         if lane.waiting.is_empty() {
             self.close(index);
         } else {
             self.make_ready(index);
         }
-        self.take_turn(Some(&control));
+        self.take_turn(control);
     }
 
     fn make_ready(&mut self, index: usize) {
         let Some(lane) = self.lanes.get_mut(index) else { return };
         lane.state = State::Ready;
         lane.ready_since = self.now;
-        let (name, entry, registration) = (Arc::clone(&lane.control), (index, lane.id), lane.registration);
-        if let Some(control) = self.controls.get_mut(&name) {
+        let (place, entry, registration) = (lane.control, (index, lane.id), lane.registration);
+        if let Some(control) = self.controls.get_mut(place) {
             if registration { control.ready_registrations.push_back(entry) } else { control.ready.push_back(entry) }
         }
         self.arm_deadline(index);
-        self.take_turn(Some(&name));
+        self.take_turn(place);
     }
 
     /// Gives the control its place in the turn, if it has something to send and room for it.
-    fn take_turn(&mut self, name: Option<&Arc<str>>) {
-        let Some(name) = name else { return };
-        let Some(control) = self.controls.get_mut(name) else { return };
+    fn take_turn(&mut self, place: usize) {
+        let Some(control) = self.controls.get_mut(place) else { return };
         if !control.in_turn && control.may_send(&self.config) {
             control.in_turn = true;
-            self.turn.push_back(Arc::clone(name));
+            self.turn.push_back(place);
         }
     }
 
     fn send(&mut self, index: usize) -> Option<Delivery> {
         self.arm(index, None);
         let lane = self.lanes.get_mut(index)?;
+        let control = self.controls.get_mut(lane.control)?;
         let item = lane.waiting.pop_front()?;
-        let delivery = Delivery {
-            id: (index, lane.id),
-            method: item.event.method(),
-            url: format!("{}{}", lane.control, lane.path),
-            body: item.event.body(),
-            timeout: self.config.attempt,
-        };
+        let mut url = String::with_capacity(control.name.len() + lane.path.len());
+        url.push_str(&control.name);
+        url.push_str(&lane.path);
+        let delivery =
+            Delivery { id: (index, lane.id), method: item.event.method(), url, body: item.event.body(), timeout: self.config.attempt };
         lane.in_flight = Some(item);
         lane.state = State::InFlight;
-        if let Some(control) = self.controls.get_mut(&lane.control) {
-            control.in_flight += 1;
-            control.registrations_in_flight += usize::from(lane.registration);
-            let waited = self.now.saturating_duration_since(lane.ready_since);
-            // Registrations wait behind calls; what failed waits for other reasons.
-            if !lane.registration
-                && lane.failures == 0
-                && let Some(waited) = control.served(waited, self.now, &self.config)
-            {
-                self.behind.push_back((Arc::clone(&lane.control), waited));
-            }
+        control.in_flight += 1;
+        control.registrations_in_flight += usize::from(lane.registration);
+        let waited = self.now.saturating_duration_since(lane.ready_since);
+        // Registrations wait behind calls; what failed waits for other reasons.
+        if !lane.registration
+            && lane.failures == 0
+            && let Some(waited) = control.served(waited, self.now, &self.config)
+        {
+            self.behind.push_back((Arc::clone(&control.name), waited));
         }
         self.in_flight += 1;
         Some(delivery)

@@ -10,8 +10,8 @@ use sip::api::{CallerId, ControlUrl, Epochs, EventKind, ReferView, Snapshot};
 
 use super::*;
 
-const A: &str = "http://127.0.0.1:9001";
-const B: &str = "http://127.0.0.1:9002/b";
+pub(super) const A: &str = "http://127.0.0.1:9001";
+pub(super) const B: &str = "http://127.0.0.1:9002/b";
 
 pub(super) fn call(callid: &str, seq: u64, event: EventKind) -> Snapshot {
     Snapshot {
@@ -71,23 +71,23 @@ fn channel(seq: u64, action: EventAction) -> Event {
 }
 
 /// The queue with a clock, and what it wants sent.
-struct Bench {
-    queue: EventQueue,
+pub(super) struct Bench {
+    pub(super) queue: EventQueue,
     start: Instant,
     now: Instant,
-    sent: Vec<Delivery>,
-    failed: Vec<String>,
+    pub(super) sent: Vec<Delivery>,
+    pub(super) failed: Vec<String>,
     /// How far each control server was told to be behind.
     behind: HashMap<std::sync::Arc<str>, Vec<Duration>>,
 }
 
 impl Bench {
-    fn new(config: EventConfig) -> Self {
+    pub(super) fn new(config: EventConfig) -> Self {
         let start = Instant::now();
         Self { queue: EventQueue::new(config, start), start, now: start, sent: vec![], failed: vec![], behind: HashMap::new() }
     }
 
-    fn event(&mut self, event: Event) {
+    pub(super) fn event(&mut self, event: Event) {
         self.queue.handle_event(event, self.now);
         self.drain();
     }
@@ -108,7 +108,7 @@ impl Bench {
     }
 
     /// The oldest delivery ends so; gives its seq (0 for a registration).
-    fn end(&mut self, outcome: Outcome) -> u64 {
+    pub(super) fn end(&mut self, outcome: Outcome) -> u64 {
         let delivery = self.sent.remove(0);
         self.queue.handle_outcome(delivery.id, outcome, self.now);
         self.drain();
@@ -116,7 +116,7 @@ impl Bench {
     }
 
     /// Time passes to the next thing the queue waits for; false if it waits for nothing.
-    fn pass(&mut self) -> bool {
+    pub(super) fn pass(&mut self) -> bool {
         let Some(next) = self.drain() else { return false };
         assert!(next >= self.now, "it asks to be called in the past for ever");
         self.now = next;
@@ -125,11 +125,11 @@ impl Bench {
         true
     }
 
-    fn elapsed(&self) -> Duration {
+    pub(super) fn elapsed(&self) -> Duration {
         self.now - self.start
     }
 
-    fn assert_empty(&mut self) {
+    pub(super) fn assert_empty(&mut self) {
         assert_eq!((self.queue.pending(), self.queue.lanes()), (0, 0));
         assert_eq!(self.drain(), None);
         assert!(self.sent.is_empty());
@@ -141,7 +141,7 @@ fn body(delivery: &Delivery) -> Value {
     serde_json::from_slice(&delivery.body).unwrap()
 }
 
-const OK: Outcome = Outcome::Answered(204);
+pub(super) const OK: Outcome = Outcome::Answered(204);
 
 #[test]
 fn events_of_a_call_go_one_by_one_in_order() {
@@ -300,43 +300,6 @@ fn a_slow_control_delays_only_its_own_calls() {
         assert!(bench.pass());
     }
     assert!(bench.elapsed() <= Duration::from_secs(8));
-}
-
-#[test]
-fn controls_take_turns_under_the_common_bound() {
-    let config = EventConfig { in_flight_max: 4, in_flight_per_control: 3, ..EventConfig::default() };
-    let mut bench = Bench::new(config);
-    for n in 0..10 {
-        bench.event(to(A, call(&format!("a{n}"), 1, EventKind::New)));
-    }
-    for n in 0..10 {
-        bench.event(to(B, call(&format!("b{n}"), 1, EventKind::New)));
-    }
-    let mut order = String::new();
-    while let Some(delivery) = bench.sent.first() {
-        order.push(if delivery.url.starts_with(A) && !delivery.url.starts_with(B) { 'a' } else { 'b' });
-        bench.end(OK);
-    }
-    assert_eq!(order.len(), 20);
-    assert!(!order[3..16].contains("aaa") && !order[3..16].contains("bbb"), "{order}");
-    bench.assert_empty();
-}
-
-#[test]
-fn a_dead_control_is_asked_by_one_request_at_a_time_until_it_answers() {
-    let mut bench = Bench::new(EventConfig::default());
-    for n in 0..100 {
-        bench.event(to(A, call(&format!("c{n}"), 9, EventKind::Hangup)));
-    }
-    for _ in 0..32 {
-        bench.end(Outcome::Unreachable);
-    }
-    assert_eq!(bench.sent.len(), 7, "one for each of the first failures, then none while others are under way");
-    while bench.sent.len() > 1 {
-        bench.end(Outcome::Unreachable);
-    }
-    bench.end(OK);
-    assert_eq!(bench.sent.len(), 32);
 }
 
 /// Events of new calls at one rate, each answered 10 ms after it was sent, 32 at once: 3200 a second.

@@ -49,7 +49,8 @@ impl Headers {
 
     /// Headers that were not read from bytes.
     pub(crate) fn of<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut all = Self::default();
+        // One or two, of which a token is the longest: each list is allocated once.
+        let mut all = Self { bytes: Vec::with_capacity(OF_BYTES), spans: Vec::with_capacity(2) };
         for (name, value) in headers {
             let mut span = |text: &str| {
                 let start = all.bytes.len();
@@ -204,6 +205,9 @@ fn content_length(item: &[u8]) -> Result<u64, WireError> {
     // More than 2^64 bytes is above every limit; saturate and let the limit refuse it.
     Ok(item.iter().fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
 }
+
+/// `Content-Type: application/json`, and as much again.
+const OF_BYTES: usize = 64;
 
 fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())

@@ -52,9 +52,12 @@ impl Path {
 
     /// Writes `segment` to `out` so that [`Path::decode`] gives it back: everything but unreserved characters escaped.
     pub fn encode_segment(segment: &str, out: &mut String) {
+        // Nearly none has anything to escape.
+        if segment.bytes().all(is_plain) {
+            return out.push_str(segment);
+        }
         for byte in segment.bytes() {
-            // RFC 3986 §2.3, and the sub-delims and `@:` that a segment may hold (§3.3) as Call-IDs often do.
-            if byte.is_ascii_alphanumeric() || b"-._~!$'()*,;=@:".contains(&byte) {
+            if is_plain(byte) {
                 out.push(char::from(byte));
             } else {
                 out.push('%');
@@ -68,6 +71,11 @@ impl Path {
 
 /// Appends the decoded form of one segment (or query value).
 pub(super) fn decode_into(segment: &str, out: &mut String) -> Result<(), WireError> {
+    // Told by many bytes at once, without a way out of the loop.
+    if segment.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic() & (byte != b'%')) {
+        out.push_str(segment);
+        return Ok(());
+    }
     let clean = |text: &str| !text.chars().any(char::is_control);
     if !segment.contains('%') {
         if !clean(segment) {
@@ -94,6 +102,12 @@ pub(super) fn decode_into(segment: &str, out: &mut String) -> Result<(), WireErr
     }
     out.push_str(text);
     Ok(())
+}
+
+/// RFC 3986 §2.3, and the sub-delims and `@:` that a segment may hold (§3.3) as Call-IDs often do.
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'\'' | b'(' | b')' | b'*' | b',' | b';' | b'=' | b'@' | b':')
 }
 
 fn nibble(digit: u8) -> Option<u8> {

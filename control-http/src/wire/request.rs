@@ -281,7 +281,7 @@ fn split_target(method: Method, target: &str) -> Result<(Path, String), WireErro
         let rest = scheme.and_then(|_| target.get(7..)).ok_or(WireError::BadTarget("neither a path nor an http URL"))?;
         rest.find(['/', '?']).and_then(|at| rest.get(at..)).unwrap_or("/")
     };
-    if origin.contains('#') {
+    if memchr::memchr(b'#', origin.as_bytes()).is_some() {
         return Err(WireError::BadTarget("a fragment"));
     }
     let (path, query) = origin.split_once('?').unwrap_or((origin, ""));
