@@ -48,7 +48,12 @@ pub fn parse(body: &[u8]) -> Result<Value<'_>, JsonError> {
     if body.trim_ascii().is_empty() {
         return Ok(Value::Object(Map::default()));
     }
-    serde_json::from_slice(body).map_err(|error| JsonError::BadJson(error.to_string()))
+    // Told to be UTF-8 as a whole, by many bytes at once. What is not is read all the same, for the place of the fault.
+    let value = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    };
+    value.map_err(|error| JsonError::BadJson(error.to_string()))
 }
 
 /// A JSON object and where it stands in the body.
