@@ -197,6 +197,8 @@ impl Endpoint {
         if matches!(call.phase, Phase::Resolving(..) | Phase::Ending(_)) {
             return Err(over());
         }
+        self.answer_for_gone_dialogs(key, now);
+        let Some(call) = self.calls.get_mut(key) else { return Err(over()) };
         let Some(theirs) = call.open.theirs.take() else { return Err(CommandError::WrongState("no offer waits for an answer")) };
         let session = theirs.session.and_then(|session| self.agree(key, session, now));
         let Some(call) = self.calls.get_mut(key) else { return Err(over()) };
@@ -242,6 +244,19 @@ impl Endpoint {
     pub(super) fn answer_by_ourselves(&mut self, key: CallKey, now: Instant) {
         // It can only fail where nothing waits, and then there is nothing to answer.
         let _answered = self.accept_offer(key, None, now);
+    }
+
+    /// An early dialog ends with the final response to its INVITE (RFC 3261 §13.2.2.3), also where the INVITE goes again: what was
+    /// asked within it is answered.
+    pub(super) fn answer_for_gone_dialogs(&mut self, key: CallKey, now: Instant) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let Some(theirs) = call.open.theirs.take() else { return };
+        if call.dialog_of(&theirs.tag).is_some() {
+            call.open.theirs = Some(theirs);
+            return;
+        }
+        let status = StatusCode::CALL_DOES_NOT_EXIST;
+        self.fail_pending(&theirs.pending, status, status.phrase(), &[], now);
     }
 
     /// Refuses an offer of theirs; the session before it stands.

@@ -99,7 +99,10 @@ impl Endpoint {
                 match status.class() {
                     1 => self.provisional_heard(key, at, response, now),
                     2 => self.answered_by(key, at, response, now),
-                    _ => self.invite_failed(key, at, response, now),
+                    _ => {
+                        self.invite_failed(key, at, response, now);
+                        self.answer_for_gone_dialogs(key, now);
+                    }
                 }
             }
             Phase::Talking(talking) | Phase::Ending(Ending::AwaitingAck(talking) | Ending::Bye(talking)) => {

@@ -200,8 +200,8 @@ fn the_offer_of_a_reliable_183_is_answered_by_control_in_the_prack() {
     assert_eq!(bench.snapshots().pop().unwrap().error.0, 408);
 }
 
-#[test]
-fn an_update_of_a_phone_that_rings_is_told_and_answered() {
+/// A call of ours whose reliable 183 was followed by an UPDATE of theirs, and its INVITE.
+fn updated() -> (Bench, String) {
     let (mut bench, callid, invite) = called(Some(sdp()), SDP);
     bench.texts();
     bench.snapshots();
@@ -215,10 +215,30 @@ fn an_update_of_a_phone_that_rings_is_told_and_answered() {
         other()
     );
     bench.receive(PHONE, &update);
+    (bench, invite)
+}
+
+#[test]
+fn an_update_of_a_phone_that_rings_is_told_and_answered() {
+    let (mut bench, _) = updated();
     assert_eq!(bench.snapshots().pop().unwrap().sdp_them, Some(other().into()));
     bench.run(Duration::from_secs(6));
     let ok = bench.fresh().pop().unwrap();
     assert!(status(&ok) == 200 && ok.contains("m=audio 4000"), "control was silent, so what we said stands: {ok}");
+}
+
+#[test]
+fn an_update_is_answered_481_when_its_early_dialog_ends_because_the_invite_goes_again() {
+    let (mut bench, invite) = updated();
+    bench.receive(PHONE, &answer(&invite, StatusCode::SESSION_INTERVAL_TOO_SMALL, &[AT_PHONE, ("Min-SE", "3000")], ""));
+    let sent = bench.texts();
+    assert!(sent.iter().any(|text| text.starts_with("INVITE ") && text.contains("Min-SE: 3000")), "{sent:?}");
+    assert!(sent.iter().any(|text| text.starts_with("SIP/2.0 481 ") && text.contains("CSeq: 1 UPDATE")), "{sent:?}");
+    let callid = as_request(&invite).call_id().to_owned();
+    assert!(matches!(bench.act(&callid, Action::Ok { sdp: None }), Err(CommandError::WrongState(_))));
+    bench.hangup(&callid);
+    bench.run(Duration::from_secs(300));
+    assert!(bench.endpoint.is_idle() && bench.endpoint.layer.is_empty());
 }
 
 #[test]
