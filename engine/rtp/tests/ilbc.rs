@@ -40,6 +40,11 @@ struct Call {
 impl Call {
     /// Everybody speaks some codecs, each until some ms, and is told the first.
     fn new(speaks: &[&[(Voice, u32)]]) -> Self {
+        Self::with_pause(speaks, 0..0)
+    }
+
+    /// They say nothing from some ms to others.
+    fn with_pause(speaks: &[&[(Voice, u32)]], pause_ms: std::ops::Range<u32>) -> Self {
         let clock = Clock::new();
         let mut media = media(speaks.len(), clock.now());
         let party = |(n, speaks): (usize, &&[(Voice, u32)])| {
@@ -49,7 +54,10 @@ impl Call {
             for &(voice, until_ms) in *speaks {
                 // The tone goes on; the encoder begins anew, as one does that is told another size of frames.
                 let rate = voice.rate();
-                let all = TONE.samples(rate, until_ms * rate / 1000);
+                let mut all = TONE.samples(rate, until_ms * rate / 1000);
+                let place = |ms: u32| ((ms * rate / 1000) as usize).min(all.len());
+                let pause = place(pause_ms.start)..place(pause_ms.end);
+                all[pause].fill(0);
                 for (k, octets) in voice.encode(&all[(from_ms * rate / 1000) as usize..]).into_iter().enumerate() {
                     packets.push((from_ms + k as u32 * voice.ptime_ms(), voice, octets));
                 }
@@ -221,6 +229,31 @@ fn a_relayed_pair_of_ilbc_becomes_a_conference_without_noise() {
                 let (level, db) = party.worst(voice, 1300, 2000);
                 assert!(level > 0.9 && db > 9.5, "{voice:?}, {joins_ms}: {level:.2}, {db:.1} dB");
             }
+        }
+    }
+}
+
+#[test]
+fn a_conference_of_ilbc_becomes_a_pair_that_is_relayed_after_a_pause_and_no_sooner() {
+    for voice in [Ilbc20, Ilbc30] {
+        let mut call = Call::with_pause(&[&[(voice, 6000)], &[(voice, 6000)], &[(Ulaw, 0)]], 4500..4900);
+        call.mix(0, 1);
+        call.run(1000);
+        assert_eq!(call.media.transcodes(), 0);
+        call.mix(2, 0);
+        call.run(2000);
+        call.media.command(Command::Unmix { channel: call.parties[2].id }, call.clock.now()).unwrap();
+        call.run(1450);
+        assert_eq!(call.media.transcodes(), 2, "{voice:?}: the tone goes on");
+        call.run(450);
+        assert_eq!(call.media.transcodes(), 0, "{voice:?}: relayed since the pause");
+        call.run(1000);
+        for (ear, mouth) in [(0, 1), (1, 0)] {
+            let (level, db) = call.parties[ear].worst(voice, 3100, 4400);
+            assert!(level > 0.9 && db > 12.0, "{voice:?}: {level:.2}, {db:.1} dB");
+            let (heard, said) = (&call.parties[ear].heard, &call.parties[mouth].packets);
+            let same = heard.iter().rev().zip(said[..call.parties[mouth].said].iter().rev()).take_while(|(heard, said)| heard.2 == said.2);
+            assert!(same.count() as u32 * voice.ptime_ms() > 900, "{voice:?}: the speaker's own frames");
         }
     }
 }

@@ -16,6 +16,7 @@ mod conceal;
 mod frame;
 mod quality;
 mod relayed;
+mod renewal;
 mod rtcp_state;
 mod view;
 mod waiting;
@@ -29,6 +30,7 @@ pub use clocked::{Clocked, Recording};
 pub use coders::{Coders, Turns};
 pub use frame::{FRAME_MAX, Frame, Gain, RateState};
 pub use relayed::Relayed;
+pub use renewal::Renewal;
 pub use rtcp_state::RtcpState;
 pub use waiting::Waiting;
 pub use watch::MediaWatch;
@@ -118,6 +120,8 @@ pub struct Channel {
     pub held: u8,
     /// Packets came whose length does not fit the frames of the other side.
     pub odd_frames: bool,
+    /// What could be relayed to it is made anew until a pause.
+    pub renewal: Renewal,
     /// Packet time that the far end wants, ms.
     pub ptime_ms: u16,
     /// Codec last received.
@@ -186,6 +190,7 @@ impl Channel {
             clock: None,
             ptime_ms: 20,
             odd_frames: false,
+            renewal: Renewal::Off,
             held: 0,
             events_in: EventReceiver::default(),
             events_out: Box::default(),
@@ -229,6 +234,7 @@ impl Channel {
             }
             self.sent.release();
             self.rate = RateState::Idle;
+            self.renewal = Renewal::Off;
         }
     }
 

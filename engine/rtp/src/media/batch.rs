@@ -36,6 +36,7 @@ struct Placed {
     via: ChannelKey,
     decoded: Decoded,
     made: Made,
+    from_hz: u32,
     rate: RateChange,
 }
 
@@ -87,7 +88,8 @@ impl Batch {
         (decoders, encoders): (&mut Decoders, &mut Encoders),
         table: &mut Table,
     ) -> Option<()> {
-        let rate = RateChange::between(job.from.rate_hz()?, job.into.rate_hz()?);
+        let from_hz = job.from.rate_hz()?;
+        let rate = RateChange::between(from_hz, job.into.rate_hz()?);
         if self.jobs.len() >= JOBS_MAX {
             return None;
         }
@@ -103,7 +105,7 @@ impl Batch {
         }
         let decoded = decoders.push(job.source, &mut table.by_key(job.source)?.coders, job.from, payload)?;
         let made = encoders.reserve(job.leaves, &mut table.by_key(job.leaves.via)?.coders, job.into, becomes)?;
-        self.jobs.push(Placed { via: job.leaves.via, decoded, made, rate });
+        self.jobs.push(Placed { via: job.leaves.via, decoded, made, from_hz, rate });
         Some(())
     }
 
@@ -111,7 +113,10 @@ impl Batch {
     pub fn place(&mut self, kernels: &Kernels, decoders: &Decoders, encoders: &mut Encoders, table: &mut Table) {
         for placed in &self.jobs {
             let (source, target) = (decoders.samples(placed.decoded), encoders.frame(placed.made));
-            let state = table.by_key(placed.via).map(|channel| &mut channel.rate);
+            let state = table.by_key(placed.via).map(|channel| {
+                channel.renewal.hear(source, placed.from_hz);
+                &mut channel.rate
+            });
             convert(kernels, placed.rate, state, source, target);
         }
     }

@@ -17,7 +17,7 @@ use std::time::Instant;
 use super::batch::Job;
 use super::codecs::Leaves;
 use super::{ChannelKey, Forward, Media, Pending, Port, Verdict};
-use crate::channel::{Channel, Link};
+use crate::channel::{Channel, Link, Renewal};
 use crate::format::{Codec, Format, FormatKind};
 use crate::jitter::{Arrived, Content};
 use crate::packet::rtcp::Reports;
@@ -85,13 +85,14 @@ impl Media {
         let via = self.table.key(out)?;
         let mut channel = self.table.get_mut(out)?;
         let (to, format) = outgoing(channel, &taken, link)?;
-        if taken.turn != Turn::Next && remembers(taken.format.kind, format.kind) {
+        let is_new = is_renewed(channel, &taken, format) || taken.format.kind != format.kind;
+        if taken.turn != Turn::Next && is_new && remembers(taken.format.kind, format.kind) {
             if !self.has_turn(key, &taken, packet) {
                 return None;
             }
             channel = self.table.get_mut(out)?;
         }
-        let header = number(channel, &taken, format, &mut self.transcodes, self.now)?;
+        let header = number(channel, &taken, format, (is_new, &mut self.transcodes), self.now)?;
         match (taken.format.kind, format.kind) {
             (FormatKind::Audio(Codec::Pcmu), FormatKind::Audio(Codec::Pcma)) => {
                 in_place(&mut self.scratch, packet.get_mut(taken.payload.clone())?, |from, to| self.kernels.g711.ulaw_to_alaw(from, to));
@@ -99,7 +100,7 @@ impl Media {
             (FormatKind::Audio(Codec::Pcma), FormatKind::Audio(Codec::Pcmu)) => {
                 in_place(&mut self.scratch, packet.get_mut(taken.payload.clone())?, |from, to| self.kernels.g711.alaw_to_ulaw(from, to));
             }
-            (FormatKind::Audio(from), FormatKind::Audio(into)) if from != into => {
+            (FormatKind::Audio(from), FormatKind::Audio(into)) if is_new => {
                 let job = Job { source: key, leaves: Leaves { via, to, header }, from, into };
                 self.transcode(job, packet.get(taken.payload)?);
                 if taken.turn != Turn::Next {
@@ -136,8 +137,9 @@ impl Media {
         // What needs no decoder any more, since a command came in between, is let go.
         if let Some((to, format)) = outgoing(channel, taken, link)
             && let (FormatKind::Audio(from), FormatKind::Audio(into)) = (taken.format.kind, format.kind)
+            && (from != into || is_renewed(channel, taken, format))
             && remembers(taken.format.kind, format.kind)
-            && let Some(header) = number(channel, taken, format, &mut self.transcodes, self.now)
+            && let Some(header) = number(channel, taken, format, (true, &mut self.transcodes), self.now)
         {
             self.transcode(Job { source: key, leaves: Leaves { via, to, header }, from, into }, payload);
         }
@@ -272,7 +274,26 @@ impl Media {
 /// Whether one of the codecs knows what came before, so that packets have to pass in their order.
 fn remembers(from: FormatKind, into: FormatKind) -> bool {
     let remembers = |kind| matches!(kind, FormatKind::Audio(Codec::G722 | Codec::Ilbc(_)));
-    from != into && (remembers(from) || remembers(into))
+    remembers(from) || remembers(into)
+}
+
+/// Whether a packet that could be relayed is made anew: until a pause the far end's decoder is left to our encoder. It ends with a
+/// packet that comes in its turn, so that none waits that would be decoded after it.
+fn is_renewed(channel: &mut Channel, taken: &Taken, format: Format) -> bool {
+    if !channel.renewal.is_on() || taken.format.kind != format.kind {
+        return false;
+    }
+    let encodes = match format.kind {
+        FormatKind::Audio(Codec::G722) => true,
+        FormatKind::Audio(Codec::Ilbc(mode)) => channel.coders.encodes_ilbc(mode),
+        FormatKind::Audio(_) => false,
+        // It says nothing of what follows.
+        FormatKind::Event | FormatKind::ComfortNoise => return false,
+    };
+    if !encodes || (channel.renewal.may_end() && taken.turn == Turn::Next) {
+        channel.renewal = Renewal::Off;
+    }
+    channel.renewal.is_on()
 }
 
 /// Slot of the channel by which a packet leaves.
@@ -312,7 +333,7 @@ fn outgoing(channel: &mut Channel, taken: &Taken, link: Link) -> Option<(SocketA
 }
 
 /// The header with which a packet goes into the stream of a channel; `transcodes` counts those that are made anew.
-fn number(channel: &mut Channel, taken: &Taken, format: Format, transcodes: &mut u64, now: Instant) -> Option<RtpHeader> {
+fn number(channel: &mut Channel, taken: &Taken, format: Format, (is_new, transcodes): (bool, &mut u64), now: Instant) -> Option<RtpHeader> {
     let place = SourcePacket { out_clock_hz: format.clock_rate_hz, ..taken.place };
     let Some(header) = channel.sent.map(&place, format.number, now) else {
         channel.counts.skipped += 1;
@@ -321,10 +342,9 @@ fn number(channel: &mut Channel, taken: &Taken, format: Format, transcodes: &mut
     if let FormatKind::Audio(codec) = format.kind {
         channel.codec_out = Some(codec);
     }
-    let differs = taken.format.kind != format.kind;
-    if differs != channel.transcodes {
-        channel.transcodes = differs;
-        *transcodes = if differs { *transcodes + 1 } else { *transcodes - 1 };
+    if is_new != channel.transcodes {
+        channel.transcodes = is_new;
+        *transcodes = if is_new { *transcodes + 1 } else { *transcodes - 1 };
     }
     Some(header)
 }

@@ -7,6 +7,7 @@
 //! Heard:  each sample once. On the way in a stream stands still until the packet that follows has had its delay, and goes on with
 //!         its number and its time; on the way back what had that delay is sent at once.
 //! Shape:  commands prepare it, ticks meet it; nothing is allocated on the packet path.
+//! Codecs: one that remembers is not relayed at once, but made anew until a pause (`channel::Renewal`).
 //! Bounds: [`WAIT_TICKS`], [`SLOTS_MAX`]; a far end that has fallen silent is not waited for.
 //! Errors: none; where the other is silent a stream goes on by the time that passed, as after any change of source.
 
@@ -141,6 +142,9 @@ impl Media {
         for (slot, peer) in [(one, other), (other, one)] {
             self.free_clock(slot);
             self.set_link(slot, Link::Peer(peer));
+            if let Some(channel) = self.table.get_mut(slot) {
+                channel.renewal.begin();
+            }
         }
         for (ear, anchor, rate) in sides.into_iter().flatten() {
             if let Some(channel) = self.table.get_mut(ear) {
