@@ -121,7 +121,8 @@ class CallMedia extends CallState {
    */
   async mix(with_) {
     const other = with_ instanceof CallState ? with_ : this.other;
-    const [mine, theirs] = [this.metadata.channel, other && other.metadata.channel];
+    const mine = this.metadata.channel;
+    const theirs = other && other.metadata.channel;
     let done = false;
     if (mine && theirs && !this.hungup && !other.hungup) {
       this.history = "Mix";

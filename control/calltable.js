@@ -24,6 +24,31 @@ const ENDED_MAX = 4096;
 /** 64 channels given back a second, for as long. */
 const LEFT_MAX = 2048;
 
+/** Plain objects that each call makes. */
+const MOMENTS = [
+  "when what",
+  "value",
+  "value writable",
+  "value writable enumerable configurable",
+  "get set enumerable configurable",
+  "ring answered hold",
+  "user domain",
+  "number name",
+  "code status",
+  "once server probe",
+  "server",
+  "near",
+  "media",
+  "over waiting",
+  "host port",
+  "uuid ip port",
+  "ip port codecs sessionid prefer",
+  "action event reason seq",
+  "control near quiet only media done failed tried",
+  "control call request sdp resolve tried",
+  "from to domain maxforwards cid control headers autoanswer idempotency",
+];
+
 class CallTable {
   #control;
   #calls = new Map();
@@ -88,7 +113,7 @@ class CallTable {
     for (const part of ["callbacks", "dialog", "session", "progress", "metadata"]) host.keep(part, call[part]);
     host.keep("family", call.metadata.family);
     host.keep("lane", new Lane());
-    host.keep("happened", { when: 0, what: "" });
+    for (const names of MOMENTS) host.keep(names, Object.fromEntries(names.split(" ").map((name) => [name, undefined])));
   }
 
   /** Whether a snapshot can be taken: always, unless it would be one call too many. */
@@ -114,7 +139,7 @@ class CallTable {
     this.#calls.set(callid, call);
     const kept = this.#early.get(callid);
     this.#early.delete(callid);
-    for (const info of kept?.infos ?? []) call.progress.handle(call, info);
+    if (kept) for (const info of kept.infos) call.progress.handle(call, info);
   }
 
   /** Takes a snapshot; see the header. */
@@ -143,7 +168,7 @@ class CallTable {
   /** Runs call processing: the script's `onnewcall`. */
   arrived(call) {
     const { callbacks } = this.#control;
-    for (const callback of [...callbacks.list("onnewcall"), ...call.callbacks.take("onnewcall")]) {
+    for (const callback of callbacks.list("onnewcall").concat(call.callbacks.take("onnewcall"))) {
       this.#control.invoke(callback, call, "onnewcall");
     }
   }

@@ -30,7 +30,7 @@ class Family {
 
   /** @returns {object[]} The parent, or else the children. */
   get others() {
-    return this.parent ? [this.parent] : [...this.children];
+    return this.parent ? [this.parent] : this.children.slice();
   }
 
   /** Makes `child` one of `call`; it leaves the parent it had. */
@@ -81,7 +81,7 @@ class Family {
       call.hangup(ELSEWHERE);
       return;
     }
-    for (const loser of group?.losers ?? []) loser.hangup(ELSEWHERE);
+    if (group) for (const loser of group.losers) loser.hangup(ELSEWHERE);
     try {
       await call.complete();
       if (call.session.stale) await call.dialog.act(call, "invite", undefined, call.session.ours);

@@ -5,19 +5,22 @@
 
 /** @param {object} object @param {string} name @param {function(): any} read Does not hold the object, nor do ours: no cycle is left of it. */
 function later(object, name, read) {
-  const become = (it, value) => void Object.defineProperty(it, name, { value, writable: true, enumerable: true, configurable: true });
   const property = {
     get() {
-      become(this, read());
+      become(this, name, read());
       return this[name];
     },
     set(value) {
-      become(this, value);
+      become(this, name, value);
     },
     enumerable: true,
     configurable: true,
   };
   Object.defineProperty(object, name, property);
+}
+
+function become(object, name, value) {
+  Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
 module.exports = later;

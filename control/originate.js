@@ -35,9 +35,9 @@ function child(parent, request) {
   return below(parent, normal(request), undefined);
 }
 
-function below(parent, wish, group) {
+/** @param {object} request A copy of ours. */
+function below(parent, request, group) {
   const { identity, known, control } = parent;
-  const request = { ...wish };
   request.maxforwards ??= (known.maxforwards ?? MAXFORWARDS + 1) - 1;
   request.from ??= { user: identity.user, domain: identity.domain };
   request.from.domain ??= identity.domain;
@@ -63,14 +63,15 @@ function normal(request) {
 function party(value) {
   if (typeof value === "object" && value !== null) return { ...value };
   if (value === undefined || value === null || value === "") return undefined;
-  const text = String(value).replace(/^sips?:/i, "");
+  const given = String(value);
+  const text = given.includes(":") ? given.replace(/^sips?:/i, "") : given;
   const at = text.indexOf("@");
   return at < 0 ? { user: text } : { user: text.slice(0, at), domain: text.slice(at + 1) };
 }
 
-/** Fills in what a gateway or the defaults give. */
-function plan(control, wish) {
-  const request = { ...wish, maxforwards: wish.maxforwards ?? MAXFORWARDS };
+/** Fills in what a gateway or the defaults give. @param {object} request A copy of ours. @returns {object} The same. */
+function plan(control, request) {
+  request.maxforwards ??= MAXFORWARDS;
   const { gw } = control;
   if (request.forward) {
     if (!gw) throw new TypeError("forward needs a gateway: set projectcontrol.gw first");
@@ -90,8 +91,9 @@ function pick(from, names) {
 
 function place(control, request, parent, group) {
   const { from, to, maxforwards } = request;
-  const state = { ring: false, answered: false, hold: false, hangup: false, error: { code: 0, status: "" } };
-  const call = control.table.create({ originator: true, domain: from.domain, to: to.user, from: from.user, maxforwards, ...state });
+  const known = { originator: true, domain: from.domain, to: to.user, from: from.user, maxforwards, ring: false, answered: false, hold: false, hangup: false };
+  known.error = { code: 0, status: "" };
+  const call = control.table.create(known);
   control.host.keep?.("placed", call.known);
   control.host.keep?.("wish", request);
   call.metadata.codecs = request.codecs;
