@@ -45,16 +45,23 @@ fn timers_run_in_order_and_cancelled_ones_do_not() {
     let source = format!(
         "{POST}
         const ran = [];
-        setTimeout(() => ran.push('late'), 20);
-        setTimeout((word) => ran.push(word), 1, 'early');
-        clearTimeout(setTimeout(() => ran.push('never'), 2));
-        setImmediate(() => ran.push('immediate'));
+        setImmediate(() => {{
+          ran.push('immediate');
+          // Further apart than a busy machine stalls.
+          setTimeout(() => ran.push('late'), 600);
+          setTimeout((word) => ran.push(word), 1, 'early');
+          clearTimeout(setTimeout(() => ran.push('never'), 2));
+        }});
         clearImmediate(setImmediate(() => ran.push('never')));
         process.nextTick(() => ran.push('tick'));
         queueMicrotask(() => ran.push('microtask'));
         let count = 0;
         const every = setInterval(() => (count += 1) === 3 && clearInterval(every), 2);
-        setTimeout(() => post({{ ran, count }}), 40);
+        const whole = setInterval(() => {{
+          if (count < 3 || !ran.includes('late')) return;
+          clearInterval(whole);
+          post({{ ran, count }});
+        }}, 10);
         ran.push('now');"
     );
     let found = posted(text(&source), &[]);
