@@ -320,8 +320,9 @@ impl Handset {
         }
     }
 
-    /// Answers a call that rings.
+    /// Answers a call that rings, once it does.
     pub fn pick_up(&self) {
+        self.wait("call that rings", |core| core.legs.last().is_some_and(|leg| leg.state == State::Ringing));
         if let Some(leg) = self.core().legs.last_mut() {
             leg.answer_at = Some(Instant::now());
         }
