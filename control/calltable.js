@@ -24,7 +24,7 @@ const ENDED_MAX = 4096;
 /** 64 channels given back a second, for as long. */
 const LEFT_MAX = 2048;
 
-/** Plain objects that each call makes. */
+/** Names of plain objects that each call makes, in the order in which they are written there: of one that has changed only the sharing is lost. */
 const MOMENTS = [
   "when what",
   "value",
