@@ -33,6 +33,8 @@ impl Handler for Place {
             self.done.open();
             return Response::empty(200);
         }
+        // The script asks within its turn, and memory is told after it.
+        rt::sleep(Duration::from_millis(2)).await;
         let bytes = self.engine.borrow().as_ref().map_or(0, |engine| engine.status().memory_bytes);
         // First field: nanoseconds that this thread has run (Linux, Documentation/scheduler/sched-stats.rst).
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();

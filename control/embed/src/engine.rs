@@ -132,7 +132,7 @@ impl ControlEngine {
         self.machine.collect()
     }
 
-    /// For `/status`.
+    /// For `/status`. A server of the same executor may be asked in the middle of a turn: it is told the memory of before.
     pub fn status(&self) -> Status {
         let counts = &self.machine.counts;
         Status {

@@ -76,6 +76,7 @@ pub struct Machine {
     deadline: Rc<Deadline>,
     limits: Limits,
     slack: Cell<Slack>,
+    memory_bytes: Cell<u64>,
     /// For `/status`.
     pub counts: Counts,
 }
@@ -125,6 +126,7 @@ impl Machine {
             deadline,
             limits,
             slack: Cell::new(slack),
+            memory_bytes: Cell::default(),
             counts: Counts::default(),
         };
         machine.track_rejections();
@@ -183,9 +185,12 @@ impl Machine {
         result
     }
 
-    /// Bytes that the script holds.
+    /// Bytes that the script holds; within a turn, when the engine is taken, as many as it did when that was asked before.
     pub fn memory_bytes(&self) -> u64 {
-        u64::try_from(self.runtime.memory_usage().memory_used_size).unwrap_or_default()
+        if self.deadline.begun.get().is_none() {
+            self.memory_bytes.set(u64::try_from(self.runtime.memory_usage().memory_used_size).unwrap_or_default());
+        }
+        self.memory_bytes.get()
     }
 
     /// Frees what only cycles hold, now: how many objects that was, and how long it took.

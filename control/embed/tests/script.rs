@@ -6,6 +6,11 @@ mod common;
 
 use common::{Outcome, engine, logged, options, outcome, text, within};
 use control_embed::{ControlEngine, Peer, Script, StartError};
+use control_http::server::{Handler, ServerConfig, ServerStats, serve};
+use control_http::wire::{Request, Response};
+use rt::{Latch, TcpListener};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -26,6 +31,53 @@ fn posted(script: Script, environment: &[(&str, &str)]) -> serde_json::Value {
 const POST: &str = r#"
 const post = (value) => require("projectcontrol").host.request({ host: "127.0.0.1", port: Number(process.env.RESULT_PORT), method: "POST", path: "/", headers: {}, body: JSON.stringify(value), timeoutms: 1000 });
 "#;
+
+/// Answers with the memory of the engine that asks, 0 while it starts; the first that is known ends it.
+#[derive(Default)]
+struct Memory {
+    engine: RefCell<Option<ControlEngine>>,
+    known: Latch,
+}
+
+impl Handler for Memory {
+    async fn handle(&self, request: Request) -> Response {
+        let bytes = |within: &str| {
+            let bytes = self.engine.borrow().as_ref().map_or(0, |engine| engine.status().memory_bytes);
+            format!("{within} {bytes}\n")
+        };
+        let mut told = bytes("asked");
+        rt::sleep(Duration::from_millis(2)).await;
+        told += &bytes("later");
+        if request.path.segments().any(|part| part == "known") {
+            self.known.open();
+        }
+        Response::with_body(200, "text/plain", told)
+    }
+}
+
+#[test]
+fn a_server_of_the_same_executor_may_ask_for_the_status_in_the_middle_of_a_turn() {
+    within(LIMIT, async {
+        let memory = Rc::new(Memory::default());
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let port = listener.local_addr().port();
+        drop(rt::spawn_local(serve(listener, Rc::clone(&memory), ServerConfig::default(), Rc::new(ServerStats::default()), Latch::new())));
+        let source = format!(
+            "const ask = async () => {{
+               const told = await (await fetch('http://127.0.0.1:{port}/memory')).text();
+               // In the turn it is what was told after the one before.
+               if (/asked [1-9]\\d+\\nlater [1-9]\\d+/.test(told)) return fetch('http://127.0.0.1:{port}/known');
+               setTimeout(ask, 5);
+             }};
+             ask();"
+        );
+        let started = engine(text(&source), &[]).await.unwrap();
+        memory.engine.replace(Some(started));
+        memory.known.wait().await;
+        let engine = memory.engine.take().unwrap();
+        engine.stop().await;
+    });
+}
 
 fn failure(script: Script) -> String {
     within(LIMIT, async { engine(script, &[]).await.err().expect("it starts").to_string() })
