@@ -6,6 +6,7 @@
 //! Shape:  most commands are done in one poll, and cost no task. What a client has under way it bounds itself (`in_flight_max`).
 //! Units:  as over a socket: `limit` is the client's patience, `timeouts.handler` the server's; met up to 250 ms late.
 //! Errors: as over a socket too: 401, 413, 504; nobody's answer where the server was killed.
+//! Within: until a wait that is not over at once, a handler runs in the middle of whoever asks: what the asker has borrowed is taken.
 //! Gone:   a handler whose client gave up is dropped, as one that is too slow: whoever is half done with something sees to it.
 
 use std::pin::Pin;

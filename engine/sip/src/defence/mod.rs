@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   401 costs 1, other refusals 10, garbage 20 ─► bucket of the source ─► empty: its requests without credentials get no answer
-//!   a proven request gives 1 back               lag above 200 ms: REGISTER gets 503     above 500 ms: INVITE too     in a dialog: never
+//!   a proven request gives 1 back               lag, told twice, above 200 ms: REGISTER gets 503     500 ms: INVITE too     in a dialog: never
 //! ```
 //! Shape:  a table of fixed size, 4 ways × 4096 sets × 40 bytes = 640 KiB; of four in a set the one with the fullest bucket gives way,
 //!         so that a flood of invented sources cannot wash out one that is in debt.
