@@ -12,6 +12,7 @@
 //! Not here: who hears whom (`media::group`), when (`media::tick`).
 
 use dsp::dtmf::{Detector, Event};
+use dsp::ilbc::Mode;
 use dsp::silence::{Comfort, Sid};
 use dsp::{Kernels, g722};
 use heapless::Vec;
@@ -32,6 +33,8 @@ const PAYLOAD_MAX: usize = 1500;
 const PARTS_MAX: usize = 12;
 /// Samples that wait: a frame, and what is left of one of iLBC of 30 ms or of a payload that could not be cut.
 const FIFO: usize = 960;
+/// Frames of iLBC that are lost, since their start state is nowhere (RFC 3951 §3.8); of 20 ms as many as wait, or of 30 ms.
+const LOST: &[u8] = &[0; FIFO / Mode::Ms20.samples() * Mode::Ms20.octets()];
 
 /// Part of a frame.
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +108,7 @@ pub struct Clocked {
     filled: usize,
     rate: Rate,
     conceal: Conceal,
-    /// Codec of what was played last.
+    /// Codec of what was handed to a decoder last, to be played.
     codec: Option<Codec>,
     /// The decoder of G.722 before it followed what was made up.
     before: Option<g722::Decoder>,
@@ -232,6 +235,7 @@ impl Clocked {
                 }
                 Next::Sound { codec, octets: len, ticks, splice } => {
                     self.came(coders);
+                    self.codec = Some(codec);
                     let decoded = octets.get(..len).and_then(|payload| decoders.push(key, coders, codec, payload));
                     (decoded.map_or(Part::MadeUp(ticks.min(need)), |decoded| Part::Sound { decoded, codec, splice }), ticks)
                 }
@@ -259,9 +263,10 @@ impl Clocked {
     /// How lost time is made up.
     fn lose(&mut self, key: ChannelKey, coders: &mut Coders, decoders: &mut Decoders, ticks: u32) -> Part {
         match self.codec {
-            Some(Codec::Ilbc(mode)) if (ticks as usize).is_multiple_of(mode.samples()) => {
-                let frames = ticks as usize / mode.samples();
-                decoders.push_lost(key, coders, mode, frames).map_or(Part::MadeUp(ticks), Part::Conceals)
+            Some(codec @ Codec::Ilbc(mode)) if (ticks as usize).is_multiple_of(mode.samples()) => {
+                let lost = LOST.get(..ticks as usize / mode.samples() * mode.octets());
+                let decoded = lost.and_then(|lost| decoders.push(key, coders, codec, lost));
+                decoded.map_or(Part::MadeUp(ticks), Part::Conceals)
             }
             Some(Codec::G722) => {
                 self.before.get_or_insert(*coders.g722());
@@ -392,7 +397,7 @@ impl Clocked {
             (self.rate, self.filled) = (rate, 0);
             self.conceal.set_rate(rate);
         }
-        (self.noisy, self.came, self.codec) = (false, true, Some(codec));
+        (self.noisy, self.came) = (false, true);
         let room = FIFO - self.filled;
         let samples = samples.get(..room.min(samples.len())).unwrap_or_default();
         let Some(to) = self.fifo.get_mut(self.filled..self.filled + samples.len()) else { return };

@@ -1,6 +1,7 @@
 //! What the codecs of a channel remember between frames.
 //!
 //! Shape:  plain values, copied into lanes and back by `media::codecs`; G.722's are here, iLBC's in a box made by commands.
+//! Sizes:  a decoder of iLBC begins anew with a frame of the other size, when it is that frame's turn.
 //! Life:   a decoder starts anew with each source, since a new source is a new encoder. The encoder never does: the far
 //!         end's decoder goes on from what it heard, and where that was relayed, the encoder is made to (`media::relayed`).
 //! Errors: none.
@@ -37,11 +38,6 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// It happened in this slot.
-    pub const fn is_of(&self, slot: u64) -> bool {
-        self.slot == slot
-    }
-
     /// How often it did before; counts one more. Slots are told apart by their number, which is never 0.
     pub const fn next(&mut self, slot: u64) -> u16 {
         if self.slot != slot {
@@ -88,14 +84,9 @@ impl Coders {
         self.ilbc.as_ref().is_some_and(|ilbc| ilbc.encoder.mode() == mode)
     }
 
-    /// Whether frames of this mode can be decoded in this slot. A decoder of the other mode begins anew, unless it has frames to
-    /// decode in this slot, and then these are lost.
-    pub fn decodes_ilbc(&mut self, mode: Mode, slot: u64) -> bool {
-        let Some(ilbc) = &mut self.ilbc else { return false };
-        if ilbc.decoder.mode() != mode && !self.decoding.is_of(slot) {
-            ilbc.decoder = ilbc::Decoder::new(mode);
-        }
-        ilbc.decoder.mode() == mode
+    /// Whether frames of either mode can be decoded.
+    pub const fn decodes_ilbc(&self) -> bool {
+        self.ilbc.is_some()
     }
 
     /// Frames to decode that were pushed before in this slot; counts one more.
@@ -147,9 +138,14 @@ impl Coders {
         Some(&mut channel.coders.g722_encoder)
     }
 
-    /// The decoder of a channel that has one.
-    pub fn ilbc_decoder(channel: &mut Channel) -> Option<&mut ilbc::Decoder> {
-        channel.coders.ilbc.as_mut().map(|ilbc| &mut ilbc.decoder)
+    /// The decoder of a channel that has one, as it is for this frame.
+    pub fn ilbc_decoder<'a>(channel: &'a mut Channel, frame: &[u8]) -> Option<&'a mut ilbc::Decoder> {
+        let decoder = &mut channel.coders.ilbc.as_mut()?.decoder;
+        let mode = [Mode::Ms20, Mode::Ms30].into_iter().find(|mode| mode.octets() == frame.len());
+        if let Some(other) = mode.filter(|mode| *mode != decoder.mode()) {
+            *decoder = ilbc::Decoder::new(other);
+        }
+        Some(decoder)
     }
 
     /// The encoder of a channel that has one.

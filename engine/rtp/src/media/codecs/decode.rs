@@ -75,7 +75,7 @@ impl Decoders {
         let (start, from) = self.room(rows, samples, payload.len())?;
         match codec {
             Codec::G722 => self.g722.push(owner, coders.decodes(self.slot), from..from + payload.len(), start),
-            Codec::Ilbc(mode) if coders.decodes_ilbc(mode, self.slot) => {
+            Codec::Ilbc(mode) if coders.decodes_ilbc() => {
                 for n in 0..payload.len() / mode.octets() {
                     let input = from + n * mode.octets()..from + (n + 1) * mode.octets();
                     self.ilbc.push(owner, coders.decodes(self.slot), input, start + n * mode.samples());
@@ -88,18 +88,6 @@ impl Decoders {
         lane.octets.extend_from_slice(payload);
         lane.filled += samples;
         Some(Decoded { rows, start, samples })
-    }
-
-    /// Lets the decoder of `owner` make up lost frames of iLBC.
-    pub fn push_lost(&mut self, owner: ChannelKey, coders: &mut Coders, mode: ilbc::Mode, frames: usize) -> Option<Decoded> {
-        let samples = frames * mode.samples();
-        let (start, from) = self.room(Rows::Ilbc, samples, 0).filter(|_| coders.decodes_ilbc(mode, self.slot))?;
-        for n in 0..frames {
-            // No octets: the frame is lost.
-            self.ilbc.push(owner, coders.decodes(self.slot), from..from, start + n * mode.samples());
-        }
-        self.lanes.get_mut(Rows::Ilbc as usize)?.filled += samples;
-        Some(Decoded { rows: Rows::Ilbc, start, samples })
     }
 
     /// Where the next samples and octets of some rows come, if so many fit.
@@ -131,7 +119,13 @@ impl Decoders {
                 }
                 Rows::G722 => {
                     let scratch = &mut self.scratch;
-                    self.g722.run(table, &lane.octets, out, Coders::g722_decoder, |batch| kernels.g722.decode(batch, scratch));
+                    self.g722.run(
+                        table,
+                        &lane.octets,
+                        out,
+                        |channel, _| Coders::g722_decoder(channel),
+                        |batch| kernels.g722.decode(batch, scratch),
+                    );
                 }
                 Rows::Ilbc => self.ilbc.run(table, &lane.octets, out, Coders::ilbc_decoder, |batch| kernels.ilbc.decode(batch)),
             }

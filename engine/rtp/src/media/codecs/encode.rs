@@ -182,9 +182,17 @@ impl Encoders {
                 }
                 Rows::G722 => {
                     let scratch = &mut self.scratch;
-                    self.g722.run(table, samples, out, Coders::g722_encoder, |batch| kernels.g722.encode(batch, scratch));
+                    self.g722.run(
+                        table,
+                        samples,
+                        out,
+                        |channel, _| Coders::g722_encoder(channel),
+                        |batch| kernels.g722.encode(batch, scratch),
+                    );
                 }
-                Rows::Ilbc => self.ilbc.run(table, samples, out, Coders::ilbc_encoder, |batch| kernels.ilbc.encode(batch)),
+                Rows::Ilbc => {
+                    self.ilbc.run(table, samples, out, |channel, _| Coders::ilbc_encoder(channel), |batch| kernels.ilbc.encode(batch));
+                }
             }
         }
         let Self { packets, lanes, copies, .. } = self;

@@ -70,30 +70,30 @@ impl<S: Clone, I: Copy, O: Copy + Default> Rounds<S, I, O> {
         self.frames.push(Frame { owner, round: earlier, input, output });
     }
 
-    /// Runs all frames: `state` finds what a channel remembers, `kernel` runs a batch.
+    /// Runs all frames: `state` finds what a channel remembers for a frame, `kernel` runs a batch.
     pub fn run(
         &mut self,
         table: &mut Table,
         input: &[I],
         output: &mut [O],
-        state: impl Fn(&mut Channel) -> Option<&mut S>,
+        state: impl for<'a> Fn(&'a mut Channel, &[I]) -> Option<&'a mut S>,
         mut kernel: impl FnMut(&mut Batch<S, I, O>),
     ) {
         for round in 0..self.rounds {
             let mut taken = 0;
             for (index, frame) in self.frames.iter().enumerate().filter(|(_, frame)| frame.round == round) {
-                let Some(octets) = input.get(frame.input.clone()) else { continue };
-                if self.tickets.len() == FRAMES_MAX || taken + octets.len() > self.input_max {
-                    flush(&mut self.batch, &mut self.tickets, &self.frames, table, output, &state, &mut kernel);
+                let Some(values) = input.get(frame.input.clone()) else { continue };
+                if self.tickets.len() == FRAMES_MAX || taken + values.len() > self.input_max {
+                    flush(&mut self.batch, &mut self.tickets, &self.frames, table, (input, output), &state, &mut kernel);
                     taken = 0;
                 }
-                let Some(state) = table.by_key(frame.owner).and_then(&state) else { continue };
-                if let Ok(ticket) = self.batch.push(state, octets) {
+                let Some(state) = table.by_key(frame.owner).and_then(|channel| state(channel, values)) else { continue };
+                if let Ok(ticket) = self.batch.push(state, values) {
                     self.tickets.push((ticket, index));
-                    taken += octets.len();
+                    taken += values.len();
                 }
             }
-            flush(&mut self.batch, &mut self.tickets, &self.frames, table, output, &state, &mut kernel);
+            flush(&mut self.batch, &mut self.tickets, &self.frames, table, (input, output), &state, &mut kernel);
         }
     }
 }
@@ -104,8 +104,8 @@ fn flush<S: Clone, I: Copy, O: Copy + Default>(
     tickets: &mut Vec<(Ticket, usize)>,
     frames: &[Frame],
     table: &mut Table,
-    output: &mut [O],
-    state: &impl Fn(&mut Channel) -> Option<&mut S>,
+    (input, output): (&[I], &mut [O]),
+    state: &impl for<'a> Fn(&'a mut Channel, &[I]) -> Option<&'a mut S>,
     kernel: &mut impl FnMut(&mut Batch<S, I, O>),
 ) {
     if batch.is_empty() {
@@ -118,7 +118,8 @@ fn flush<S: Clone, I: Copy, O: Copy + Default>(
         if let Some(to) = output.get_mut(frame.output..frame.output + made.len()) {
             to.copy_from_slice(made);
         }
-        if let Some(state) = table.by_key(frame.owner).and_then(state) {
+        let values = input.get(frame.input.clone()).unwrap_or_default();
+        if let Some(state) = table.by_key(frame.owner).and_then(|channel| state(channel, values)) {
             state.clone_from(after);
         }
     }

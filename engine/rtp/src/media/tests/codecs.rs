@@ -155,6 +155,43 @@ fn ilbc_is_transcoded_frame_by_frame_with_the_states_of_its_channel() {
     }
 }
 
+#[test]
+fn frames_of_both_sizes_of_ilbc_in_one_slot_are_decoded_each_by_a_decoder_of_its_size() {
+    use dsp::ilbc::{self, Mode::Ms20, Mode::Ms30};
+    let mut bed = Bed::new();
+    let far = Payload { fmtp: Some("mode=20".into()), ..named(97, "iLBC", 8000) };
+    let [_, (key, id)] = bed.bridge((A, &[named(96, WIDE, 8000)]), (B, &[far]));
+    let mut phone = Phone::new(B, 97);
+    let (mut encoders, mut decoder) = ([Ms20, Ms30].map(ilbc::Encoder::new), ilbc::Decoder::new(Ms20));
+    let mut frame = |mode: ilbc::Mode, seed: u64| {
+        let mut batch = dsp::Batch::new(1, 240);
+        let encoder = &mut encoders[usize::from(mode == Ms30)];
+        let ticket = batch.push(encoder, &noise(seed, mode.samples())).unwrap();
+        Kernels::best().ilbc.encode(&mut batch);
+        *encoder = *batch.state(ticket).unwrap();
+        batch.output(ticket).to_vec()
+    };
+    // Each in a slot of its own and several in one, with every change between them.
+    for (n, modes) in [&[Ms20][..], &[Ms20, Ms30, Ms30, Ms20], &[Ms30, Ms20], &[Ms20], &[Ms30, Ms30]].into_iter().enumerate() {
+        let (mut packets, mut heard) = (Vec::new(), Vec::new());
+        for (k, mode) in modes.iter().enumerate() {
+            let octets = frame(*mode, (10 * n + k) as u64);
+            if decoder.mode() != *mode {
+                decoder = ilbc::Decoder::new(*mode);
+            }
+            let mut batch = dsp::Batch::new(1, 240);
+            let ticket = batch.push(&decoder, &octets).unwrap();
+            Kernels::best().ilbc.decode(&mut batch);
+            decoder = *batch.state(ticket).unwrap();
+            heard.push(linear(batch.output(ticket)));
+            packets.push((key, addr(B), phone.packet(&octets)));
+        }
+        let sent = bed.slot(&packets);
+        assert_eq!(sent.iter().filter(|sent| sent.port == Port::Rtp).map(Sent::payload).collect::<Vec<_>>(), heard, "slot {n}");
+    }
+    assert_eq!(bed.stats(id).input.lost, 0);
+}
+
 /// A bridge of G.722 to L16 in which the third packet has overtaken the second, and the channel of G.722.
 fn overtaken() -> (Bed, (ChannelKey, ChannelId), Phone, Vec<Vec<u8>>) {
     let mut bed = Bed::new();
