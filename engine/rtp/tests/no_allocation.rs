@@ -117,7 +117,12 @@ fn nothing_is_allocated_between_receive_and_send() {
         while media.poll_output().is_some() {}
     }
     assert_eq!(allocations, 0);
-    assert_eq!(sent, 600 * 70 - 300, "all but those to the channel on hold");
+    // The first that is overtaken is lost where a codec of its bridge remembers; from then on it is waited for.
+    let remembers = |kind: u8| matches!(kind, 9 | 98);
+    let bridges = keys[..64].chunks_exact(2).map(|pair| (pair[0].1, pair[1].1));
+    let learning = 2 * bridges.filter(|(a, b)| a != b && (remembers(*a) || remembers(*b))).count() as u64;
+    assert!(learning > 20);
+    assert_eq!(sent, 600 * 70 - 300 - learning, "all but those to the channel on hold");
     assert!(reports > 64, "{reports}");
 }
 

@@ -104,7 +104,8 @@ pub struct Counts {
 
 /// A channel.
 ///
-/// In this order in memory: what every packet touches lies together first, as there are more channels than fit a cache.
+/// In this order in memory: what every packet touches lies together first, as there are more channels than fit a cache; small values lie where
+/// others leave room.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Channel {
@@ -124,6 +125,8 @@ pub struct Channel {
     pub renewal: Renewal,
     /// Packet time that the far end wants, ms.
     pub ptime_ms: u16,
+    /// Time of the digit that is sent as tones, ms.
+    pub tone_ms: u32,
     /// Codec last received.
     pub codec_in: Option<Codec>,
     /// Codec last sent.
@@ -146,10 +149,12 @@ pub struct Channel {
     pub formats: Formats,
     /// Rate converter on the way out.
     pub rate: RateState,
-    /// What its codecs remember.
-    pub coders: Coders,
+    /// Frames made up before the clock that runs now: up to two years of them.
+    pub concealed_before: u32,
     /// What was relayed to its far end of a codec that remembers.
     pub relayed: Option<Box<Relayed>>,
+    /// What its codecs remember.
+    pub coders: Coders,
     /// Reports.
     pub rtcp: RtcpState,
     /// Names and addresses.
@@ -166,10 +171,6 @@ pub struct Channel {
     pub levels: Levels,
     /// Events sent.
     pub events_sent: u32,
-    /// Time of the digit that is sent as tones, ms.
-    pub tone_ms: u32,
-    /// Frames made up before the clock that runs now: up to two years of them.
-    pub concealed_before: u32,
 }
 
 impl Channel {

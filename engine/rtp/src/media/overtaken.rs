@@ -5,9 +5,10 @@
 //! ```
 //! Why:    G.722 and iLBC decode and encode a frame by those before it; in the wrong order the sound of both frames and of some
 //!         after them is wrong. What needs no memory, and what is relayed, passes in the order in which it comes.
-//! Delay:  none where nothing is missing. A loss costs [`WAIT`] of the packet after it, which the far end, that waits for the lost
-//!         one as well, does not hear.
-//! Late:   what comes after its time is lost: decoded now, it would spoil what follows it.
+//! Delay:  none where nothing is missing, and none where what is missing never comes: a channel waits only while its packets were
+//!         seen to overtake each other (`stream::Overtaking`, where the rule is). Then a loss costs 10 ms of the packet after it, which
+//!         the far end, that waits for the lost one as well, does not hear.
+//! Late:   what comes after its time is lost: decoded now, it would spoil what follows it. So is the first that is overtaken.
 //! Memory: at construction, for [`PACKETS_MAX`] packets of [`OCTETS_MAX`]; what finds no room passes as it comes.
 //! Errors: none.
 
@@ -15,10 +16,10 @@ use std::time::{Duration, Instant};
 
 use super::forward::{Taken, Turn};
 use super::{ChannelKey, Media};
-use crate::stream::ExtendedSequence;
+use crate::stream::{ExtendedSequence, Overtaking};
 
-/// How long a packet waits for those before it: half a packet of 20 ms, so that it is gone when the next one comes.
-const WAIT: Duration = Duration::from_millis(10);
+/// How long a packet waits for those before it.
+const WAIT: Duration = Duration::from_millis(Overtaking::WAIT_MS as u64);
 /// Packets of a channel that wait: 10 ms of 10 ms each, and what comes in a burst after a stall.
 const CHANNEL_MAX: u8 = 8;
 /// Packets that wait: 5 % of 5000 channels x 50 packets/s x 10 ms are 125, four times that for a burst.
@@ -108,7 +109,7 @@ impl Media {
         let is_missing = |by: i64| !received.has(sequence.offset(by));
         match (taken.turn, first) {
             (Turn::Next, _) => return true,
-            (Turn::Ahead, None) if !is_missing(-1) => return true,
+            (Turn::Ahead, None) if !is_missing(-1) || !received.overtakes(self.now) => return true,
             (Turn::Overtaken, None) => {
                 channel.received.late += 1;
                 return false;

@@ -10,9 +10,11 @@
 //! Source: RFC 3550 §5.1, §6.4.1, A.1, A.3, A.8.
 
 mod numbers;
+mod overtaking;
 mod receive;
 mod send;
 
 pub use numbers::{ExtendedSequence, PayloadType, RtpTimestamp, SequenceNumber, Ssrc};
+pub use overtaking::Overtaking;
 pub use receive::{Arrival, Loss, ReceiveStream};
 pub use send::{Anchor, SendStream, SourcePacket};

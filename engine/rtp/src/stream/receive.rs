@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{ExtendedSequence, Ssrc};
+use super::{ExtendedSequence, Overtaking, Ssrc};
 use crate::packet::RtpHeader;
 
 /// A jump of more packets than this is a restart (RFC 3550 A.1): 60 s of 50 packets.
@@ -69,6 +69,8 @@ pub struct ReceiveStream {
     jitter_known: bool,
     /// Origin of arrival times.
     origin: Instant,
+    /// Whether packets overtake each other.
+    overtaking: Overtaking,
     /// Counts of former sources.
     lost_before: u64,
     /// Seen twice.
@@ -97,6 +99,7 @@ impl ReceiveStream {
             jitter_16: 0,
             jitter_known: false,
             origin,
+            overtaking: Overtaking::NONE,
             lost_before: 0,
             duplicate: 0,
             reordered: 0,
@@ -106,10 +109,21 @@ impl ReceiveStream {
 
     /// Takes a packet. `clock_rate_hz` is that of its payload, `None` for payloads whose timestamp stands still (events).
     pub fn take(&mut self, header: &RtpHeader, clock_rate_hz: Option<u32>, now: Instant) -> Arrival {
+        let newest = ExtendedSequence(self.highest);
         let arrival = if self.ssrc == Some(header.ssrc) { self.sequence(header.sequence.0) } else { self.begin(header) };
         match arrival {
-            Arrival::InOrder(_) => self.jitter(header, clock_rate_hz, now),
-            Arrival::Reordered(_) => self.reordered += 1,
+            Arrival::InOrder(sequence) => {
+                if sequence > newest.offset(1) {
+                    let now_ms = self.ms(now);
+                    self.overtaking.gap(newest, now_ms);
+                }
+                self.jitter(header, clock_rate_hz, now);
+            }
+            Arrival::Reordered(sequence) => {
+                self.reordered += 1;
+                let now_ms = self.ms(now);
+                self.overtaking.fill(sequence, now_ms);
+            }
             Arrival::Duplicate => self.duplicate += 1,
             Arrival::Late | Arrival::Suspect => self.late += 1,
         }
@@ -227,6 +241,16 @@ impl ReceiveStream {
     pub const fn has(&self, sequence: ExtendedSequence) -> bool {
         let behind = self.highest.saturating_sub(sequence.0);
         sequence.0 < self.base || behind >= WINDOW_PACKETS || self.window >> behind & 1 != 0
+    }
+
+    /// Whether packets overtook each other lately, so that a missing one is worth waiting for.
+    pub fn overtakes(&self, now: Instant) -> bool {
+        self.overtaking.is_seen(self.ms(now))
+    }
+
+    /// Time since it was made.
+    fn ms(&self, now: Instant) -> u32 {
+        u32::try_from(now.saturating_duration_since(self.origin).as_millis()).unwrap_or(u32::MAX)
     }
 
     /// Interarrival jitter in ticks, for reports.

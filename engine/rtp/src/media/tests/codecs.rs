@@ -192,11 +192,16 @@ fn frames_of_both_sizes_of_ilbc_in_one_slot_are_decoded_each_by_a_decoder_of_its
     assert_eq!(bed.stats(id).input.lost, 0);
 }
 
-/// A bridge of G.722 to L16 in which the third packet has overtaken the second, and the channel of G.722.
+/// A bridge of G.722 to L16 in which the third packet has overtaken the second, and the channel of G.722; packets of it were seen to
+/// overtake each other before, when nobody heard them.
 fn overtaken() -> (Bed, (ChannelKey, ChannelId), Phone, Vec<Vec<u8>>) {
     let mut bed = Bed::new();
-    let [one, _] = bed.bridge((A, &[plain(9)]), (B, &[named(96, WIDE, 16000)]));
+    let (one, other) = (bed.call(A, &[plain(9)]), bed.call(B, &[named(96, WIDE, 16000)]));
     let (mut phone, mut encoder) = (Phone::new(A, 9), Alone::default());
+    let before = [0; 3].map(|_| phone.packet(&[0x55; 160]));
+    assert_eq!(bed.slot(&[0, 2, 1].map(|n: usize| (one.0, addr(A), before[n].clone()))), []);
+    assert_eq!(bed.command(Command::Mix { a: one.1, b: other.1 }), Ok(Reply::Done));
+    bed.outputs();
     let mut packets: Vec<_> = (0..5).map(|n| phone.packet(&encoder.encode(&noise(n, 320)))).collect();
     let second = packets.remove(1);
     assert_eq!(bed.slot(&[(one.0, addr(A), packets.remove(0))]).len(), 1);
@@ -219,6 +224,28 @@ fn who_overtook_goes_when_the_other_comes_or_its_time_is_over() {
     assert_eq!(bed.slot_after(MS, &[(key, addr(A), packets[0].clone())]), []);
     assert_eq!(bed.slot_after(MS, &[(key, addr(A), packets[1].clone())]).len(), 1);
     assert_eq!((bed.stats(id).input.late, bed.stats(id).input.lost), (1, 0));
+}
+
+#[test]
+fn who_was_never_overtaken_waits_for_nothing_and_the_first_who_is_is_lost() {
+    let mut bed = Bed::new();
+    let [(key, id), _] = bed.bridge((A, &[plain(9)]), (B, &[named(96, WIDE, 16000)]));
+    let (mut phone, mut encoder) = (Phone::new(A, 9), Alone::default());
+    let packets: Vec<_> = (0..8).map(|n| phone.packet(&encoder.encode(&noise(n, 320)))).collect();
+    let mut sent = |pause: Duration, n: usize| {
+        let sent = bed.slot_after(pause, &[(key, addr(A), packets[n].clone())]);
+        sent.iter().filter(|sent| sent.port == Port::Rtp).count()
+    };
+    assert_eq!([sent(20 * MS, 0), sent(20 * MS, 2), sent(MS, 1)], [1, 1, 0]);
+    // Now it is known.
+    assert_eq!([sent(20 * MS, 4), sent(MS, 3)], [0, 2]);
+    assert_eq!([sent(20 * MS, 6), sent(MS, 5)], [0, 2]);
+    // For a while.
+    assert_eq!(sent(30_000 * MS, 7), 1);
+    phone.packet(&[0x55; 160]);
+    let after_a_loss = phone.packet(&[0x55; 160]);
+    assert_eq!(bed.slot_after(MS, &[(key, addr(A), after_a_loss)]).len(), 1, "nothing waits any more");
+    assert_eq!((bed.stats(id).input.late, bed.stats(id).input.lost), (1, 1));
 }
 
 #[test]
@@ -252,5 +279,5 @@ fn what_waits_is_in_the_jitter_buffer_when_a_clock_begins() {
         bed.slot(&[(key, addr(A), packet)]);
     }
     let stats = bed.stats(a).input;
-    assert_eq!((stats.count, stats.lost, stats.late), (5, 0, 0));
+    assert_eq!((stats.count, stats.lost, stats.late), (3 + 5, 0, 0));
 }
