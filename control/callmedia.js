@@ -3,13 +3,15 @@
  *
  *   call.play(soup) ─► its channel ─► project-rtp          putonhold() ─► re-INVITE sendonly, unmixed, music ─► unhold()
  *
- * Shape:  all give a promise of `true`, or of `false` if it could not be done (no channel, call over, refused); none rejects.
+ * Shape:  all give a promise of `true`, or of `false` if it could not be done (no channel, call over, refused); none rejects. Calls with
+ *         direct media are brought to us first (direct.js).
  * Units:  milliseconds.
  * Errors: refusals are in `call.history`.
  */
 "use strict";
 
 const CallState = require("./callstate.js");
+const direct = require("./direct.js");
 const rescue = require("./rescue.js");
 
 class CallMedia extends CallState {
@@ -55,7 +57,7 @@ class CallMedia extends CallState {
   }
   /** Stops what plays. `true` also if nothing does. */
   async stop() {
-    return this.#media("stop", "Stop play", (channel) => channel.stop());
+    return this.direct || this.#media("stop", "Stop play", (channel) => channel.stop());
   }
   /** Plays music on hold, if there is any. */
   async music(soup) {
@@ -116,11 +118,12 @@ class CallMedia extends CallState {
   }
 
   /**
-   * Lets this call and another hear each other; mixed with a third, all three do.
+   * Lets this call and another hear each other; mixed with a third, all three do. Direct media come to us.
    * @param {Call|Function} [with_] The other call, `call.other` if left out; or a callback for when it is done.
    */
   async mix(with_) {
     const other = with_ instanceof CallState ? with_ : this.other;
+    if (other && (this.direct || other.direct)) await direct.both(this, other);
     const mine = this.metadata.channel;
     const theirs = other && other.metadata.channel;
     let done = false;
@@ -135,7 +138,7 @@ class CallMedia extends CallState {
     return done;
   }
 
-  /** Takes this call out of its mix. `oncomplete` is called when it is done. */
+  /** Takes this call out of its mix, if it is in one: direct media are not. `oncomplete` is called when it is done. */
   async unmix(oncomplete) {
     let done = false;
     if (this.metadata.channel && !this.hungup) {
@@ -154,6 +157,7 @@ class CallMedia extends CallState {
    */
   async putonhold(soup = this.moh) {
     if (!this.answered || this.hungup || this.held) return false;
+    if (this.direct && !(await direct.bring(this))) return false;
     this.held = true;
     await this.unmix();
     await this.music(soup);
@@ -197,6 +201,7 @@ class CallMedia extends CallState {
   }
 
   async #media(verb, what, work) {
+    if (this.direct && !(await direct.bring(this))) return false;
     const { channel } = this.metadata;
     if (!channel || this.hungup) return false;
     this.history = what;

@@ -65,7 +65,7 @@ class CallState {
     hide(this, "control", control);
     hide(this, "callbacks", new Callbacks());
     hide(this, "dialog", new Dialog());
-    hide(this, "session", new Session(control, this.metadata));
+    Object.defineProperty(this, "session", { value: new Session(control, this.metadata), writable: true });
     hide(this, "progress", new Progress());
   }
 
@@ -120,6 +120,10 @@ class CallState {
   /** The far end has put us on hold. */
   get hold() {
     return this.#known.hold === true;
+  }
+  /** Its phone sends to that of the other call, and not to us. */
+  get direct() {
+    return this.session.direct;
   }
   /** We made this call. */
   get originator() {

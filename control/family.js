@@ -12,6 +12,8 @@
  */
 "use strict";
 
+const direct = require("./direct.js");
+
 /** Statuses that describe our own doings, not the callee: the caller hears 480 instead. */
 const OWN_AFFAIR = new Set([401, 407, 487]);
 /** Of a call that rang in vain: 480. */
@@ -66,7 +68,8 @@ class Family {
     if (!parent || parent.answered || parent.hungup || parent.metadata.family.children.length > 1) return;
     try {
       await call.session.accept(them);
-      if (await parent.early({ near: call.session.channel })) await call.mix(parent);
+      if (call.direct) direct.meet(call, parent);
+      if ((await parent.early({ near: call.session.channel })) && !(call.direct && parent.direct)) await call.mix(parent);
     } catch (error) {
       failed(call, error);
     }
@@ -87,6 +90,7 @@ class Family {
       if (call.session.stale) await call.dialog.act(call, "invite", undefined, call.session.ours);
       const { parent } = this;
       if (!parent || call.hungup) return;
+      if (call.direct) direct.meet(call, parent);
       if (parent.hungup) call.letgo();
       else if (!(await parent.accept({ near: call.session.channel }))) call.letgo();
       else if (this.#joins(call, parent) && !(await call.mix(parent)) && !call.hungup && !parent.hungup) {
@@ -100,7 +104,7 @@ class Family {
 
   /** Whether the two are to hear each other now. */
   #joins(call, parent) {
-    return !call.hungup && !parent.hungup && this.parent === parent && !call.hold && !parent.hold;
+    return !call.hungup && !parent.hungup && this.parent === parent && !call.hold && !parent.hold && !(call.direct && parent.direct);
   }
 
   /** This call has rung in vain: it ends, and counts as failed at once, for its end on the wire may take long. */
@@ -144,6 +148,8 @@ class Family {
   /** Brings media in line after one of two has been put on hold or taken off it. */
   async rebridge(call) {
     const other = call.other;
+    // The other phone has been told by the phone itself.
+    if (call.direct) return;
     if (call.hold) await call.unmix();
     // One that only rings has a channel too, but nothing to say yet.
     if (other === false || !other.answered) return;

@@ -119,6 +119,8 @@ declare namespace projectcontrol {
     autoanswer?: boolean;
     /** INVITE without SDP; ours follows in the ACK. */
     lateoffer?: boolean;
+    /** The two phones send to each other, without a channel of ours, for as long as no verb needs one; not with `lateoffer`. */
+    direct?: boolean;
     domain?: string;
     /** Most milliseconds from the answer; 0 is no limit. */
     maxduration?: number;
@@ -375,6 +377,8 @@ declare namespace projectcontrol {
     readonly hungup: boolean;
     readonly hold: boolean;
     readonly originator: boolean;
+    /** Its phone sends to that of the other call, and not to us. */
+    readonly direct: boolean;
     readonly haserror: boolean;
     /** What was dialled; after a transfer, where to. */
     readonly destination: string;

@@ -13,6 +13,7 @@
 const CallError = require("./callerror.js");
 const RingGroup = require("./ringgroup.js");
 const codecs = require("./codecs.js");
+const direct = require("./direct.js");
 
 /** HTTP answers to an originate that are SIP statuses, and mean the same to the caller. The rest is our trouble: 500. */
 const ROUTING = new Set([403, 404, 408, 480, 483, 484, 486, 503]);
@@ -101,6 +102,7 @@ function place(control, request, parent, group) {
   if (request.maxduration !== undefined) call.maxduration = request.maxduration;
   group?.add(call);
   if (parent) parent.metadata.family.adopt(parent, call);
+  if (request.direct && parent && !request.lateoffer) direct.begin(parent, call);
   Object.defineProperty(call, "request", { value: request, writable: true });
   invite(control, call, request, parent);
   return call;
@@ -114,7 +116,7 @@ async function invite(control, call, request, parent) {
     if (request.maxforwards <= 0) throw new CallError(483, "passed on too often");
     const near = parent?.metadata.channel;
     // An offer is made unless asked not to: most phones expect one.
-    const sdp = request.lateoffer ? undefined : call.session.offeron(await call.session.open(call, request.codecs, near));
+    const sdp = request.lateoffer ? undefined : await call.session.offer(call, request.codecs, near);
     // Placed again, it has its offer already; another far end answers it.
     if (call.dialog.ending || call.hungup) throw new CallError(487, "ended before it was placed");
     const reply = await send(control, call, parent, request, sdp);

@@ -2,7 +2,7 @@
  * Turns snapshots of one call into what happened: callbacks of the script, and what the library does by itself.
  *
  *   snapshot n ─┐
- *               ├─ compare ─► (3xx: placed again, redirect.js) ─► ringing ─► answered ─► digits ─► transfer ─► hold ─► re-INVITE ─► hangup
+ *               ├─ compare ─► (3xx: placed again, redirect.js; 488: direct.js) ─► ringing ─► answered ─► digits ─► transfer ─► hold ─► re-INVITE ─► hangup
  *   snapshot m ─┘             (each at most once; a skipped snapshot loses no step, for states only grow)
  *
  * Shape:  does not know its call, but is told it: see dialog.js. `handle` is synchronous, so the callbacks of one call run in the order of its snapshots.
@@ -12,6 +12,7 @@
 "use strict";
 
 const cdr = require("./cdr.js");
+const direct = require("./direct.js");
 const originate = require("./originate.js");
 const redirect = require("./redirect.js");
 const { Snapshot, theirs } = require("./snapshot.js");
@@ -39,7 +40,7 @@ class Progress {
       this.#seq = info.seq;
     }
     call.heard();
-    const elsewhere = info.hangup && redirect.next(call, info);
+    const elsewhere = info.hangup && (redirect.next(call, info) ?? direct.again(call, info));
     if (elsewhere) {
       call.control.table.remove(call);
       this.#seq = 0;
@@ -141,7 +142,7 @@ class Progress {
     const moved = call.session.changed(theirs(info));
     if (info.event === "answered") {
       // The answer to a re-INVITE of ours.
-      if (moved) this.#guarded(call, () => call.session.accept(theirs(info)));
+      if (moved) this.#guarded(call, () => call.session.accept(theirs(info), call));
     } else if (turned || moved || OFFERS.has(info.event)) {
       this.#guarded(call, async () => {
         const sdp = await call.session.reoffer(call, theirs(info), call.hold);

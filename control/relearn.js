@@ -5,6 +5,8 @@
  *                                                                ├─► `mix` of two ─► the calls linked again
  *                                                                └─► ours (by its `id`), and of no call ─► closed
  *
+ *   two calls that were told each other's place ─► direct media (direct.js), linked again
+ *
  * Shape:  runs once, when the calls are known. A channel of ours that belongs to no call is closed, for its call ended
  *         meanwhile; but only if every call is known.
  * Errors: what cannot be told apart stays unlinked; hang-ups work all the same.
@@ -12,6 +14,7 @@
 "use strict";
 
 const Channel = require("./channel.js");
+const direct = require("./direct.js");
 
 /**
  * @param {object} control
@@ -19,7 +22,13 @@ const Channel = require("./channel.js");
  * @returns {Promise<void>}
  */
 async function relearn(control, complete) {
-  const calls = control.table.list().filter((call) => !call.metadata.channel && port(call));
+  const without = control.table.list().filter((call) => !call.metadata.channel && port(call));
+  for (const [one, other] of talking(without)) {
+    const [upper, lower] = order(one, other);
+    direct.adopt(upper, lower);
+    upper.link(lower);
+  }
+  const calls = without.filter((call) => !call.direct);
   const { rtppool, rtppeer } = control;
   await rtppool.ready();
   const views = [];
@@ -39,7 +48,7 @@ async function relearn(control, complete) {
   for (const { call, mix } of byuuid.values()) {
     const other = byuuid.get([mix].flat()[0])?.call;
     if (!other || call.other || other.other || call === other) continue;
-    const [upper, lower] = call.originator && !other.originator ? [other, call] : [call, other];
+    const [upper, lower] = order(call, other);
     upper.link(lower);
   }
   if (!complete) return;
@@ -50,6 +59,24 @@ async function relearn(control, complete) {
     return was && !byuuid.has(uuid) && !ports.has(at) && (was === "call" || !byuuid.has([mix].flat()[0]));
   });
   await Promise.all(left.map(({ server, view }) => rtppeer.request("DELETE", `/channel/${view.uuid}`, undefined, { server })));
+}
+
+/** Pairs of answered calls of which each was told where the other wants to hear. */
+function talking(calls) {
+  const at = new Map(calls.filter((call) => call.answered).map((call) => [place(call.callinfo.sdp.them), call]));
+  const pairs = [];
+  for (const [here, call] of at) {
+    const other = at.get(place(call.callinfo.sdp.us));
+    if (here === undefined || !other || other === call || place(other.callinfo.sdp.us) !== here) continue;
+    pairs.push([call, other]);
+    at.delete(here);
+  }
+  return pairs;
+}
+
+/** Who called before who was called for it. */
+function order(one, other) {
+  return one.originator && !other.originator ? [other, one] : [one, other];
 }
 
 /** The one channel on our port; of several, that of the address in our description. */
@@ -65,8 +92,17 @@ function port(call) {
 }
 
 function address(call) {
-  const { m = [], c = [] } = call.callinfo.sdp?.us ?? {};
+  return where(call.callinfo.sdp?.us);
+}
+
+function where({ m = [], c = [] } = {}) {
   return ([m[0]?.c].flat()[0] ?? [c].flat()[0])?.address;
+}
+
+/** Address and port of a description. */
+function place(sdp) {
+  const port = sdp?.m?.[0]?.port;
+  return port > 0 ? `${where(sdp)} ${port}` : undefined;
 }
 
 module.exports = relearn;

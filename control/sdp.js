@@ -148,6 +148,35 @@ class Sdp {
     return { ...sdp, o: { ...sdp.o, ...place, sessionversion: sdp.o.sessionversion + 1 }, c: [place], m };
   }
 
+  /**
+   * Our offer after the description of somebody else in the same session: its `o=` and version go on, lines and payload numbers mean
+   * what they meant (RFC 3264 §8, §8.3.2).
+   * @param {object} last What the far end was told last.
+   * @param {object} our As in `offer`.
+   * @returns {object} SDP as JSON.
+   * @throws {CallError} 488, no audio codec in common.
+   */
+  static succeeding(last, our) {
+    const { o } = last;
+    const next = Number(o.sessionversion) + 1;
+    // A version that no number holds stays: most phones look at the rest.
+    const sessionversion = Number.isSafeInteger(next) ? next : o.sessionversion;
+    return { ...Sdp.answer(last, { ...our, direction: "sendrecv" }), o: { ...o, sessionversion } };
+  }
+
+  /** @returns {string[]} Encodings of the audio lines of two descriptions that both name, in the order of the first. */
+  static common(one, other) {
+    const named = (sdp) => {
+      const media = Sdp.audio(sdp);
+      return (media?.payloads ?? []).map((payload) => {
+        const map = media.rtpmap?.[payload];
+        return map ? `${map.encoding}/${map.clock}` : STATIC.get(Number(payload))?.toUpperCase();
+      });
+    };
+    const theirs = new Set(named(other).map((name) => name?.toLowerCase()));
+    return named(one).filter((name) => name !== undefined && theirs.has(name.toLowerCase()));
+  }
+
   static #session(our, m) {
     const place = { nettype: "IN", ipver: our.ip.includes(":") ? 6 : 4, address: our.ip };
     const o = { username: "-", sessionid: our.sessionid, sessionversion: our.sessionversion ?? 0, ...place };

@@ -58,6 +58,15 @@ class Session {
     return this.#metadata.channel;
   }
 
+  /** @returns {boolean} Whether its phone sends to another phone: see direct.js. */
+  get direct() {
+    return false;
+  }
+  /** @returns {boolean} Whether nothing was begun yet: no channel, no description. */
+  get untouched() {
+    return this.#opening === undefined && this.#local === undefined;
+  }
+
   /** @returns {boolean} Whether we have sent an offer that waits for its answer. */
   get offering() {
     return this.#offered && this.#remote === undefined;
@@ -165,6 +174,22 @@ class Session {
     if (!alike(next, this.local)) next.o.sessionversion += this.#local ? 1 : 0;
     this.#local = new Description(next);
     if (them?.present) await this.#aim(them);
+    return this.#local;
+  }
+
+  /**
+   * Our offer to a phone that has talked to another one until now.
+   * @param {object} call Whose session it is.
+   * @param {object} last What it was told last.
+   * @param {Channel} [near] Channel it will be mixed with.
+   * @returns {Promise<Description>}
+   */
+  async succeed(call, last, near) {
+    // Refuse before a channel is taken.
+    Sdp.agree(last, (this.#codecs ??= this.#metadata.codecs ?? this.#control.codecs));
+    const channel = await this.open(call, undefined, near);
+    this.#offered = true;
+    this.#local = new Description(Sdp.succeeding(last, this.#our(channel)));
     return this.#local;
   }
 

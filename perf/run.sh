@@ -24,7 +24,7 @@ switch=${MEDIASWITCH-}   # a program that is built already
 [ "$docs" = no ] || cargo build --quiet --release -p perf --bin renew_docs   # it must not disturb, nor fail at the end
 "$switch" doctor >"$out/doctor.txt" || true   # it warns by its exit code
 SECONDS=0   # without the building
-of=17 n=0 missing=()
+of=18 n=0 missing=()
 clock() { printf '%d:%02d' $((SECONDS / 60)) $((SECONDS % 60)); }
 # bench SECONDS NAME WHAT…: takes about SECONDS with --seconds 2 --rounds 2. One that cannot be measured, or hangs, keeps none of the others
 # from it.
@@ -50,6 +50,7 @@ bench 110 relay relay --peers "$@"
 bench 110 transcode-g722 transcode --to g722 --peers "$@"
 bench 90 register register --peers "$@"
 bench 110 calls calls "$@"
+bench 100 direct-calls direct-calls "$@"
 bench 100 sip-calls sip-calls "$@"
 bench 15 codecs codecs --peers "$@"
 bench 90 mix-3 mix --parties 3 "$@"

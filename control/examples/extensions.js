@@ -5,8 +5,8 @@
  *   *43      echo: hear yourself
  *   other    not found
  *
- * Settings (environment): MEDIASWITCH_DOMAIN, and MEDIASWITCH_USERS as `1000:secret,1001:secret`. mediaswitch sets both from its
- * own flags. To go on from here, copy the file, change it, and run `mediaswitch --script my.js`.
+ * Settings (environment): MEDIASWITCH_DOMAIN, and MEDIASWITCH_USERS as `1000:secret,1001:secret`; MEDIASWITCH_DIRECT, if set to anything,
+ * lets phones send to each other (`direct` of `newcall`). mediaswitch sets them from its own flags. To go on from here, copy the file, change it, and run `mediaswitch --script my.js`.
  */
 "use strict";
 
@@ -17,6 +17,7 @@ const users = (process.env.MEDIASWITCH_USERS || "1000:1234,1001:1234").split(","
   const colon = entry.indexOf(":");
   return { username: entry.slice(0, colon).trim(), secret: entry.slice(colon + 1).trim() };
 });
+const direct = Boolean(process.env.MEDIASWITCH_DIRECT);
 const extensions = new Set(users.map((user) => user.username));
 
 // What project-rtp transcodes, so that any two phones understand each other. Phones that share another codec may be offered more.
@@ -31,7 +32,7 @@ projectcontrol.onnewcall = (call) => {
   if (!extensions.has(call.destination)) return call.notfound();
   if (call.destination === call.identity.user) return call.busy();
   // A phone that is busy, away or does not answer: the library passes that on to the caller.
-  return call.newcall({ to: call.destination });
+  return call.newcall({ to: call.destination, direct });
 };
 
 projectcontrol.onreg = (reg) => console.log(`${reg.user}@${reg.domain} registered from ${reg.host}:${reg.port}`);

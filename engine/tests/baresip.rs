@@ -23,7 +23,11 @@ use support::{PATIENCE, Ports, Switch};
 const DOMAIN: &str = "bare.test";
 
 fn switch() -> Switch {
-    let switch = Switch::start(&Ports::free(), &["--domain", DOMAIN, "--users", "1000:a0,1001:a1,1002:a2"]);
+    switch_with(&[])
+}
+
+fn switch_with(more: &[&str]) -> Switch {
+    let switch = Switch::start(&Ports::free(), &[&["--domain", DOMAIN, "--users", "1000:a0,1001:a1,1002:a2"], more].concat());
     until("the script told its users", || body(switch.sip_http, "/dir/bare.test/1002")["username"] == "1002");
     switch
 }
@@ -139,6 +143,44 @@ fn a_softphone_connects_the_far_ends_of_its_two_calls() {
     until("two legs are left", || body(switch.sip_http, "/dialog")["count"] == 2);
     carl.command("hangup", "");
     bert.event("CALL_CLOSED");
+    nothing_is_left(&switch);
+}
+
+#[test]
+fn softphones_send_to_each_other_until_one_is_transferred() {
+    let switch = switch_with(&["--direct"]);
+    let Some(mut anna) = phone(&switch, "udp", "1000", "PCMU/8000/1", 440) else { return };
+    let mut bert = phone(&switch, "udp", "1001", "PCMU/8000/1", 1000).unwrap();
+    let mut carl = phone(&switch, "udp", "1002", "PCMA/8000/1", 700).unwrap();
+    let channels = || body(switch.rtp_http, "/channel")["count"].as_u64().unwrap();
+
+    let (of_anna, of_bert) = call(&mut anna, &mut bert, "1001");
+    anna.hears(1000.0);
+    bert.hears(440.0);
+    // Each hold goes to the other phone and back: neither's ear is of use from then on.
+    hold_and_resume(&switch, &mut anna, &of_anna);
+    hold_and_resume(&switch, &mut bert, &of_bert);
+    assert_eq!(channels(), 0);
+
+    // Bert comes to us, Carl is called through us.
+    anna.command("transfer", &format!("sip:1002@{DOMAIN}"));
+    carl.event("CALL_INCOMING");
+    carl.command("accept", "");
+    carl.event("CALL_ESTABLISHED");
+    assert_eq!(anna.event("CALL_CLOSED")["param"], "Call transfered");
+    carl.hears(1000.0);
+    assert_eq!(channels(), 2);
+    bert.command("hangup", "");
+    carl.event("CALL_CLOSED");
+    nothing_is_left(&switch);
+
+    // No codec in common: through us from the start.
+    call(&mut anna, &mut carl, "1002");
+    carl.hears(440.0);
+    anna.hears(700.0);
+    assert_eq!(channels(), 2);
+    carl.command("hangup", "");
+    anna.event("CALL_CLOSED");
     nothing_is_left(&switch);
 }
 

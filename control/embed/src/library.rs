@@ -44,6 +44,7 @@ sources![
     "description.js",
     "dialog.js",
     "digits.js",
+    "direct.js",
     "examples/extensions.js",
     "family.js",
     "host/embedded.js",

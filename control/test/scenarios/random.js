@@ -54,6 +54,11 @@ const scripts = [
     call.newcall({ to: "1002" });
     call.early();
   },
+  (call) => call.newcall({ to: "1003", direct: true }),
+  (call) => {
+    call.onanswer = () => call.record({ file: "talk.wav" });
+    call.newcall([{ to: "1001", direct: true }, { to: "1002", direct: true }]);
+  },
   (call) => call.hangup(),
   () => undefined,
 ];
@@ -62,6 +67,7 @@ const phones = [
   (sip, callid) => sip.ring(callid),
   (sip, callid) => sip.answer(callid),
   (sip, callid) => sip.hangup(callid, 486, "Busy Here"),
+  (sip, callid) => sip.hangup(callid, 488, "Not Acceptable Here"),
   (sip, callid) => sip.hangup(callid),
   (sip, callid) => sip.phone(callid, { hold: true }, "hold"),
   (sip, callid) => sip.phone(callid, { hold: false }, "unhold"),

@@ -47,7 +47,7 @@ projectcontrol.onnewcall = async (call) => {
   call.stays = true;
   call.metadata.mine = { anything: true };
   call.info = { ...call.callinfo, digits: "1" };
-  const facts: boolean[] = [call.ringing, call.answered, call.hungup, call.originator];
+  const facts: boolean[] = [call.ringing, call.answered, call.hungup, call.originator, call.direct];
   const words: string[] = [call.destination, call.identity.user, call.identity.domain, call.history[0]!.what, call.metadata.channel?.uuid ?? ""];
   const stats: object | null | undefined = call.metadata.channel?.stats;
   console.log(facts, words, stats, call.info.refer?.referedby?.id, call.info.epochsms?.answer, call.info.replaces, call.info.transfer?.over, call.info.contacts?.[0]);
@@ -60,7 +60,7 @@ projectcontrol.onnewcall = async (call) => {
   await call.ring("<http://127.0.0.1/ring>");
   await call.early({ codecs: ["pcma"] });
   await call.ringback(soup);
-  const one: projectcontrol.Call = call.newcall({ to: { user: "1", domain: "d" }, from: "2", maxforwards: 9, cid: {}, codecs: ["pcmu"], headers: {}, autoanswer: true, lateoffer: true, follow: "anywhere", maxduration: 0 });
+  const one: projectcontrol.Call = call.newcall({ to: { user: "1", domain: "d" }, from: "2", maxforwards: 9, cid: {}, codecs: ["pcmu"], headers: {}, autoanswer: true, lateoffer: true, direct: false, follow: "anywhere", maxduration: 0 });
   const many: projectcontrol.Call[] = call.newcall(["1", { to: "2", forward: true, domain: "d", callerid: { number: "3" } }]);
   const who = await call.hunt([{ to: "1", ms: 5000 }, ["2", "3"]], { ms: 1000 });
   if (who) who.link(one);

@@ -68,6 +68,7 @@ type Task = rt::JoinHandle<()>;
 /// What the built-in script reads.
 const DOMAIN: &str = "MEDIASWITCH_DOMAIN";
 const USERS: &str = "MEDIASWITCH_USERS";
+const DIRECT: &str = "MEDIASWITCH_DIRECT";
 
 /// Nobody who sends a SIGHUP notices such a wait.
 const HANGUP_LOOK: Duration = Duration::from_millis(200);
@@ -184,9 +185,10 @@ async fn start_control(common: &Common, config: ControlConfig) -> Result<Control
     let script = config.script.map_or(Script::Extensions, Script::File);
     let users: Vec<String> = config.users.iter().map(|(name, secret)| format!("{name}:{secret}")).collect();
     let mut environment: Vec<(String, String)> = std::env::vars().collect();
-    environment.retain(|(name, _)| name != DOMAIN && name != USERS);
+    environment.retain(|(name, _)| ![DOMAIN, USERS, DIRECT].contains(&name.as_str()));
     environment.push((DOMAIN.to_owned(), config.domain));
     environment.push((USERS.to_owned(), users.join(",")));
+    environment.extend(config.direct.then(|| (DIRECT.to_owned(), "yes".to_owned())));
     let options = Options {
         listen: Some(config.http.ip().to_string()),
         us: peer(config.us),

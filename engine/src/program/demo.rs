@@ -97,6 +97,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
             watch: false,
             domain: DOMAIN.to_owned(),
             users: ["1000", "1001"].iter().zip(&secrets).map(|(user, secret)| ((*user).to_owned(), secret.clone())).collect(),
+            direct: false,
         }),
     };
     let mut shards = switch::start(settings.program, &config)?.shards;

@@ -92,6 +92,8 @@ pub struct ControlConfig {
     pub domain: String,
     /// Users of the built-in script, with their secrets; none takes new ones.
     pub users: Vec<(String, String)>,
+    /// Whether its users have direct media.
+    pub direct: bool,
 }
 
 impl ApiConfig {
@@ -210,6 +212,7 @@ impl ControlConfig {
             watch: settings.is_set("watch"),
             domain: settings.text("domain").or_else(|| public.map(|public| public.v4.to_string())).unwrap_or_default(),
             users: settings.get_with("users", users)?.unwrap_or_default(),
+            direct: settings.is_set("direct"),
         })
     }
 }

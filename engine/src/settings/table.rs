@@ -223,6 +223,14 @@ pub const TABLE: &[Setting] = &[
         of: CONTROL,
     },
     Setting {
+        name: "direct",
+        aliases: &[],
+        value: None,
+        default: None,
+        help: "Phones of the built-in script send to each other, for as long as nothing needs their sound here.",
+        of: CONTROL,
+    },
+    Setting {
         name: "watch",
         aliases: &[],
         value: None,

@@ -1,7 +1,8 @@
-//! `bench calls` and `bench sip-calls`: calls at a set rate, and the highest rate at which all go their whole way in time.
+//! `bench calls`, `bench direct-calls` and `bench sip-calls`: calls at a set rate, and the highest rate at which all go their whole way in time.
 //!
 //! ```text
 //!   calls:      caller ─▶ switch ─▶ its own call script ─▶ switch ─▶ callee            two legs, two channels, the product as it comes
+//!   direct-calls: the same with direct media                                        two legs, no channel: what signalling and script cost
 //!   sip-calls:  caller ─▶ switch ─▶ an answerer in the load                            one leg, SIP and its events alone
 //!   level(rate): fresh switch ─▶ callees register ─▶ warm-up until as many calls end as begin ─▶ measured ─▶ all end ─▶ Level
 //! ```
@@ -46,6 +47,8 @@ const CLOSING: Duration = Duration::from_secs(2);
 pub enum Kind {
     /// Through the call script, to a callee.
     Whole,
+    /// The same, with direct media.
+    Direct,
     /// Ended by an answerer in the load.
     SipAlone,
 }
@@ -127,6 +130,7 @@ pub fn measure(kind: Kind, options: &Options) -> Result<Value, String> {
     let what = match kind {
         Kind::Whole if options.rtp => "calls with media",
         Kind::Whole => "calls",
+        Kind::Direct => "calls, direct media",
         Kind::SipAlone => "calls, SIP alone",
     };
     let mut play = |rate: usize| {
@@ -173,21 +177,22 @@ fn level(kind: Kind, rate: usize, options: &Options) -> Result<Level, String> {
     let IpAddr::V4(ip) = own_loopback() else { return Err("no loopback address of IPv4".to_owned()) };
     let channels = match kind {
         Kind::Whole => (rate as f64 * (options.hold + options.ring + CLOSING).as_secs_f64() * 2.0) as usize + 16,
-        Kind::SipAlone => 2,
+        Kind::Direct | Kind::SipAlone => 2,
     };
     let mut more = vec![
         "--max-calls".to_owned(),
         (rate * 2 * (options.hold + options.ring + 34 * Duration::from_secs(1)).as_secs() as usize).max(20_000).to_string(),
     ];
-    if kind == Kind::Whole {
+    if kind != Kind::SipAlone {
         let users = (0..USERS).flat_map(|n| [format!("a{n}"), format!("b{n}")]);
         let users = users.map(|user| format!("{user}:{}", Plan::secret(&user))).collect::<Vec<_>>().join(",");
         more.extend(["--domain".to_owned(), DOMAIN.to_owned(), "--users".to_owned(), users]);
+        more.extend((kind == Kind::Direct).then(|| "--direct".to_owned()));
     }
     let switch = Switch::start_with(&options.cores, channels.min(channels_max()), &more)?;
     let SocketAddr::V4(server) = switch.sip else { return Err("no SIP address of IPv4".to_owned()) };
     let answerer = match kind {
-        Kind::Whole => {
+        Kind::Whole | Kind::Direct => {
             wait_for_users(&switch)?;
             None
         }
@@ -210,7 +215,7 @@ fn level(kind: Kind, rate: usize, options: &Options) -> Result<Level, String> {
     let (mut before, mut after) = ((BTreeMap::new(), Stolen::default()), (BTreeMap::new(), Stolen::default()));
     let outcome = pinned(options.front_load_cpu(), || {
         let mut load = Load::bind(plan, answerer).map_err(|error| error.to_string())?;
-        if kind == Kind::Whole {
+        if kind != Kind::SipAlone {
             load.register()?;
         }
         Ok::<_, String>(load.run(|| before = look(), || after = look()))

@@ -99,6 +99,7 @@ fn measure(options: &Options, cpus: &[usize]) -> Result<Vec<Value>, String> {
         What::Http => http::measure(options),
         What::Register => register::measure(options),
         What::Calls => calls::measure(calls::Kind::Whole, options),
+        What::DirectCalls => calls::measure(calls::Kind::Direct, options),
         What::SipCalls => calls::measure(calls::Kind::SipAlone, options),
         What::Channels => channels::measure(options),
         What::Scaling => scaling::measure(options, cpus),

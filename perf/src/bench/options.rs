@@ -26,6 +26,7 @@ Usage: mediaswitch bench WHAT [options]
   channels   channels opened, pointed at a phone and closed through the RTP API
   register   phones that register with digest
   calls      calls through the switch and its call script, from a caller to a callee
+  direct-calls  the same, but the phones send to each other: signalling and script alone
   sip-calls  calls that end in an answerer of the load: SIP and its events alone
   scaling    the same load per media core on one core and on two
   all        all of these
@@ -35,8 +36,8 @@ Usage: mediaswitch bench WHAT [options]
 relay, transcode and mix start this program as a switch on loopback, load it with RTP, double the load until a limit fails, and halve
 the gap to 5 %. Limits: no packet lost, doubled, out of order or changed; the tones of four streams heard clean; no slot missed; 999
 of 1000 slots begin less than 1 ms late, or as many as those of an idle thread of this host in the same run. Of faults that were put
-in (--loss, …) a bridge must pass on exactly what is left, a conference must conceal them, and the switch must count them right. register, calls and
-sip-calls do the same with rates: everyone served, before a phone would ask again. If the load generator was the limit, no capacity
+in (--loss, …) a bridge must pass on exactly what is left, a conference must conceal them, and the switch must count them right. register, calls,
+direct-calls and sip-calls do the same with rates: everyone served, before a phone would ask again. If the load generator was the limit, no capacity
 is told; a load that the host stalled is tried again, up to three times, and never counts as held. Exit code 1: something was not measured.
 
 Options:
@@ -49,7 +50,7 @@ Options:
   --ring MS         of each call, from 180 to 200 [50]
   --peers           beside programs of the field, where they are installed
   --refresh         register: phones that are registered register again
-  --rtp             both ends of each call talk and are listened to
+  --rtp             calls: both ends of each call talk and are listened to
   --ptime MS        10, 20, 40 or 60 [20]
   --loss PERCENT    relay, transcode, mix: so many of the phones' packets are never sent, such as 1% or 0.05%
   --jitter MS       the same: each packet is sent up to so much later than it should be, such as 20ms
@@ -97,6 +98,8 @@ pub enum What {
     Plan,
     /// Calls through the call script.
     Calls,
+    /// The same with direct media.
+    DirectCalls,
     /// Calls that the load itself controls.
     SipCalls,
     /// Everything.
@@ -105,7 +108,7 @@ pub enum What {
 
 impl What {
     /// All words.
-    pub const WORDS: [(&'static str, Self); 12] = [
+    pub const WORDS: [(&'static str, Self); 13] = [
         ("relay", Self::Relay),
         ("transcode", Self::Transcode),
         ("mix", Self::Mix),
@@ -114,6 +117,7 @@ impl What {
         ("channels", Self::Channels),
         ("register", Self::Register),
         ("calls", Self::Calls),
+        ("direct-calls", Self::DirectCalls),
         ("sip-calls", Self::SipCalls),
         ("scaling", Self::Scaling),
         ("plan", Self::Plan),

@@ -24,7 +24,7 @@ pub const BEGIN: &str = "<!-- figures: written by perf/renew-docs, not by hand -
 pub const END: &str = "<!-- end of figures -->";
 
 /// Directories of `perf/run.sh`, in the order of the page; others follow.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "relay",
     "relay-channels",
     "transcode-pcma",
@@ -39,6 +39,7 @@ const ORDER: [&str; 17] = [
     "re-register",
     "calls",
     "calls-rtp",
+    "direct-calls",
     "sip-calls",
     "http",
     "channels",
