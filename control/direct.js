@@ -21,9 +21,9 @@ const Session = require("./session.js");
 const ANSWER_MS = 35_000;
 /** While an offer of theirs is under way ours is refused: 409. */
 const TRIES = 5;
+const AGAIN_MS = 400;
 /** RFC 3261 §21.4.26. */
 const NOTHING_IN_COMMON = 488;
-const AGAIN_MS = 400;
 
 class Direct {
   #control;
