@@ -363,6 +363,101 @@ fn digits_that_are_under_way_and_the_numbers_of_events_go_along() {
     assert_eq!(told.len(), 2);
 }
 
+/// What a phone hears of events: each by its timestamp, with its duration in ms, and how often its end came.
+#[derive(Default)]
+struct Keys(Vec<(u32, u8, u32, usize)>);
+
+impl Keys {
+    fn hear(&mut self, bytes: &[u8]) {
+        let view = RtpView::parse(bytes).unwrap();
+        if view.header.payload_type.number() != 101 {
+            return;
+        }
+        let [event, flags, high, low] = bytes[view.payload].try_into().unwrap();
+        let (at, lasts) = (view.header.timestamp.0, u32::from(u16::from_be_bytes([high, low])) / 8);
+        if self.0.last().is_none_or(|(last, ..)| *last != at) {
+            self.0.push((at, event, 0, 0));
+        }
+        let last = self.0.last_mut().unwrap();
+        (last.1, last.2, last.3) = (event, lasts, last.3 + usize::from(flags >> 7));
+    }
+
+    /// Digits and how long each was pressed; all of them ended.
+    fn whole(&self) -> Vec<(u8, u32)> {
+        assert!(self.0.iter().all(|(.., ends)| *ends == 3), "{:?}", self.0);
+        self.0.iter().map(|(_, event, lasts, _)| (*event, *lasts)).collect()
+    }
+}
+
+/// Three phones: 0 presses 5 for 400 ms from 200 ms on, `at` is done at each ms, and the others hear what they hear.
+fn press(shards: [usize; 3], mut at: impl FnMut(u32, &mut Talk)) -> [Keys; 3] {
+    let mut talk = Talk::new(&shards.map(|shard| (shard, Voice::Ulaw)));
+    let mut keys = [Keys::default(), Keys::default(), Keys::default()];
+    for ms in 0..1500u32 {
+        let mut packets = [Vec::new(), Vec::new()];
+        if ms % 20 == 0 && (200..=640).contains(&ms) {
+            // The end three times (RFC 4733 §2.5.1.4).
+            let pressed = ((ms - 200) * 8).clamp(160, 3200) as u16;
+            let event = [&[5, if ms >= 600 { 0x80 } else { 0 } | 10][..], &pressed.to_be_bytes()].concat();
+            let mut bytes = packet(101, 7, ms / 20, 8000, &event);
+            bytes[4..8].copy_from_slice(&77u32.to_be_bytes());
+            let Party { shard, key, .. } = talk.parties[0];
+            packets[shard].push((key, 0, bytes));
+        }
+        at(ms, &mut talk);
+        talk.shards.slot(packets, |_, to, bytes| keys[(0..3).find(|n| phone(*n) == to).unwrap()].hear(bytes));
+    }
+    keys
+}
+
+#[test]
+fn a_digit_is_heard_once_and_whole_by_a_peer_that_moves_in_the_middle_of_the_press() {
+    // It comes from the other shard.
+    let keys = press([0, 1, 0], |ms, talk| {
+        if ms == 400 {
+            talk.go(1);
+            talk.mix(1, 0);
+        }
+    });
+    assert_eq!(keys.map(|keys| keys.whole()), [vec![], vec![(5, 400)], vec![]]);
+    // Whoever comes, one who was there hears it as it is pressed.
+    let keys = press([0, 0, 1], |ms, talk| match ms {
+        100 => talk.mix(1, 0),
+        400 => {
+            talk.go(2);
+            talk.mix(2, 0);
+        }
+        _ => {}
+    });
+    assert_eq!(keys.map(|keys| keys.whole()), [vec![], vec![(5, 400)], vec![(5, 400)]]);
+}
+
+#[test]
+fn a_digit_ends_for_who_parts_in_the_middle_of_it_and_comes_no_second_time() {
+    // The peer leaves for the other shard; then who presses comes after it, and a third is there. Both to where they meet again.
+    for goes in [0, 1] {
+        for meets_ms in [310, 550, 2000] {
+            let keys = press([0, 0, 1], |ms, talk| {
+                if ms == 100 {
+                    talk.mix(1, 0);
+                }
+                if ms == 300 {
+                    talk.go(goes);
+                    talk.mix(goes, 2);
+                }
+                if ms == meets_ms {
+                    talk.go(1 - goes);
+                    talk.mix(1 - goes, 2);
+                }
+            });
+            let meets = meets_ms < 600;
+            let [_, peer, third] = keys.map(|keys| keys.whole());
+            assert!(matches!(peer[..], [(5, 90..=110)]), "{goes} goes, they meet at {meets_ms}: {peer:?}");
+            assert_eq!(third, if goes == 0 || meets { vec![(5, 400)] } else { vec![] }, "{goes} goes, they meet at {meets_ms}");
+        }
+    }
+}
+
 #[test]
 fn a_shard_that_is_full_or_counts_other_time_gives_the_channel_back() {
     let clock = Clock::new();

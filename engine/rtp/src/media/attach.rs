@@ -159,6 +159,7 @@ impl Media {
 
     /// Ends echo or mix of a channel; of a mix of two both ends.
     pub(super) fn unlink(&mut self, slot: u32) {
+        self.part_digits(slot);
         match self.table.get(slot).map(|c| c.link) {
             Some(Link::Peer(peer)) => {
                 for slot in [slot, peer] {

@@ -6,6 +6,7 @@
 //!                                                                                        no events
 //! ```
 //! Shape:  channels with something to do are in a list; a slot looks at those only. Event packets never go on as they came.
+//! Parts:  who stops hearing another while that one presses a digit has the digit ended; see `EventSender`.
 //! Bounds: at most [`DIGITS_OUT`] packets a slot; what does not fit goes out in the next.
 //! Errors: `Impossible` where the far end takes neither events nor sound of ours.
 //! Source: RFC 4733 §2.5.
@@ -114,6 +115,18 @@ impl Media {
         }
     }
 
+    /// A channel is about to part from those in its mix: what it presses ends for them, and for it what they press. For commands.
+    pub(super) fn part_digits(&mut self, slot: u32) {
+        let now_ms = self.slot_number();
+        let presses = self.table.get(slot).is_some_and(|channel| channel.events_in.is_pressed());
+        let ears: Vec<u32> = if presses { self.others(slot).collect() } else { Vec::new() };
+        for ear in ears.into_iter().chain([slot]) {
+            if let Some(channel) = self.table.get_mut(ear) {
+                channel.events_out.part(now_ms);
+            }
+        }
+    }
+
     /// Makes a digit of one channel anew for another.
     fn pass_on(&mut self, slot: u32, heard: Heard) {
         let now_ms = self.slot_number();
@@ -123,7 +136,7 @@ impl Media {
         let Some(channel) = self.table.get_mut(slot).filter(takes) else { return };
         match heard {
             Heard::Start(event) => channel.events_out.press(event, now_ms),
-            Heard::End { event, duration_ms } => channel.events_out.release(event, duration_ms),
+            Heard::End { event, duration_ms } => channel.events_out.release(event, duration_ms, now_ms),
         }
         self.attend(slot);
     }
@@ -209,6 +222,10 @@ impl Channel {
             in_clock_hz: clock_hz,
             out_clock_hz: clock_hz,
         };
+        if !first {
+            // The link may have changed in the middle of it.
+            self.sent.stand(&place, now);
+        }
         self.sent.map(&place, number, now)
     }
 }

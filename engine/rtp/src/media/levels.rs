@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::time::Instant;
 
 use super::{ChannelKey, Media};
-use crate::api::{ChannelId, CommandError, GroupView, LevelChange, SPEAKERS_MAX};
+use crate::api::{ChannelId, CommandError, GroupView, LevelChange, Levels, SPEAKERS_MAX};
 use crate::channel::Link;
 
 impl Media {
@@ -32,13 +32,17 @@ impl Media {
             self.has_room_for_transcodes(2)?;
             self.start_clock(slot);
         }
+        let muted = |levels: Levels| (levels.mute_in, levels.mute_out);
+        if self.table.get(slot).is_some_and(|channel| muted(channel.levels) != muted(levels)) {
+            self.part_digits(slot);
+        }
         if let Some(channel) = self.table.get_mut(slot) {
             channel.levels = levels;
         }
         let Some(index) = self.group_of(slot) else { return Ok(()) };
         let change_of_group = LevelChange { in_db: change.group_db, ..LevelChange::default() };
         if let Some(group) = self.groups.get_mut(index) {
-            group.gain_db = change_of_group.apply(crate::api::Levels { in_db: group.gain_db, ..Default::default() }).in_db;
+            group.gain_db = change_of_group.apply(Levels { in_db: group.gain_db, ..Default::default() }).in_db;
             // Whether the clock is still needed is looked at when all has glided there.
             group.settles = true;
         }

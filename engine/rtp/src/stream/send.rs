@@ -125,6 +125,13 @@ impl SendStream {
         Some(RtpHeader { marker, payload_type, sequence: sequence.wire(), timestamp, ssrc: self.ssrc })
     }
 
+    /// The next packet has the time of the last one, whatever became of the anchor since: an event goes on (RFC 4733 §2.5.1.1).
+    pub fn stand(&mut self, packet: &SourcePacket, now: Instant) {
+        if !self.anchor.is_some_and(|anchor| anchor.holds(packet, now)) {
+            self.anchor = Some(Anchor { out_timestamp: self.timestamp, ..self.new_anchor(packet, now) });
+        }
+    }
+
     /// Says that a packet of the source is not sent, so that those after it leave no hole for it.
     pub fn leave_out(&mut self, packet: &SourcePacket) {
         if let Some(anchor) = &mut self.anchor

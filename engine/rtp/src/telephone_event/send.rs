@@ -4,6 +4,8 @@
 //!   idle ──► sending: a packet each 20 ms ──► its end, three times ──► gap ──► next
 //! ```
 //! Shape:  at most [`DIGITS_MAX`] wait; one is sent at a time. No packet of sound goes out meanwhile.
+//! Parts:  who hears a digit and parts from who presses it has it ended then, and is not sent it again when it is let go: once each, as
+//!         long as both heard each other.
 //! Units:  ms since the shard began; ticks of the event's clock on the wire.
 //! Errors: what does not fit the queue is given back.
 //! Source: RFC 4733 §2.5.1.2 (updates), §2.5.1.4 (three ends); a duration fills 16 bits at most (§2.3.5).
@@ -23,6 +25,9 @@ const VOLUME: u8 = 10;
 const LEAST_MS: u32 = 40;
 /// Between two digits that are sent on as they were pressed.
 const LIVE_GAP_MS: u32 = 40;
+/// How much earlier than its first packet a press may seem to have begun, by its duration and the time it was let go: jitter, and
+/// six packets of silence where no end came.
+const SAME_PRESS_MS: u32 = 200;
 
 /// Digits to send in turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +70,8 @@ enum State {
 pub struct EventSender {
     waiting: Deque<Waiting, DIGITS_MAX>,
     state: State,
+    /// An event that was ended before it was let go, and when it began here.
+    parted: Option<(u8, u64)>,
 }
 
 impl EventSender {
@@ -89,12 +96,23 @@ impl EventSender {
         }
     }
 
+    /// Who presses an event is heard here no longer: it ends now.
+    pub fn part(&mut self, now_ms: u64) {
+        if let State::Sending { event, began_ms, duration_ms: duration_ms @ None, .. } = &mut self.state {
+            let so_far = u32::try_from(now_ms.saturating_sub(*began_ms)).unwrap_or(u32::MAX);
+            *duration_ms = Some(so_far.max(LEAST_MS));
+            self.parted = Some((*event, *began_ms));
+        }
+    }
+
     /// It was let go after so long.
-    pub fn release(&mut self, event: u8, lasted_ms: u32) {
+    pub fn release(&mut self, event: u8, lasted_ms: u32, now_ms: u64) {
+        let pressed_ms = now_ms.saturating_sub(u64::from(lasted_ms) + u64::from(SAME_PRESS_MS));
         match &mut self.state {
             State::Sending { event: sending, duration_ms: duration_ms @ None, .. } if *sending == event => {
                 *duration_ms = Some(lasted_ms.max(LEAST_MS));
             }
+            _ if self.parted.take_if(|(parted, began_ms)| *parted == event && *began_ms >= pressed_ms).is_some() => {}
             // It was not sent as it was pressed: another was in the way.
             _ => {
                 self.push(Digits { events: &[event], duration_ms: lasted_ms, gap_ms: LIVE_GAP_MS });
@@ -193,7 +211,7 @@ mod tests {
         let mut sender = EventSender::default();
         sender.press(5, 0);
         let mut payloads: Vec<_> = (0..250).filter_map(|ms| sender.poll(8000, ms)).collect();
-        sender.release(5, 240);
+        sender.release(5, 240, 250);
         payloads.extend((250..600).filter_map(|ms| sender.poll(8000, ms)));
         let last = payloads[payloads.len() - 1].0;
         assert_eq!((last.end, last.duration), (true, 240 * 8));
@@ -202,12 +220,32 @@ mod tests {
     }
 
     #[test]
+    fn who_parts_from_who_presses_hears_the_digit_until_then_and_not_again() {
+        for (parts_ms, lasts) in [(10, 40), (130, 130)] {
+            let mut sender = EventSender::default();
+            sender.press(5, 0);
+            let (mut heard, _) = run(&mut sender, 0, parts_ms);
+            sender.part(parts_ms);
+            let (after, _) = run(&mut sender, parts_ms, 500);
+            heard.extend(after);
+            assert!(heard.ends_with(&[Heard::End { event: 5, duration_ms: lasts }]), "{heard:?}");
+            sender.part(500);
+            // They hear each other again when it is let go.
+            sender.release(5, 480, 500);
+            assert!(sender.is_idle());
+            // The next one is another.
+            sender.release(5, 100, 1000);
+            assert!(!sender.is_idle());
+        }
+    }
+
+    #[test]
     fn a_digit_pressed_while_another_goes_out_follows_it() {
         let mut sender = EventSender::default();
         sender.push(Digits { events: &[1], duration_ms: 100, gap_ms: 50 });
         sender.poll(8000, 0);
         sender.press(2, 10);
-        sender.release(2, 80);
+        sender.release(2, 80, 90);
         let (heard, _) = run(&mut sender, 11, 1000);
         assert!(heard.contains(&Heard::End { event: 2, duration_ms: 80 }), "{heard:?}");
     }
