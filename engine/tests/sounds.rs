@@ -117,6 +117,14 @@ impl Server {
         Self { process: start_rtp(ports, &["--chroot", media.0.to_str().unwrap()]), port: ports.rtp_http }
     }
 
+    /// With a front and two media shards, on as few CPUs as there may be.
+    fn on_two_shards(media: &Media) -> Self {
+        let cpus = engine::shard::allowed_cpus();
+        let cores = format!("{},{last},{last}", cpus[0], last = cpus.last().unwrap());
+        let ports = Ports::free();
+        Self { process: start_rtp(&ports, &["--cores", &cores, "--chroot", media.0.to_str().unwrap()]), port: ports.rtp_http }
+    }
+
     fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let answer = http(self.port, method, path, &if body.is_null() { String::new() } else { body.to_string() }).unwrap();
         let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
@@ -221,6 +229,35 @@ fn a_file_is_played_and_both_directions_recorded() {
     let layout = Layout::read(&file).unwrap();
     assert!(layout.encoding.name() == "mu-law" && layout.samples() > 800, "{layout:?}");
     assert!(fs::read_dir(&media.0).unwrap().all(|entry| !entry.unwrap().file_name().to_string_lossy().ends_with(".part")));
+}
+
+#[test]
+fn a_file_is_read_and_decoded_once_for_listeners_on_several_shards() {
+    let media = Media::new("shards");
+    let (control, server) = (Control::start(), Server::on_two_shards(&media));
+    let mut calls = Vec::new();
+    let cores = || -> Vec<u64> {
+        let status = server.ok("GET", "/status", &Value::Null);
+        status["load"]["cores"].as_array().unwrap().iter().map(|core| core["channels"].as_u64().unwrap()).collect()
+    };
+    while calls.len() < 6 || cores().contains(&0) {
+        assert!(calls.len() < 30, "channels on both shards: {:?}", cores());
+        calls.push(server.call(&control, Codec::Pcmu));
+    }
+    assert_eq!(cores().len(), 2);
+    // All at once: nobody finds it read already.
+    std::thread::scope(|scope| {
+        for (path, ..) in &calls {
+            let server = &server;
+            scope.spawn(move || server.ok("PUT", &format!("{path}/play"), &soup("tone.wav")));
+        }
+    });
+    for (_, phone, _) in &mut calls {
+        listen(phone, 700.0);
+    }
+    let figures = &server.ok("GET", "/status", &Value::Null)["rtp"];
+    let read = ["sounds_read", "sounds_shared", "sounds"].map(|name| figures[name].as_u64().unwrap() as usize);
+    assert_eq!(read, [1, calls.len() - 1, 1], "{figures}");
 }
 
 #[test]

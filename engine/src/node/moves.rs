@@ -144,8 +144,8 @@ impl RtpNode {
         }
     }
 
-    /// Asks a shard, and again while its queue is full: a channel in flight has to land.
-    async fn serve(&self, shard: usize, mut request: Request) -> Result<Served, CommandError> {
+    /// Asks a shard, and again while its queue is full: a channel in flight has to land, and one that ends to end.
+    pub(super) async fn serve(&self, shard: usize, mut request: Request) -> Result<Served, CommandError> {
         let caller = self.caller(shard).ok_or(GONE)?;
         loop {
             match caller.ask(request).await {

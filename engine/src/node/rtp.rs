@@ -6,7 +6,7 @@
 //! ```
 //! Shape:  one [`Caller`] per media shard; where each channel lives is known here, learned from the answers.
 //! Units:  those of `rtp::api`.
-//! Errors: a full queue or a shard that is gone is `Unavailable` (503), at once.
+//! Errors: a full queue or a shard that is gone is `Unavailable` (503), at once; the end of a channel waits for a place.
 //! Limits: one map entry per open channel, so at most the port pairs of all addresses.
 //! Not here: opening (`open`), mixing channels of different shards (`moves`), files (`sounds`).
 
@@ -283,11 +283,17 @@ impl RtpNode {
     }
 
     pub(super) async fn ask(&self, shard: usize, command: Command) -> Answer {
-        let caller = self.shards.get(shard).ok_or(GONE)?;
-        let served = caller.ask(Request::Command(command)).await.map_err(|error| match error {
-            AskError::Full(_) => BUSY,
-            AskError::Gone => GONE,
-        })??;
+        let served = match command {
+            // Who is refused it leaves the channel behind.
+            Command::Close { .. } => self.serve(shard, Request::Command(command)).await?,
+            command => {
+                let caller = self.shards.get(shard).ok_or(GONE)?;
+                caller.ask(Request::Command(command)).await.map_err(|error| match error {
+                    AskError::Full(_) => BUSY,
+                    AskError::Gone => GONE,
+                })??
+            }
+        };
         let Served::Reply(answer) = served else { return Err(GONE) };
         Ok(match answer {
             Reply::Opened(opened) => {
@@ -374,5 +380,62 @@ impl RtpNode {
         let mut shards: Vec<usize> = (0..self.shards.len()).collect();
         shards.sort_by_key(taken);
         shards
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::{self, Limits};
+    use crate::mesh::{CALLS_MAX, pair};
+
+    #[test]
+    fn a_channel_is_closed_though_its_shard_takes_no_more_commands_now() {
+        rt::run_test(async {
+            let (wake, _signal) = rt::signal();
+            let (end, mut shard) = pair(wake);
+            let (files, _threads) = files::start(None, Limits::default()).unwrap();
+            let (node, stop) = (RtpNode::new(vec![end], files), Latch::new());
+            let running = rt::spawn_local({
+                let (node, stop) = (Rc::clone(&node), stop.clone());
+                async move {
+                    let nobody: EventSink = Rc::new(|_| {});
+                    node.run(&nobody, &stop).await;
+                }
+            });
+            let channel = ChannelId::from_random(7);
+            node.set_home(channel, 0);
+            let ask = |command: Command| {
+                let node = Rc::clone(&node);
+                rt::spawn_local(async move { node.command(command).await })
+            };
+            let asked: Vec<_> = (0..CALLS_MAX).map(|_| ask(Command::Get { channel })).collect();
+            while node.caller(0).unwrap().in_flight() < CALLS_MAX {
+                rt::yield_now().await;
+            }
+            assert!(matches!(ask(Command::Get { channel }).await, Err(CommandError::Unavailable(_))));
+            let closing = ask(Command::Close { channel });
+            rt::sleep(3 * LAST_LOOK).await;
+            assert!(!closing.is_finished(), "it waits for a place");
+            while !closing.is_finished() {
+                while let Some((call, request)) = shard.next_command() {
+                    let answer = match request {
+                        Request::Command(Command::Close { .. }) => {
+                            Ok(Served::Reply(Reply::Closed { stats: Box::default(), channels: ChannelCounts::default() }))
+                        }
+                        _ => Err(CommandError::NotFound(channel)),
+                    };
+                    shard.answer(call, answer);
+                }
+                shard.flush();
+                rt::sleep(LAST_LOOK).await;
+            }
+            assert!(matches!(closing.await, Ok(Reply::Closed { .. })));
+            for answer in asked {
+                assert_eq!(answer.await.err(), Some(CommandError::NotFound(channel)));
+            }
+            stop.open();
+            running.await;
+        });
     }
 }

@@ -311,9 +311,9 @@ impl MediaRing {
         }
     }
 
-    /// Closes the sockets whose receives have ended.
-    pub(super) fn release_closed(&mut self, now: Instant) {
-        for _ in 0..self.release.len() {
+    /// Closes sockets whose receives have ended, so many at most; the others wait.
+    pub(super) fn release_closed(&mut self, now: Instant, most: usize) {
+        for _ in 0..self.release.len().min(most) {
             let Some(id) = self.release.pop() else { break };
             if self.sockets.get(id).is_some_and(|open| open.armed.is_some()) {
                 if !self.cancel(id) {
@@ -333,7 +333,7 @@ impl MediaRing {
 
     /// Cancels every receive and drains until all have ended, then closes all sockets. True when nothing is left.
     ///
-    /// Takes 7 ms for 1000 sockets; at most 1 s.
+    /// Takes 7 ms for 1000 sockets; at most 1 s. Nobody waits for packets here, so a slot closes all that it can.
     pub fn shutdown(&mut self) -> bool {
         let all: Vec<SocketId> = self.sockets.ids().collect();
         for id in all {
@@ -343,6 +343,7 @@ impl MediaRing {
             let mut slot = self.slot(Instant::now());
             while slot.next_packet().is_some() {}
             slot.finish();
+            self.release_closed(Instant::now(), usize::MAX);
             if self.sockets.len() == 0 {
                 break;
             }
@@ -383,5 +384,7 @@ const fn token(kind: Kind, group: u8, id: SocketId) -> u64 {
 const ARENA: usize = 256 << 10;
 /// The kernel takes a whole queue at once unless completions overflow; each try drains them.
 const SUBMIT_TRIES: usize = 4;
+/// Sockets closed in a slot: 7 us each, so half of it. 32 000 channels a second end at that rate.
+pub const RELEASES_MAX: usize = 64;
 const SHUTDOWN_ROUNDS: usize = 1000;
 const SHUTDOWN_PAUSE: Duration = Duration::from_millis(1);

@@ -37,7 +37,7 @@ mod token;
 
 pub use counters::Counters;
 pub use handover::Loose;
-pub use media::MediaRing;
+pub use media::{MediaRing, RELEASES_MAX};
 pub use open::{OpenError, Pair};
 pub use pools::Pools;
 pub use ports::{PortError, PortPool};

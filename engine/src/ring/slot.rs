@@ -6,7 +6,7 @@
 //! Errors: counted in [`super::Counters`], never returned.
 
 use super::{
-    media::{Completion, MediaRing},
+    media::{Completion, MediaRing, RELEASES_MAX},
     sockets::{PacketSize, SocketId},
     token::{Kind, Token},
 };
@@ -155,7 +155,7 @@ impl MediaRing {
                 group.publish(ran_out);
             }
         }
-        self.release_closed(now);
+        self.release_closed(now, RELEASES_MAX);
         self.look_for_overflow();
         self.settle_next();
         // Step 6, after 5: re-arming first meets the empty buffer ring again.

@@ -1,11 +1,13 @@
 //! The media shard with a machine that only echoes, on real sockets and over the mesh.
 
-use super::*;
+mod ends;
+
+use super::{shard::Owned, *};
 use crate::{
     media::request::{Answer, Request, Served},
     mesh::{Caller, pair},
     node::rtp::{MediaEnd, News},
-    ring::{PortPool, RingConfig},
+    ring::{OpenError, PacketSize, PortPool, RingConfig},
 };
 use rt::Latch;
 use rtp::{
