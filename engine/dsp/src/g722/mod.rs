@@ -1,7 +1,7 @@
 //! G.722: speech at 16 kHz in 64, 56 or 48 kbit/s, one channel per lane.
 //!   Batch<Encoder, i16, u8> ─► encode          Batch<Decoder, u8, i16> ─► decode
 //!   Group (channels that stay in their lanes from tick to tick) ─► encode_group, decode_group
-//! Shape:  an octet per two samples; a frame is any whole number of octets. A level works on 32, 16 or 8 channels at a time.
+//! Shape:  an octet per two samples; a frame is any whole number of octets. A level works on 32, 16 or 8 channels at a time, that of 32 on up to 16 in half the time.
 //! Units:  samples at 16 kHz; the RTP clock is 8000 all the same (RFC 3551 §4.5.2). Coder and decoder together delay 22 samples.
 //! Errors: none; every octet decodes to something.
 //! Cost:   a full set of lanes costs about what one channel costs in scalar code, however many of them are in use.

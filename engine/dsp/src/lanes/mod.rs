@@ -17,7 +17,7 @@ mod x86;
 pub(crate) use array::Array;
 pub(crate) use floats::{Floats, One};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx2, Avx512, Sse2};
+pub(crate) use x86::{Avx2, Avx512, Half512, Sse2};
 
 /// The portable level of 16-bit lanes here.
 #[cfg(not(target_arch = "x86_64"))]

@@ -21,6 +21,8 @@ mod shells {
     pub(super) fn avx512(check: &impl Check) {
         // SAFETY: called only where the CPU has the features.
         check.check(unsafe { Avx512::new() }, "avx512");
+        // SAFETY: as above.
+        check.check(unsafe { Half512::new() }, "half of avx512");
     }
 }
 

@@ -13,7 +13,7 @@ mod avx512;
 mod floats;
 mod sse2;
 
-pub(crate) use avx2::Avx2;
+pub(crate) use avx2::{Avx2, Half512};
 pub(crate) use avx512::Avx512;
 pub(crate) use sse2::Sse2;
 

@@ -18,7 +18,13 @@ fn levels() -> impl Iterator<Item = (&'static str, G722)> {
     let levels = {
         use plain::arrays;
         let arrays = G722 { encode: arrays::encode, decode: arrays::decode, insert: arrays::insert, extract: arrays::extract };
-        levels.chain(crate::testing::wants("arrays").then_some(("arrays", arrays)))
+        // Half registers take more than a half of the lanes too, one half after the other.
+        let halves = Level::available().find(|level| level.name() == "avx512").map(|_| {
+            use x86::half512;
+            let half = G722 { encode: half512::encode, decode: half512::decode, insert: half512::insert, extract: half512::extract };
+            ("half of avx512", half)
+        });
+        levels.chain(crate::testing::wants("arrays").then_some(("arrays", arrays))).chain(halves)
     };
     levels
 }

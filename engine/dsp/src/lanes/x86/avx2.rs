@@ -1,7 +1,7 @@
-//! AVX2 with FMA: 16 x `i16` in a 256-bit register.
+//! AVX2 with FMA: 16 x `i16` in a 256-bit register; and the same with what AVX-512 has for such registers, `Half512`.
 //! Shape:  `__m256i` for both widths; `Row` 32 octets, `Codes` 32 octets.
-//! Look-ups: `vpshufb`, which works inside halves of 16 octets; tables are put in both halves.
-//! Shifts: there is no 16-bit shift by a vector, so counts become powers of two and shifts become products.
+//! Look-ups: `vpshufb`, which works inside halves of 16 octets; tables are put in both halves. `Half512` permutes words.
+//! Shifts: there is no 16-bit shift by a vector, so counts become powers of two and shifts become products; but for `Half512`.
 //! Errors: none.
 //! Source: Intel Intrinsics Guide.
 
@@ -11,12 +11,17 @@ use super::op;
 use crate::lanes::Lanes;
 
 /// Token of the AVX2 level.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Avx2(());
+pub(crate) type Avx2 = Ymm<false>;
+/// Token of half a register of the AVX-512 level, for as few channels: its instructions take half as long, and need not be as many.
+pub(crate) type Half512 = Ymm<true>;
 
-impl Avx2 {
+/// Token of 256-bit registers, `MORE` with the instructions of AVX-512.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ymm<const MORE: bool>(());
+
+impl<const MORE: bool> Ymm<MORE> {
     /// # Safety
-    /// The CPU must have AVX2 and FMA.
+    /// The CPU must have AVX2 and FMA; with `MORE` what `Avx512` asks for too.
     pub(crate) const unsafe fn new() -> Self {
         Self(())
     }
@@ -81,7 +86,7 @@ impl Avx2 {
     }
 }
 
-impl Lanes for Avx2 {
+impl<const MORE: bool> Lanes for Ymm<MORE> {
     type I16 = __m256i;
     type I32 = __m256i;
     type Row = [i16; 16];
@@ -202,6 +207,9 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn shr_by(self, a: __m256i, count: __m256i) -> __m256i {
+        if MORE {
+            return op!(_mm256_srlv_epi16(a, count));
+        }
         // The shift is the high half of the product with 2^(16 - count). Bit 16 - count is in the high octet from 8 on, else in the
         // low one: one table serves both, with the low octet's index moved by eight.
         let powers = self.table(&[0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128]);
@@ -240,6 +248,11 @@ impl Lanes for Avx2 {
         op!(_mm256_mulhi_epu16(a, b))
     }
     #[inline(always)]
+    fn mul15(self, a: __m256i, b: __m256i) -> __m256i {
+        let (high, low) = (self.mul_high(a, b), self.mul_low(a, b));
+        if MORE { op!(_mm256_shldi_epi16::<1>(high, low)) } else { self.or(self.shl::<1>(high), self.shr_logical::<15>(low)) }
+    }
+    #[inline(always)]
     fn mul15_step(self, step: __m256i, level: __m256i) -> __m256i {
         // Twice 16384 is -32768 here. Its product is exact, as `level` is even, and only its sign is wrong.
         let twice = self.add(step, step);
@@ -264,24 +277,37 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn index(self, index: __m256i) -> __m256i {
+        if MORE {
+            return index;
+        }
         // Octets 2i and 2i + 1 of the table.
         self.add(self.mul_low(index, self.splat(0x0202)), self.splat(0x0100))
     }
     #[inline(always)]
     fn lookup8(self, table: &[i16; 8], index: __m256i) -> __m256i {
-        op!(_mm256_shuffle_epi8(self.words(table), index))
+        let table = self.words(table);
+        if MORE { op!(_mm256_permutexvar_epi16(index, table)) } else { op!(_mm256_shuffle_epi8(table, index)) }
     }
     #[inline(always)]
     fn lookup16(self, table: &[i16; 16], index: __m256i) -> __m256i {
-        self.lookup_by_parts(table, index)
+        if MORE { op!(_mm256_permutexvar_epi16(index, self.load(table))) } else { self.lookup_by_parts(table, index) }
     }
     #[inline(always)]
     fn lookup32(self, table: &[i16; 32], index: __m256i) -> __m256i {
-        self.lookup_by_parts(table, index)
+        if !MORE {
+            return self.lookup_by_parts(table, index);
+        }
+        let (halves, _) = table.as_chunks::<16>();
+        op!(_mm256_permutex2var_epi16(self.load(&halves[0]), index, self.load(&halves[1])))
     }
     #[inline(always)]
     fn lookup64(self, table: &[i16; 64], index: __m256i) -> __m256i {
-        self.lookup_by_parts(table, index)
+        if !MORE {
+            return self.lookup_by_parts(table, index);
+        }
+        let (halves, _) = table.as_chunks::<32>();
+        let upper = op!(_mm256_test_epi16_mask(index, self.splat(32)));
+        op!(_mm256_mask_blend_epi16(upper, self.lookup32(&halves[0], index), self.lookup32(&halves[1], index)))
     }
 
     #[inline(always)]
