@@ -242,9 +242,7 @@ class Call extends CallMedia {
 
   #refuse(error) {
     // 487 is the call's own end, seen from inside.
-    if (error.code === 487) return;
-    this.fail(error);
-    this.hangup({ code: this.error.code });
+    if (error.code !== 487) this.abandon(error);
   }
 }
 

@@ -234,6 +234,19 @@ class CallState {
     this.history = `Failed: ${error.message} (${this.error.code})`;
   }
 
+  /**
+   * Ends the call for a failure. The far end is told a status; the log tells why, but not of callers who are refused: they may come by the
+   * hundred when there is no channel.
+   * @param {Error & {code?: number}} error @param {number} [code] SIP status.
+   */
+  abandon(error, code = error.code ?? 500) {
+    this.fail(error);
+    if (this.hungup) return;
+    const refused = !this.answered && !this.originator;
+    if (error.code !== undefined && !refused) this.control.host.log("warn", `call ${this.id}: ${error.message}; hung up with ${code}`);
+    this.letgo({ code });
+  }
+
   /** Notes a refusal of a server. @returns {boolean} Whether it was none. */
   done(reply, what) {
     if (reply.code < 300) return true;

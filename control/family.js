@@ -71,7 +71,7 @@ class Family {
       if (call.direct) direct.meet(call, parent);
       if ((await parent.early({ near: call.session.channel })) && !(call.direct && parent.direct)) await call.mix(parent);
     } catch (error) {
-      failed(call, error);
+      call.abandon(error);
     }
   }
 
@@ -98,7 +98,7 @@ class Family {
         call.letgo({ code: 500 });
       }
     } catch (error) {
-      failed(call, error);
+      call.abandon(error);
     }
   }
 
@@ -158,12 +158,6 @@ class Family {
     else if (!call.hold && other.hold) await call.music(other.moh);
     else await Promise.all([call.session.channel?.stop(), other.session.channel?.stop()]);
   }
-}
-
-/** The media of a call could not be had. */
-function failed(call, error) {
-  call.fail(error);
-  call.letgo({ code: error.code ?? 500 });
 }
 
 /**

@@ -197,9 +197,7 @@ class Progress {
     try {
       await work();
     } catch (error) {
-      if (call.hungup) return;
-      call.fail(error);
-      call.hangup({ code: error.code ?? 500 });
+      if (!call.hungup) call.abandon(error);
     }
   }
 }

@@ -33,9 +33,7 @@ async function start(call, replaced) {
   try {
     await call.session.answer(call, call.theirs, undefined, there.session.channel);
   } catch (error) {
-    if (error.code === 487) return;
-    call.fail(error);
-    call.hangup({ code: call.error.code });
+    if (error.code !== 487) call.abandon(error);
     return;
   }
   if (call.hungup || there.hungup) {

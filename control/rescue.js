@@ -54,9 +54,7 @@ async function move(call, company) {
     const there = [...company, ...call.others].map((one) => one.metadata.channel);
     await relocated(call, there.find((channel) => channel && !channel.closed));
   } catch (error) {
-    if (call.hungup) return;
-    call.fail(error);
-    call.hangup({ code: error.code ?? 503 });
+    if (!call.hungup) call.abandon(error, error.code ?? 503);
   }
 }
 

@@ -136,12 +136,12 @@ impl Ticker {
         (1.0 - self.load() / self.limit).clamp(0.0, 1.0)
     }
 
-    /// There is room for another channel.
+    /// There is room for another call.
     pub fn is_accepting(&self) -> bool {
         self.load() < self.limit && self.behind < BEHIND_MAX
     }
 
-    /// There is no room for channels that are open and have no far end yet: quality is about to fall.
+    /// There is no room for the other end of a call that was let in: quality is about to fall.
     pub fn is_saturated(&self) -> bool {
         self.load() >= SATURATED || self.behind >= 2.0 * BEHIND_MAX
     }
@@ -197,7 +197,7 @@ const SMOOTHING: f64 = 256.0;
 const CPU_SLOTS: u64 = 256;
 /// Slots that are late by half a frame, a quarter of a second long, are heard soon, whoever keeps the core busy.
 const BEHIND_MAX: f64 = 10.0;
-/// Of a core. Between the limit of new channels and this, those that were opened are set up.
+/// Of a core. Between the limit of new calls and this, those that were let in get the channel of their other end.
 const SATURATED: f64 = 0.95;
 
 #[cfg(test)]

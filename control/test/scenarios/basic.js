@@ -99,6 +99,19 @@ const scenarios = [
     control.onnewcall = (call) => call.answer();
     await sip.incoming();
     check.equal((await sip.request("PUT /dialog/hangup")).body.code, 503);
+    check.equal(world.warnings, [], "not a line for each caller who is refused");
+  }],
+
+  ["a callee whose far end the RTP server refuses is hung up, and the log says why", async (world) => {
+    const { sip, rtp, check } = world;
+    await dial(world);
+    const { body: invite } = await sip.request("POST /dialog/invite");
+    const callee = [...sip.calls.keys()].at(-1);
+    rtp.refusals.set("PUT /channel/", () => ({ status: 503, json: { error: "unavailable", detail: "full" } }));
+    await sip.answer(callee);
+    const { body } = await sip.request("PUT /dialog/hangup", ({ callid }) => callid === callee);
+    check.equal([invite.to.user, body.code], ["1003", 500]);
+    check.equal(world.warnings, [`call ${callee}: RTP server refused the far end: full; hung up with 500`]);
   }],
 
   ["busy, notfound, paymentrequired and hangup words become SIP statuses", async (world) => {

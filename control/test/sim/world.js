@@ -18,9 +18,11 @@ class World {
     this.check = check;
     /** Lines of the log at level error. */
     this.errors = [];
+    /** And at level warn. */
+    this.warnings = [];
     /** Servers beside the first two. */
     this.others = [];
-    this.control = new ProjectControl({ ...host, guard: undefined, defaults: {}, log: (level, text) => level === "error" && this.errors.push(text) });
+    this.control = new ProjectControl({ ...host, guard: undefined, defaults: {}, log: (level, text) => ({ error: this.errors, warn: this.warnings })[level]?.push(text) });
   }
 
   /** Waits of tests: long enough for the order of things, short enough for patience. */

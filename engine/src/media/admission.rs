@@ -1,54 +1,19 @@
 //! What a core that is full still does.
 //!
 //! ```text
-//!   not accepting (no headroom)   no channel is opened      what is open gets its far end and goes on
-//!   saturated                     and no call begins        who has a far end is served: mixed, played to, recorded
+//!   not accepting (no headroom)   no call begins: a channel is opened beside one that has a far end (`near`), and no other
+//!   saturated                     no channel is opened
+//!   whatever the load             who has a channel gets its far end and is served: mixed, played to, recorded, closed
 //! ```
-//! Shape:  one question about a command.
+//! Shape:  one question about a channel that is to be opened.
 //! Errors: none; the answer is 503 (`CommandError::Unavailable`).
-//! Why so: a call that was let in has been answered, or will be. To refuse its mix would end it, or leave two people in silence;
-//!         to refuse the far end of another costs a call that nobody has heard yet.
+//! Why so: who has a channel belongs to a call that was let in. When the far end of it is told, somebody has picked up: to refuse that,
+//!         or the channel of who called, hangs up on both. To refuse the first channel of another call costs one that nobody has heard
+//!         yet. Past the second limit even the other end costs all calls more than one call is worth.
 
-use rtp::api::{ChannelId, Command};
+use crate::tick::Ticker;
 
-/// Whether this begins a call, or prepares one that has not begun.
-pub(super) fn is_new_work(command: &Command, is_targeted: impl Fn(ChannelId) -> bool) -> bool {
-    match command {
-        Command::Target { channel, .. }
-        | Command::Echo { channel, .. }
-        | Command::Play { channel, .. }
-        | Command::Record { channel, .. } => !is_targeted(*channel),
-        Command::Mix { a, b } => !is_targeted(*a) || !is_targeted(*b),
-        Command::Open(_)
-        | Command::Unmix { .. }
-        | Command::Direction { .. }
-        | Command::Level { .. }
-        | Command::Speakers { .. }
-        | Command::StopPlay { .. }
-        | Command::StopRecord { .. }
-        | Command::Dtmf { .. }
-        | Command::Close { .. }
-        | Command::List
-        | Command::Get { .. }
-        | Command::Status => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test says what is wrong by ending")]
-
-    use super::*;
-
-    #[test]
-    fn who_has_a_far_end_is_mixed_whatever_the_load() {
-        let [one, other, new] = [1, 2, 3].map(ChannelId::from_random);
-        let is_targeted = |channel| channel != new;
-        assert!(!is_new_work(&Command::Mix { a: one, b: other }, is_targeted));
-        assert!(is_new_work(&Command::Mix { a: one, b: new }, is_targeted));
-        assert!(is_new_work(&Command::Mix { a: new, b: other }, is_targeted));
-        assert!(!is_new_work(&Command::Echo { channel: one }, is_targeted));
-        assert!(is_new_work(&Command::Echo { channel: new }, is_targeted));
-        assert!(!is_new_work(&Command::Close { channel: new }, is_targeted), "an end always");
-    }
+/// Whether a channel is opened; `is_beside_call` if it is for who is to hear a channel that has a far end.
+pub(super) fn admits(ticker: &Ticker, is_beside_call: bool) -> bool {
+    ticker.is_accepting() || (is_beside_call && !ticker.is_saturated())
 }

@@ -4,7 +4,7 @@
 //! Limits: as many channels as the pools of all addresses have port pairs, and the machine places.
 //! Errors: `SetupError` at the start, `CommandError` in answers.
 
-use super::admission::is_new_work;
+use super::admission::admits;
 use super::machine::Machine;
 use super::moves::Departure;
 use super::request::{Answer, Request, Served};
@@ -174,6 +174,17 @@ impl<M: Machine> MediaShard<M> {
         self.setup.alone = true;
     }
 
+    /// Some seconds pass in which it works for this part of the time.
+    #[cfg(test)]
+    pub(super) fn be_busy(&mut self, load: f64) {
+        let now = Instant::now();
+        self.ticker.restart(now, sched::thread_cpu_time());
+        for _ in 0..5000 {
+            self.ticker.begin(now);
+            self.ticker.end(now + crate::tick::SLOT.mul_f64(load));
+        }
+    }
+
     fn is_idle(&self) -> bool {
         self.machine.channels() == 0 && self.ring.sockets() == 0 && self.server.backlog() == 0
     }
@@ -229,9 +240,6 @@ impl<M: Machine> MediaShard<M> {
     fn command(&mut self, call: CallId, command: Command, now: Instant) {
         let answer = match command {
             Command::Open(open) => self.open(open, now),
-            command if self.ticker.is_saturated() && is_new_work(&command, |channel| self.machine.is_targeted(channel)) => {
-                Err(CommandError::Unavailable("this core cannot do more in time"))
-            }
             command => {
                 self.size_packets(&command);
                 self.machine.command(command, now).map(|reply| self.complete(reply))
@@ -247,7 +255,7 @@ impl<M: Machine> MediaShard<M> {
     }
 
     fn open(&mut self, open: Open, now: Instant) -> Result<Reply, CommandError> {
-        if !self.ticker.is_accepting() {
+        if !admits(&self.ticker, open.near.is_some_and(|near| self.machine.is_targeted(near))) {
             return Err(CommandError::Unavailable("this core carries as many channels as it can in time"));
         }
         let Some(&Interface { bind, advertised }) = self.setup.interfaces.iter().find(|interface| interface.suits(open.address)) else {

@@ -8,7 +8,7 @@
 //!         A move that has begun ends though the one who asked goes away, for the channel is in its hands.
 //! Limits: [`MOVES_MAX`] moves at a time; the next is answered 503.
 //! Errors: the media machine's. What can be known before is refused before anything moves; a shard that cannot take the
-//!         channel gives it back to the one that it came from.
+//!         channel gives it back to the one that it came from. However busy the other shard is: both calls were let in.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -109,9 +109,6 @@ impl RtpNode {
             }
         }
         let (moves, from, to) = if a_moves { (a, home_a, home_b) } else { (b, home_b, home_a) };
-        if !self.is_accepting(to) {
-            return Err(CommandError::Unavailable("the core of the mix carries as many channels as it can in time"));
-        }
         self.move_channel(moves, from, to).await?;
         self.ask(to, Command::Mix { a, b }).await
     }

@@ -343,10 +343,6 @@ impl RtpNode {
         self.shards.get(shard)
     }
 
-    pub(super) fn is_accepting(&self, shard: usize) -> bool {
-        self.state.borrow().loads.get(shard).is_some_and(|load| load.accepting)
-    }
-
     /// Whether a shard has clearly more headroom than another.
     pub(super) fn is_roomier(&self, shard: usize, than: usize) -> bool {
         let state = self.state.borrow();

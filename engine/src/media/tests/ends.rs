@@ -17,17 +17,17 @@ const HOLD: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A shard of the real machine that carries calls.
-struct House {
-    shard: MediaShard<Media>,
-    front: Caller<Request, Answer, News>,
+pub(super) struct House {
+    pub shard: MediaShard<Media>,
+    pub front: Caller<Request, Answer, News>,
     news: Rc<RefCell<Vec<News>>>,
     channels: Vec<ChannelId>,
     ip: IpAddr,
 }
 
 impl House {
-    /// Pairs that hear each other; one of each has spoken.
-    async fn new(channels: usize, net: u8, stop: &Latch) -> Self {
+    /// Room for so many channels on a network of its own, and some that hear each other in pairs; one of each has spoken.
+    pub async fn new(channels: usize, net: u8, open: usize, stop: &Latch) -> Self {
         let [_, a, b, c] = std::process::id().to_be_bytes();
         // Not the address of the other tests: it takes all ports of a range, which is below the ephemeral ones.
         let ip = IpAddr::from([127, a + net, b, c]);
@@ -49,7 +49,7 @@ impl House {
         });
         let mut house = Self { shard, front, news, channels: Vec::new(), ip };
         let phone = UdpSocket::bind((ip, 0)).unwrap();
-        for _ in 0..channels {
+        for _ in 0..open {
             house.open(phone.local_addr().unwrap(), now);
         }
         for both in house.channels.clone().chunks_exact(2) {
@@ -155,7 +155,7 @@ fn channels() -> usize {
 fn all_channels_closed_at_once_are_told_and_leave_nothing() {
     rt::run_test(async {
         let stop = Latch::new();
-        let mut house = House::new(channels(), 80, &stop).await;
+        let mut house = House::new(channels(), 80, channels(), &stop).await;
         // As many at a time as find room.
         let lists = house.channels.chunks(house.channels.len().div_ceil(CALLS_MAX)).map(<[ChannelId]>::to_vec);
         let closing: Vec<_> = lists
@@ -184,7 +184,8 @@ fn all_channels_closed_at_once_are_told_and_leave_nothing() {
 fn all_channels_of_a_program_that_ends_are_told_and_leave_nothing() {
     rt::run_test(async {
         let stop = Latch::new();
-        let mut house = House::new(channels() / 4 * 2, 160, &stop).await;
+        let half = channels() / 4 * 2;
+        let mut house = House::new(half, 160, half, &stop).await;
         let farewell = rt::spawn_local({
             let front = house.front.clone();
             async move { front.ask(Request::Farewell).await }

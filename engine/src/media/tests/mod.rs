@@ -1,6 +1,7 @@
 //! The media shard with a machine that only echoes, on real sockets and over the mesh.
 
 mod ends;
+mod full;
 
 use super::{shard::Owned, *};
 use crate::{
