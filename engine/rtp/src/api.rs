@@ -196,7 +196,7 @@ pub struct Target {
     pub port: u16,
     /// What the far end takes, best first. The first that we can encode is what we send.
     pub payloads: Vec<Payload>,
-    /// Packet time wanted, ms; `None` means 20.
+    /// Length of the packets that it wants, ms; `None` means 20. Two that want unlike lengths are mixed by the clock.
     pub ptime_ms: Option<u16>,
     /// Which way media may flow; `None` leaves it as it is.
     pub direction: Option<Direction>,

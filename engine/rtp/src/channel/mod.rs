@@ -36,7 +36,7 @@ pub use waiting::Waiting;
 pub use watch::MediaWatch;
 
 use crate::api::{ChannelId, ControlUrl, Direction, Event, EventAction, Levels};
-use crate::format::{Codec, Formats};
+use crate::format::{Codec, FormatKind, Formats};
 use crate::jitter::Bounds;
 use crate::source::SourceCheck;
 use crate::stream::{ReceiveStream, SendStream};
@@ -123,8 +123,8 @@ pub struct Channel {
     pub odd_frames: bool,
     /// What could be relayed to it is made anew until a pause.
     pub renewal: Renewal,
-    /// Packet time that the far end wants, ms.
-    pub ptime_ms: u16,
+    /// Packet time that the far end said it wants, ms.
+    pub ptime_ms: Option<u16>,
     /// Time of the digit that is sent as tones, ms.
     pub tone_ms: u32,
     /// Codec last received.
@@ -189,7 +189,7 @@ impl Channel {
             coders: Coders::default(),
             relayed: None,
             clock: None,
-            ptime_ms: 20,
+            ptime_ms: None,
             odd_frames: false,
             renewal: Renewal::Off,
             held: 0,
@@ -214,6 +214,17 @@ impl Channel {
     /// Where packets may be sent now: nowhere while sending is off, or nothing is known of the far end.
     pub fn destination(&self) -> Option<SocketAddr> {
         if self.direction.send { self.source.destination() } else { None }
+    }
+
+    /// Samples of the packets in which it sends a codec; of 20 ms if the far end did not say (RFC 3551 §4.2).
+    pub fn packet_samples(&self, codec: Codec) -> usize {
+        codec.packet_samples(self.ptime_ms.unwrap_or(20))
+    }
+
+    /// Time of the packets that the far end wants, µs, if we can make them.
+    pub fn packet_us(&self) -> Option<usize> {
+        let FormatKind::Audio(codec) = self.formats.preferred_of_ours()?.kind else { return None };
+        Some(self.packet_samples(codec) * 1_000_000 / codec.rate_hz()? as usize)
     }
 
     /// It was told its far end.

@@ -12,6 +12,9 @@ use dsp::ilbc::Mode;
 use crate::api::{Encoding, Payload};
 use crate::stream::PayloadType;
 
+/// Longest packet of L16 at 16 kHz, ms: 1280 octets; of 50 ms it would be 1600, more than a frame of Ethernet holds.
+const L16_WIDE_MS_MAX: u16 = 40;
+
 /// An audio encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
@@ -67,6 +70,25 @@ impl Codec {
             Self::G722 => Some(2 * octets),
             Self::Ilbc(mode) => Some(octets / mode.octets() * mode.samples()),
             Self::Opaque { .. } => None,
+        }
+    }
+
+    /// Samples of a packet of this packet time: whole frames of codecs that have them, and no more than an Ethernet frame holds.
+    pub const fn packet_samples(self, ptime_ms: u16) -> usize {
+        let rate_hz = match self.rate_hz() {
+            Some(hz) => hz as usize,
+            None => 8000,
+        };
+        let wanted = match self {
+            Self::L16At16k if ptime_ms > L16_WIDE_MS_MAX => L16_WIDE_MS_MAX,
+            _ => ptime_ms,
+        } as usize
+            * rate_hz
+            / 1000;
+        match self.frame() {
+            Some((samples, _)) if wanted < samples => samples,
+            Some((samples, _)) => wanted / samples * samples,
+            None => wanted,
         }
     }
 

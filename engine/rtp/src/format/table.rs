@@ -91,6 +91,12 @@ impl Formats {
         events().find(|f| Some(f.clock_rate_hz) == clock).or(events().next()).copied()
     }
 
+    /// Whether an encoding that we can only relay is among those of both.
+    pub fn shares_opaque(&self, other: &Self) -> bool {
+        let is_opaque = |f: &&Format| matches!(f.kind, FormatKind::Audio(codec) if !codec.is_ours());
+        self.0.iter().filter(is_opaque).any(|f| other.0.iter().any(|o| o.kind == f.kind && o.clock_rate_hz == f.clock_rate_hz))
+    }
+
     /// The codec that the far end likes best, ours or not.
     pub fn preferred(&self) -> Option<Codec> {
         self.0.iter().find_map(|f| match f.kind {
@@ -161,6 +167,7 @@ mod tests {
         assert_eq!(leaves(&a, 111, &b).map(|l| l.0), Some(120));
         assert_eq!(leaves(&a, 102, &c), None, "another framing, and we have no decoder");
         assert_eq!(a.preferred().map(Codec::name), Some("AMR"));
+        assert_eq!([&b, &c, &formats(&[plain(0)])].map(|other| a.shares_opaque(other)), [true, false, false]);
     }
 
     #[test]

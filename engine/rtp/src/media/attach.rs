@@ -1,7 +1,7 @@
 //! Who hears whom, and which channels run by the clock for it.
 //!
 //! ```text
-//!   two, nothing else ─▶ packet-driven peers          three and more, a player, a recorder ─▶ a group by the clock
+//!   two, nothing else ─▶ packet-driven peers          three and more, a player, a recorder, two of unlike ptimes ─▶ a group by the clock
 //! ```
 //! Shape:  a change makes or frees what the clocked path needs, so that no packet does; the stream out goes on through it.
 //! Errors: [`CommandError`]; a refused command changes nothing.
@@ -12,7 +12,7 @@ use rand_core::Rng;
 
 use super::group::{MEMBERS_MAX, Parting};
 use super::mixing::Crossing;
-use super::tick::{packet_samples, rate_of};
+use super::tick::rate_of;
 use super::{ChannelKey, Media};
 use crate::api::{ChannelId, CommandError, EventAction, MixEvent};
 use crate::channel::{Clocked, Gain, Link, Recording, Waiting};
@@ -128,9 +128,29 @@ impl Media {
         Ok(())
     }
 
-    /// Whether a pair has to go by the clock from its beginning.
+    /// Whether a pair has to go by the clock, whatever comes.
     fn pair_wants_clock(&self, one: u32, other: u32) -> bool {
         [one, other].iter().any(|slot| self.needs_clock(*slot) || self.has_levels(*slot) || self.has_watch(*slot))
+            || self.have_unlike_packets(one, other)
+    }
+
+    /// Whether two far ends want packets of unlike length, by what signalling said: what they send may be of any length, and change,
+    /// and is no reason to go to the clock or back. A pair that may speak what we do not decode stays with its packets, and one of
+    /// which neither said a length, until a packet does not fit the frames of the other (`odd_frames`).
+    fn have_unlike_packets(&self, one: u32, other: u32) -> bool {
+        let (Some(one), Some(other)) = (self.table.get(one), self.table.get(other)) else { return false };
+        (one.ptime_ms.is_some() || other.ptime_ms.is_some())
+            && one.packet_us().zip(other.packet_us()).is_some_and(|(one, other)| one != other)
+            && !one.formats.shares_opaque(&other.formats)
+    }
+
+    /// After a new target: a pair whose packets can no longer pass as they come gets its clock.
+    pub(super) fn review_pair(&mut self, slot: u32) {
+        if let Some(Link::Peer(peer)) = self.table.get(slot).map(|channel| channel.link)
+            && self.pair_wants_clock(slot, peer)
+        {
+            self.start_clock(slot);
+        }
     }
 
     /// Whether packets of a pair will have to be made anew, as far as its far ends have said what they take.
@@ -232,7 +252,9 @@ impl Media {
                 }
                 self.prepare(index);
             }
-            [one, other] if group.gain_db == 0.0 && ![one, other].iter().any(|slot| self.wants_mixing(*slot)) => {
+            [one, other]
+                if group.gain_db == 0.0 && !self.pair_wants_clock(one, other) && ![one, other].iter().any(|slot| self.is_odd(*slot)) =>
+            {
                 self.part_to_packets(index, [one, other]);
             }
             _ => self.prepare(index),
@@ -360,7 +382,7 @@ impl Media {
                 Rate::Narrow => narrow = true,
                 Rate::Wide => wide = true,
             }
-            let odd = codec.is_some_and(|codec| packet_samples(codec, channel.ptime_ms) != rate_of(Some(codec)).samples());
+            let odd = codec.is_some_and(|codec| channel.packet_samples(codec) != rate_of(Some(codec)).samples());
             if let Some(clock) = &mut channel.clock {
                 match (&clock.waiting, odd) {
                     (None, true) => clock.waiting = Some(Box::new(Waiting::new())),
@@ -384,12 +406,7 @@ impl Media {
             .is_some_and(|clock| clock.player.is_some() || !clock.recorders.is_empty() || clock.listener.is_some())
     }
 
-    /// Whether its part in a mix of two has to go by the clock.
-    fn wants_mixing(&self, slot: u32) -> bool {
-        self.needs_clock(slot) || self.is_odd(slot) || self.has_levels(slot) || self.has_watch(slot)
-    }
-
-    /// Whether the frames of its codec are of a length that packets of others do not have.
+    /// Whether packets came that are no whole frames of its codec.
     fn is_odd(&self, slot: u32) -> bool {
         self.table.get(slot).is_some_and(|c| c.odd_frames)
     }

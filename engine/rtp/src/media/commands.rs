@@ -171,9 +171,10 @@ impl Media {
         channel.rtcp.mux = target.rtcp_mux;
         channel.rtcp.remote = None;
         channel.direction = target.direction.unwrap_or(channel.direction);
-        channel.ptime_ms = target.ptime_ms.unwrap_or(20).clamp(10, 60) / 10 * 10;
+        channel.ptime_ms = target.ptime_ms.map(|ms| ms.clamp(10, 60) / 10 * 10);
         channel.odd_frames = false;
         self.review(slot);
+        self.review_pair(slot);
         Ok(())
     }
 

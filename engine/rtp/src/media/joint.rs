@@ -19,7 +19,7 @@ use super::codecs::{Encoders, Leaves};
 use super::group::{PHASES, Parting};
 use super::mixing::Crossing;
 use super::table::Table;
-use super::tick::{codec_of, header, own_place, packet_samples, rate_of};
+use super::tick::{codec_of, header, own_place, rate_of};
 use super::{ChannelKey, Media, Pending};
 use crate::channel::{Channel, Clocked, FRAME_MAX, Gain, Link, RateState};
 use crate::clock::Rate;
@@ -303,7 +303,7 @@ struct Speech<'a> {
 /// Sends samples in packets of the length that the far end has.
 fn say(speech: &mut Speech<'_>, said: &[i16], is_last: bool) -> u64 {
     let Some(mut waiting) = speech.clock.waiting.take() else { return speech.packet(said) };
-    let packet = packet_samples(speech.codec, speech.channel.ptime_ms);
+    let packet = speech.channel.packet_samples(speech.codec);
     let mut sent = 0;
     waiting.push(said);
     while let Some(front) = waiting.front(packet) {

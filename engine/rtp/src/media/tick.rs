@@ -294,7 +294,7 @@ fn send(
     }
     let rate = rate_of(Some(codec)).hz();
     let frame = clock.said.samples().len();
-    let packet = packet_samples(codec, channel.ptime_ms);
+    let packet = channel.packet_samples(codec);
     match (source, to, clock.waiting.as_deref_mut()) {
         (Source::Nothing, _, waiting) | (_, None, waiting) => {
             // Nothing goes out for a while: what comes after is a new talkspurt.
@@ -383,22 +383,6 @@ pub(super) fn header(
     clock.marker = false;
     clock.sequence += 1;
     channel.sent.map(&place, format.number, now)
-}
-
-/// Samples of a packet of this packet time: whole frames of codecs that have them, else what the far end wants.
-pub(super) const fn packet_samples(codec: Codec, ptime_ms: u16) -> usize {
-    let wanted = ptime_ms as usize
-        * match codec.rate_hz() {
-            Some(hz) => hz as usize / 1000,
-            None => 8,
-        };
-    match codec.frame() {
-        Some((samples, _)) => {
-            let frames = wanted / samples;
-            if frames == 0 { samples } else { frames * samples }
-        }
-        None => wanted,
-    }
 }
 
 pub(super) const fn codec_of(format: Format) -> Option<Codec> {

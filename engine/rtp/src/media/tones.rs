@@ -15,7 +15,7 @@ use dsp::dtmf::{self, Digit};
 
 use super::codecs::Leaves;
 use super::digits::EVENTS;
-use super::tick::{packet_samples, rate_of};
+use super::tick::rate_of;
 use super::{ChannelKey, Media};
 use crate::clock::TICK_MS;
 use crate::format::FormatKind;
@@ -43,7 +43,7 @@ impl Media {
         }
         channel.tone_ms += TICK_MS;
         let rate_hz = rate_of(Some(codec)).hz();
-        let samples = packet_samples(codec, TICK_MS as u16);
+        let samples = codec.packet_samples(TICK_MS as u16);
         let per_ms = rate_hz as usize / 1000;
         let lasts = usize::from(payload.duration) * per_ms / 8;
         // Frames of 30 ms are due less often than packets of events.
