@@ -47,7 +47,7 @@ impl Endpoint {
         }
         let Some(domain) = from_domain else {
             // A provider speaks for callers of everywhere: it is known by where it sends from.
-            if let Some(trunk) = self.trunks.of_source(source.from.ip()) {
+            if let Some(trunk) = self.trunks.caller(request, source.from) {
                 let (domain, control) = (trunk.domain.clone(), trunk.control.clone());
                 return Some(Caller { domain, authenticated: false, id: caller_id(request, true), control });
             }

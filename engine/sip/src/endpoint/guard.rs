@@ -73,7 +73,7 @@ impl Endpoint {
     }
 
     pub(super) fn is_peer(&self, ip: IpAddr) -> bool {
-        self.config.trusted.contains(&ip.to_canonical()) || self.trunks.of_source(ip).is_some()
+        self.config.trusted.contains(&ip.to_canonical()) || self.trunks.knows(ip)
     }
 }
 

@@ -4,17 +4,22 @@
 //!   PUT /trunk ─► Trunk ─► Locate │ REGISTER │ OPTIONS ─► transaction ─► 200, 401, 423, silence ─► Trunk
 //!   originate ─► trunks named, or those of the domain: those that are up first, by priority ─► leg_failed ─► the next
 //! ```
-//! Shape:  at most 256; a source address of a trunk is known by one look-up.
+//! Shape:  at most 256; those that send from an address are found by one search of a sorted list.
+//! Callers: of several trunks at one address the account of the Request-URI decides (our Contact there), then that of To, the
+//!         domain of To or From, the port; where all are alike, the priority and then the name.
 //! Errors: to control [`CommandError`]; what a provider answers is in the view.
 //! Source: RFC 3261 §10.2, §22.2; RFC 3263 §4.3.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::auths::Auths;
 use super::call::Phase;
+use super::caller::domain_of;
 use super::calls::CallKey;
+use super::event::user_of;
 use super::hop::SIP_PORT;
 use super::leg::Leg;
 use super::originate::Route;
@@ -24,7 +29,8 @@ use crate::auth::Identity;
 use crate::dialog::Hop;
 use crate::flow::{Flow, Transport};
 use crate::locate::{LocateError, TARGETS_MAX, Target, Wish};
-use crate::message::{HeaderName, Method, Response, StatusCode, Writer};
+use crate::message::{HeaderName, Method, Request, Response, StatusCode, Writer};
+use crate::shard::TrunkSources as Sources;
 use crate::trunk::{Step, TRUNKS_MAX, Trunk, wish};
 
 /// Marks the lookups of trunks; those of calls have a slot there, which never gets so high.
@@ -44,9 +50,8 @@ pub(super) enum Errand {
 pub(super) struct Trunks {
     names: BTreeMap<String, u32>,
     entries: HashMap<u32, Entry>,
-    sources: HashMap<IpAddr, u32>,
-    /// Those of the trunks that another shard keeps.
-    known: HashMap<IpAddr, TrunkConfig>,
+    /// What they send from, by address, priority and name; those of another shard where that one keeps them.
+    sources: Sources,
     /// The sources are others than those that were told.
     changed: bool,
     last: u32,
@@ -72,36 +77,54 @@ impl Trunks {
         (self.entries.len(), self.entries.values().filter(|entry| entry.trunk.is_up(now)).count())
     }
 
-    /// The trunk that sends from an address.
-    pub fn of_source(&self, ip: IpAddr) -> Option<&TrunkConfig> {
+    /// Whether a trunk sends from an address.
+    pub fn knows(&self, ip: IpAddr) -> bool {
+        self.of_address(ip).next().is_some()
+    }
+
+    /// The trunk that a request from outside came by.
+    pub fn caller(&self, request: &Request<'_>, from: SocketAddr) -> Option<&TrunkConfig> {
+        let (called, to) = (user_of(request.uri()), user_of(&request.to().uri));
+        let domains = [domain_of(&request.to().uri), domain_of(&request.from().uri)];
+        let likeness = |(peer, config): &&(SocketAddr, Arc<TrunkConfig>)| {
+            let is_domain = |domain: &Option<String>| domain.as_ref().is_some_and(|domain| domain.eq_ignore_ascii_case(&config.domain));
+            (called == config.user, to == config.user, domains.iter().any(is_domain), peer.port() == from.port())
+        };
+        // The last of equals wins a maximum, and the first is wanted.
+        self.of_address(from.ip()).rev().max_by_key(likeness).map(|(_, config)| &**config)
+    }
+
+    fn of_address(&self, ip: IpAddr) -> impl DoubleEndedIterator<Item = &(SocketAddr, Arc<TrunkConfig>)> {
         let ip = ip.to_canonical();
-        match self.sources.get(&ip) {
-            Some(id) => self.entries.get(id).map(|entry| entry.trunk.config()),
-            None => self.known.get(&ip),
-        }
+        let first = self.sources.partition_point(|(peer, _)| peer.ip() < ip);
+        let end = self.sources.partition_point(|(peer, _)| peer.ip() <= ip);
+        self.sources.get(first..end).unwrap_or_default().iter()
     }
 
     /// What the other shards have to know, if it has changed.
-    pub fn news(&mut self) -> Option<Vec<(IpAddr, TrunkConfig)>> {
-        let config = |id: &u32| self.entries.get(id).map(|entry| entry.trunk.config().clone());
-        std::mem::take(&mut self.changed).then(|| self.sources.iter().filter_map(|(ip, id)| Some((*ip, config(id)?))).collect())
+    pub fn news(&mut self) -> Option<Sources> {
+        std::mem::take(&mut self.changed).then(|| self.sources.clone())
     }
 
     /// What the shard of the trunks said.
-    pub fn told(&mut self, sources: Vec<(IpAddr, TrunkConfig)>) {
-        self.known = sources.into_iter().collect();
+    pub fn told(&mut self, sources: Sources) {
+        self.sources = sources;
     }
 
     /// Brings what is derived up to date.
     fn index(&mut self) {
         self.due = self.entries.values().map(|entry| entry.trunk.due()).min();
-        let before = std::mem::take(&mut self.sources);
-        for (id, entry) in &self.entries {
-            for target in entry.trunk.targets() {
-                self.sources.insert(target.peer.ip().to_canonical(), *id);
-            }
+        let mut sources = Sources::new();
+        for entry in self.entries.values() {
+            let peers = entry.trunk.targets().map(|target| SocketAddr::new(target.peer.ip().to_canonical(), target.peer.port()));
+            sources.extend(peers.map(|peer| (peer, Arc::clone(entry.trunk.config()))));
         }
-        self.changed |= before != self.sources;
+        sources.sort_by(|(a, of_a), (b, of_b)| {
+            let (a, b) = ((a.ip(), of_a.priority, &of_a.name, a.port()), (b.ip(), of_b.priority, &of_b.name, b.port()));
+            a.cmp(&b)
+        });
+        self.changed |= sources != self.sources;
+        self.sources = sources;
     }
 }
 
@@ -233,7 +256,8 @@ impl Endpoint {
 
     /// A connection is gone.
     pub(super) fn trunk_flow_lost(&mut self, flow: Flow, now: Instant) {
-        if self.trunks.sources.contains_key(&flow.peer.ip().to_canonical()) {
+        // Where another shard keeps them, that one has their connections too.
+        if !self.trunks.entries.is_empty() && self.trunks.knows(flow.peer.ip()) {
             let target = Target { peer: flow.peer, transport: flow.transport };
             for entry in self.trunks.entries.values_mut() {
                 entry.trunk.handle_flow_lost(target, now);

@@ -17,7 +17,7 @@ mod peer;
 
 pub(crate) use command::called_domain;
 pub use command::{Destination, Gathered, destination};
-pub use peer::{Handed, PeerMessage, Replaceable};
+pub use peer::{Handed, PeerMessage, Replaceable, TrunkSources};
 
 use crate::directory::domain_name;
 use crate::message::{MAGIC_COOKIE, Message, Method, Request, Uri};

@@ -8,7 +8,8 @@
 //! Units:  none.
 //! Errors: none. See [`PeerMessage::may_be_lost`].
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::api::TrunkConfig;
 use crate::flow::{Flow, Transport};
@@ -26,6 +27,9 @@ pub struct Handed {
 
 /// What an INVITE with Replaces found: the domain of the call that it names, and whether that call may be taken over.
 pub type Replaceable = Option<(String, Result<(), StatusCode>)>;
+
+/// Addresses, each with a trunk that sends from it: by address, then priority, then name.
+pub type TrunkSources = Vec<(SocketAddr, Arc<TrunkConfig>)>;
 
 /// A word between two shards.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +53,7 @@ pub enum PeerMessage {
         note: Box<CallNote>,
     },
     /// All addresses that trunks send from, in place of those told before.
-    Trunks(Vec<(IpAddr, TrunkConfig)>),
+    Trunks(TrunkSources),
     /// A user is registered over this connection now; its calls may be on any shard.
     Moved {
         /// `user@domain`.

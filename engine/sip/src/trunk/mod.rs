@@ -15,6 +15,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::{TrunkConfig, TrunkView};
@@ -58,7 +59,7 @@ enum State {
 /// One trunk.
 #[derive(Debug)]
 pub struct Trunk {
-    config: TrunkConfig,
+    config: Arc<TrunkConfig>,
     state: State,
     due: Instant,
     targets: Vec<Target>,
@@ -76,7 +77,7 @@ impl Trunk {
     pub fn new(config: TrunkConfig, now: Instant) -> Self {
         let expires_s = config.expires_s;
         Self {
-            config,
+            config: Arc::new(config),
             state: State::Waiting,
             due: now,
             targets: Vec::new(),
@@ -200,7 +201,7 @@ impl Trunk {
 
     /// What it was made with.
     #[must_use]
-    pub fn config(&self) -> &TrunkConfig {
+    pub fn config(&self) -> &Arc<TrunkConfig> {
         &self.config
     }
 

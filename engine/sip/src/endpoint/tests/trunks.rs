@@ -155,3 +155,67 @@ fn a_call_from_a_trunk_is_told_to_its_control_and_strangers_are_refused() {
         ("http://127.0.0.1:9009", "provider.example", Some("+4930"))
     );
 }
+
+/// Two accounts at one address, as at one provider; whom an INVITE from there is told to.
+fn told(bench: &mut Bench, port: u16, branch: &str, uri: &str, to: &str) -> (String, String) {
+    let invite = request("INVITE", uri, branch, 1, "Contact: <sip:gw@192.0.2.50>\r\n")
+        .replace("From: <sip:1000@example.com>", "From: <sip:+4930@elsewhere.example>")
+        .replace("To: <sip:1000@example.com>", &format!("To: <{to}>"))
+        .replace("Call-ID: ", &format!("Call-ID: {branch}"));
+    bench.receive(&format!("192.0.2.50:{port}"), &invite);
+    match bench.events.pop() {
+        Some(Event::Dialog { control, snapshot }) => (control.0.to_string(), snapshot.domain),
+        other => panic!("{uri}: {other:?}"),
+    }
+}
+
+#[test]
+fn calls_of_accounts_at_one_provider_are_told_apart() {
+    let account = |name: &str, user: &str, domain: &str, proxy: &str, priority: u16| TrunkConfig {
+        user: user.into(),
+        domain: domain.into(),
+        control: Some(ControlUrl(format!("http://{name}").into())),
+        ..config(name, proxy, priority)
+    };
+    // Whatever the order in which they came, and however the tables are seeded.
+    for turn in 0..16 {
+        let mut bench = Bench::new();
+        let mut accounts = [
+            account("one", "acc1", "provider.example", "192.0.2.50", 2),
+            account("two", "acc2", "provider.example", "192.0.2.50", 1),
+            account("three", "acc1", "other.example", "192.0.2.50:5070", 3),
+        ];
+        accounts.rotate_left(turn % 3);
+        for account in accounts {
+            bench.put(account);
+        }
+        for (at, (port, uri, to, expected)) in [
+            (5060, "sip:acc1@192.0.2.100:5060", "sip:+44@provider.example", "one"),
+            (5060, "sip:acc2@192.0.2.100:5060", "sip:+44@provider.example", "two"),
+            (5060, "sip:acc1@192.0.2.100:5060", "sip:acc1@other.example", "three"),
+            // The number called is in the Request-URI, the account in To.
+            (5060, "sip:+44@192.0.2.100", "sip:acc2@192.0.2.100", "two"),
+            (5060, "sip:+44@192.0.2.100", "sip:acc1@provider.example", "one"),
+            // No account at all: the domain, the port, the priority.
+            (5060, "sip:+44@192.0.2.100", "sip:+44@other.example", "three"),
+            (5070, "sip:+44@192.0.2.100", "sip:+44@192.0.2.100", "three"),
+            (5060, "sip:+44@192.0.2.100", "sip:+44@192.0.2.100", "two"),
+            (40000, "sip:+44@192.0.2.100", "sip:+44@192.0.2.100", "two"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let domain = if expected == "three" { "other.example" } else { "provider.example" };
+            assert_eq!(
+                told(&mut bench, port, &format!("c{at}"), uri, to),
+                (format!("http://{expected}"), domain.to_owned()),
+                "turn {turn}: {uri}, {to}"
+            );
+        }
+        // Without those two, what is left takes all of them.
+        for name in ["two", "three"] {
+            bench.endpoint.command(Command::TrunkDelete { name: name.into() }, bench.now).unwrap();
+        }
+        assert_eq!(told(&mut bench, 5060, "last", "sip:acc2@192.0.2.100", "sip:+44@other.example").0, "http://one");
+    }
+}
