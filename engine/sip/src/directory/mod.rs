@@ -302,6 +302,11 @@ impl Directory {
         self.domains.get(domain_name(domain).as_ref())
     }
 
+    /// Whether control hears of the texts of a domain.
+    pub fn takes_messages(&self, domain: &str) -> bool {
+        self.domain(domain).is_some_and(|domain| domain.policy().messages)
+    }
+
     /// Names of all domains, in order.
     pub fn domains(&self) -> impl Iterator<Item = &str> {
         self.domains.keys().map(AsRef::as_ref)

@@ -126,8 +126,9 @@ impl Endpoint {
         if self.is_put_off(request) {
             return self.put_off(request, source);
         }
-        if let Err(refused) = screen::screen(request, self.takes_messages(request)) {
-            return self.answer_stateless(request, source, refused.status(), &refused.explain());
+        let messages = matches!(request.method(), Method::Message | Method::Options | Method::Other(_)) && self.takes_messages(request);
+        if let Err(refused) = screen::screen(request, messages) {
+            return self.answer_stateless(request, source, refused.status(), &refused.explain(messages));
         }
         // A REGISTER is never part of a dialog, but some phones send the tag of the last answer along.
         // RFC 3428 §6: a MESSAGE is one of no dialog, whatever a phone makes of its tags.
@@ -145,7 +146,7 @@ impl Endpoint {
             Method::Register => self.register(request, source, new, now),
             Method::Subscribe => self.subscribe(request, source, new, now),
             Method::Publish => self.publish(request, source, new, now),
-            Method::Options => self.answer_stateless(request, source, StatusCode::OK, CAPABILITIES),
+            Method::Options => self.answer_stateless(request, source, StatusCode::OK, &screen::capabilities(messages)),
             // RFC 3515 §2.4.2: who may refer us is ours to decide; a call of ours is made by control alone.
             Method::Refer => self.answer_stateless(request, source, StatusCode::FORBIDDEN, &[]),
             _ => self.answer_stateless(request, source, StatusCode::CALL_DOES_NOT_EXIST, &[]),
@@ -159,11 +160,3 @@ impl Endpoint {
         self.answer_stateless(request, source, StatusCode::SERVICE_UNAVAILABLE, &[later]);
     }
 }
-
-/// What we can do, for the 200 to OPTIONS (RFC 3261 §11.2).
-pub(super) const CAPABILITIES: super::reply::Extra<'static> = &[
-    (HeaderName::Allow.as_str(), &screen::ALLOW),
-    (HeaderName::Accept.as_str(), &screen::ACCEPT),
-    (HeaderName::Supported.as_str(), &screen::SUPPORTED),
-    (HeaderName::AllowEvents.as_str(), &crate::package::ALLOW_EVENTS),
-];

@@ -175,7 +175,7 @@ impl Endpoint {
         if reliable {
             headers.push((HeaderName::Require.as_str(), &"100rel"));
             headers.push((HeaderName::RSeq.as_str(), &rseq));
-            headers.push((HeaderName::Allow.as_str(), &screen::ALLOW));
+            headers.push((HeaderName::Allow.as_str(), screen::allow(self.directory.takes_messages(&call.view.domain))));
         }
         let body = sdp.map(Sdp::to_string);
         let written = offered.pending.write_in(&offered.dialog, status, &self.config.agent, &headers, body.as_deref());
@@ -230,8 +230,10 @@ impl Endpoint {
             (false, true) => call.us.clone(),
             (false, false) => Described::from(sdp),
         };
-        let mut headers: Vec<(&str, &dyn Display)> =
-            vec![(HeaderName::Allow.as_str(), &screen::ALLOW), (HeaderName::Supported.as_str(), &screen::SUPPORTED)];
+        let mut headers: Vec<(&str, &dyn Display)> = vec![
+            (HeaderName::Allow.as_str(), screen::allow(self.directory.takes_messages(&call.view.domain))),
+            (HeaderName::Supported.as_str(), &screen::SUPPORTED),
+        ];
         if let Some(value) = &said {
             headers.push((HeaderName::SessionExpires.as_str(), value));
             headers.extend(agreed.is_required().then_some((HeaderName::Require.as_str(), &"timer" as &dyn Display)));

@@ -26,18 +26,16 @@ const LEN_MAX: usize = 8 << 10;
 const TYPE_LEN_MAX: usize = 256;
 
 impl Endpoint {
-    /// Whether this is a MESSAGE, and one that a domain of its sender or its target has control hear of.
+    /// Whether a domain of its sender or its target has control hear of texts.
     pub(super) fn takes_messages(&self, request: &Request<'_>) -> bool {
-        if request.method() != crate::message::Method::Message {
-            return false;
-        }
-        [request.uri(), &request.from().uri].into_iter().any(|uri| domain_of(uri).is_some_and(|domain| self.tells_messages(&domain)))
+        let uris = [request.uri(), &request.from().uri];
+        uris.into_iter().any(|uri| domain_of(uri).is_some_and(|domain| self.directory.takes_messages(&domain)))
     }
 
     pub(super) fn message(&mut self, request: &Request<'_>, source: &Source, new: NewRequest, now: Instant) {
         let Some(caller) = self.admit(request, source, now) else { return };
-        if !self.tells_messages(&caller.domain) {
-            let allow: (&str, &dyn Display) = (HeaderName::Allow.as_str(), &super::screen::ALLOW);
+        if !self.directory.takes_messages(&caller.domain) {
+            let allow = (HeaderName::Allow.as_str(), super::screen::allow(false));
             return self.answer_stateless(request, source, StatusCode::METHOD_NOT_ALLOWED, &[allow]);
         }
         let of_domain = || self.directory.domain(&caller.domain).and_then(|domain| domain.control().cloned());
@@ -70,9 +68,5 @@ impl Endpoint {
         let Ok(transaction) = self.layer.accept(new, source.reply, Owner::Nobody) else { return self.shed(request, source) };
         self.answer_once(request, source, transaction, StatusCode::ACCEPTED, &[], now);
         self.outputs.push_back(Output::Event(Event::Message { control, message: Box::new(message) }));
-    }
-
-    fn tells_messages(&self, domain: &str) -> bool {
-        self.directory.domain(domain).is_some_and(|domain| domain.policy().messages)
     }
 }

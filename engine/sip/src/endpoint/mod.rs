@@ -352,7 +352,12 @@ impl Endpoint {
 
     fn settle_transactions(&mut self, now: Instant) {
         loop {
-            match self.layer.poll_output() {
+            let output = self.layer.poll_output();
+            if let LayerOutput::Event { event, .. } = &output {
+                self.stats.timeouts += u64::from(*event == TransactionEvent::TimedOut);
+                self.stats.transport_failures += u64::from(*event == TransactionEvent::TransportFailed);
+            }
+            match output {
                 LayerOutput::Transmit { flow, bytes } => {
                     let bytes = bytes.to_vec();
                     self.transmit(flow, Some(bytes));

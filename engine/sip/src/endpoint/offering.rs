@@ -61,7 +61,9 @@ impl Endpoint {
             return Err(busy);
         }
         let session = self.session_header(key);
-        let Some(dialog) = self.calls.get_mut(key).and_then(Call::dialog_mut) else { return Err(busy) };
+        let Some(call) = self.calls.get_mut(key) else { return Err(busy) };
+        let allow = screen::allow(self.directory.takes_messages(&call.view.domain));
+        let Some(dialog) = call.dialog_mut() else { return Err(busy) };
         let tag = dialog.remote_tag().unwrap_or_default().into();
         if sdp.text().is_some() && dialog.negotiation.offer_sent().is_err() {
             return Err(busy);
@@ -69,7 +71,7 @@ impl Endpoint {
         // An UPDATE has timer F; an INVITE that heard a 1xx has none of its own.
         let until = invite.then_some(now + self.config.setup_timeout);
         let mut headers: Vec<(&str, &dyn Display)> =
-            vec![(HeaderName::Allow.as_str(), &screen::ALLOW), (HeaderName::Supported.as_str(), &screen::SUPPORTED)];
+            vec![(HeaderName::Allow.as_str(), allow), (HeaderName::Supported.as_str(), &screen::SUPPORTED)];
         if let Some(value) = &session {
             headers.push((HeaderName::SessionExpires.as_str(), value));
         }

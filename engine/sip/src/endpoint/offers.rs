@@ -111,7 +111,8 @@ impl Endpoint {
         }
         let said = session.and_then(|session| self.agree(key, session, now));
         let contact = self.calls.get(key).and_then(Call::dialog).map(|dialog| dialog.contact().to_owned());
-        let mut headers = super::dispatch::CAPABILITIES.to_vec();
+        let messages = self.calls.get(key).is_some_and(|call| self.directory.takes_messages(&call.view.domain));
+        let mut headers: Vec<(&str, &dyn Display)> = screen::capabilities(messages).to_vec();
         if let Some(contact) = &contact {
             headers.push((HeaderName::Contact.as_str(), contact));
         }
@@ -205,8 +206,10 @@ impl Endpoint {
         // Without a description of its own control means "as before".
         let sdp = sdp.or_else(|| fallback(&call.us, theirs.has_offer.then_some(&call.them)));
         let sdp = Described::from(sdp);
-        let mut headers: Vec<(&str, &dyn Display)> =
-            vec![(HeaderName::Allow.as_str(), &screen::ALLOW), (HeaderName::Supported.as_str(), &screen::SUPPORTED)];
+        let mut headers: Vec<(&str, &dyn Display)> = vec![
+            (HeaderName::Allow.as_str(), screen::allow(self.directory.takes_messages(&call.view.domain))),
+            (HeaderName::Supported.as_str(), &screen::SUPPORTED),
+        ];
         if let Some((value, required)) = &session {
             headers.push((HeaderName::SessionExpires.as_str(), value));
             headers.extend(required.then_some((HeaderName::Require.as_str(), &"timer" as &dyn Display)));

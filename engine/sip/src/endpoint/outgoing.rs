@@ -42,7 +42,9 @@ impl Endpoint {
         for (name, value) in &leg.proofs {
             writer = writer.extension(name, value);
         }
-        writer = writer.header(HeaderName::Allow, screen::ALLOW).header(HeaderName::Supported, screen::SUPPORTED);
+        writer = writer
+            .header(HeaderName::Allow, screen::allow(self.directory.takes_messages(&call.view.domain)))
+            .header(HeaderName::Supported, screen::SUPPORTED);
         // RFC 4028 §7.1: without `refresher`, so that the far end may choose.
         writer = writer.header(HeaderName::SessionExpires, session.0).optional(HeaderName::MinSe, session.1);
         writer = writer.header(HeaderName::UserAgent, &self.config.agent);

@@ -18,13 +18,13 @@ use std::time::Instant;
 use super::Endpoint;
 use super::call::Call;
 use super::hop::{SIP_PORT, is_private};
-use crate::dialog::Dialog;
+use crate::dialog::{Dialog, Hop};
 use crate::flow::{Flow, ListenerId, Transport};
 use crate::locate::Target;
 use crate::message::{Message, SipUri, parse};
 
 /// RFC 3261 §18.1.1: larger requests want a transport with congestion control.
-pub(super) const UDP_REQUEST_MAX: usize = 1300;
+const UDP_REQUEST_MAX: usize = 1300;
 
 impl Endpoint {
     /// A connection is there: messages of it come, and messages may go.
@@ -142,6 +142,14 @@ impl Endpoint {
         let told = SipUri::parse(uri).is_ok_and(|uri| uri.params().transport().is_some());
         let target = Target { peer: flow.peer, transport: Transport::Tcp };
         if told || self.health.is_ill(target, now) { None } else { self.flow_over(target) }
+    }
+
+    /// A request within a dialog that is too large for a datagram, as it goes over TCP (RFC 3261 §18.1.1). Where that is refused it
+    /// goes over UDP after all: the caller gives both to the transaction.
+    pub(super) fn grown(&self, dialog: &Dialog, flow: Flow, request: &[u8], hop: &Hop<'_>, now: Instant) -> Option<(Flow, Vec<u8>)> {
+        let over = self.flow_for_size(flow, dialog.next_hop(), request.len(), now)?;
+        let via = Hop { transport: over.transport, sent_by: self.advertised(over)?, ..*hop };
+        Some((over, via.instead_of(hop, request)?))
     }
 
     /// Where bytes on this flow go. A response whose connection is gone goes to the address that its Via names (RFC 3261 §18.2.2).

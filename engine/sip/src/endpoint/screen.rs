@@ -13,14 +13,29 @@ use std::fmt::Display;
 use crate::message::{HeaderName, Method, Request, StatusCode, Uri};
 use crate::sdp::LIMIT_BYTES;
 
-/// Methods that we act on.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, PUBLISH";
+const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, PUBLISH";
+const ALLOW_MESSAGE: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, PUBLISH, MESSAGE";
 /// Bodies that we read in an INVITE.
 pub(super) const ACCEPT: &str = "application/sdp";
 /// Option tags that we support; Require with any other is refused.
 const OPTIONS: [&str; 3] = ["100rel", "timer", "replaces"];
 /// The same, as Supported shows them.
 pub(super) const SUPPORTED: &str = "100rel, timer, replaces";
+
+/// Methods that we act on. `messages`: MESSAGE is taken there.
+pub(super) fn allow(messages: bool) -> &'static dyn Display {
+    if messages { &ALLOW_MESSAGE } else { &ALLOW }
+}
+
+/// What we can do, for the 200 to OPTIONS (RFC 3261 §11.2).
+pub(super) fn capabilities(messages: bool) -> [(&'static str, &'static dyn Display); 4] {
+    [
+        (HeaderName::Allow.as_str(), allow(messages)),
+        (HeaderName::Accept.as_str(), &ACCEPT),
+        (HeaderName::Supported.as_str(), &SUPPORTED),
+        (HeaderName::AllowEvents.as_str(), &crate::package::ALLOW_EVENTS),
+    ]
+}
 
 /// Why a request goes no further.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,10 +72,10 @@ impl Refused {
         }
     }
 
-    /// Headers that tell the sender what would have been right.
-    pub fn explain(&self) -> Vec<(&str, &dyn Display)> {
+    /// Headers that tell the sender what would have been right. `messages` as in [`screen`].
+    pub fn explain(&self, messages: bool) -> Vec<(&str, &dyn Display)> {
         match self {
-            Self::UnknownMethod | Self::MethodNotAllowed => vec![(HeaderName::Allow.as_str(), &ALLOW)],
+            Self::UnknownMethod | Self::MethodNotAllowed => vec![(HeaderName::Allow.as_str(), allow(messages))],
             Self::BadExtension(tags) => vec![(HeaderName::Unsupported.as_str(), tags)],
             Self::UnsupportedMedia => {
                 vec![(HeaderName::Accept.as_str(), &ACCEPT), (HeaderName::AcceptEncoding.as_str(), &"identity")]

@@ -36,6 +36,10 @@ pub(super) struct Stats {
     pub put_off: u64,
     /// Calls refused because we, or their control server, were too far behind.
     pub calls_put_off: u64,
+    /// Transactions that ended because nobody answered within 64 × T1.
+    pub timeouts: u64,
+    /// Transactions that ended because their transport did, or could not be had.
+    pub transport_failures: u64,
     /// Calls ever made or received.
     pub calls: u64,
     /// Calls answered.
@@ -57,6 +61,8 @@ impl Endpoint {
             ("callsanswered", stats.answered),
             ("transactions", self.layer.len() as u64),
             ("transactionbytes", self.layer.bytes() as u64),
+            ("timeouts_total", stats.timeouts),
+            ("transportfailures_total", stats.transport_failures),
             ("domains", domains as u64),
             ("users", users as u64),
             ("registrations", registrar.bindings),

@@ -4,7 +4,7 @@
 //!   SUBSCRIBE ─► package? 489 ─► Accept? 406 ─► sender proven 401 407 ─► user known? 404 ─► may he? 403 ─► 200, NOTIFY
 //!   within a dialog: refresh │ Expires 0 ─► last NOTIFY          Watchers::poll_notice ─► NOTIFY ─► answered │ lost
 //! ```
-//! Shape:  up to the proof nothing is kept; NOTIFYs go where the last SUBSCRIBE came from.
+//! Shape:  up to the proof nothing is kept; NOTIFYs go where the last SUBSCRIBE came from, above 1300 bytes over TCP but to phones.
 //! Errors: each a final response.
 //! Who may watch: users of the same domain, each other; mailbox and contacts only one's own; trusted senders all.
 //! Source: RFC 6665 §4.2, §5.4, §8.2; RFC 3261 §12.
@@ -52,7 +52,8 @@ impl Endpoint {
         let tag = self.tokens.tag();
         let user = resource.rsplit_once('@').map_or("", |(user, _)| user);
         let contact = self.contact(source.flow, user);
-        let watch = Watch { request, package, resource: &resource, watcher: &watcher, flow: source.flow, tag: &tag, contact: &contact };
+        let (flow, phone) = (source.flow, sender != Sender::Trusted);
+        let watch = Watch { request, package, resource: &resource, watcher: &watcher, flow, phone, tag: &tag, contact: &contact };
         match self.watchers.subscribe(&watch, now) {
             Ok((id, granted)) => self.answer_subscribe(request, source, transaction, id, granted, now),
             Err(error) => self.refuse_subscribe(request, source, transaction, error, now),
@@ -171,7 +172,14 @@ impl Endpoint {
             return false;
         }
         let owner = if notice.last { Owner::Nobody } else { Owner::Watcher(notice.id) };
-        self.layer.request(Method::Notify, &branch, out, notice.flow, owner, now).is_ok()
+        let far = self.watchers.dialog(notice.id).filter(|_| !notice.phone);
+        match far.and_then(|dialog| self.grown(dialog, notice.flow, &out, &hop, now)) {
+            Some((over, bytes)) => {
+                let sent = self.layer.request(Method::Notify, &branch, bytes, over, owner, now);
+                sent.map(|id| self.layer.otherwise(id, notice.flow, out)).is_ok()
+            }
+            None => self.layer.request(Method::Notify, &branch, out, notice.flow, owner, now).is_ok(),
+        }
     }
 
     fn document(&self, notice: &Notice, now: Instant) -> String {

@@ -12,13 +12,11 @@ use std::time::Instant;
 
 use super::call::{Call, Described, Ending, Phase};
 use super::calls::CallKey;
-use super::reach::UDP_REQUEST_MAX;
 use super::reply::{Extra, Pending, with};
 use super::source::Source;
-use super::{Endpoint, Owner, Purpose, event};
+use super::{Endpoint, Owner, Purpose, event, screen};
 use crate::api::EventKind;
 use crate::dialog::{Answer, Hop};
-use crate::flow::Flow;
 use crate::message::{HeaderName, Method, Request, Response, StatusCode};
 use crate::transaction::{NewRequest, TransactionId};
 
@@ -46,8 +44,11 @@ impl Endpoint {
             Method::Info => self.info_received(key, request, source, transaction, now),
             Method::Refer => self.refer_received(key, request, source, transaction, now),
             Method::Notify => self.notify_received(key, request, source, transaction, now),
-            Method::Options => self.answer_once(request, source, transaction, StatusCode::OK, super::dispatch::CAPABILITIES, now),
-            _ => self.answer_once(request, source, transaction, StatusCode::METHOD_NOT_ALLOWED, super::dispatch::CAPABILITIES, now),
+            method => {
+                let status = if method == Method::Options { StatusCode::OK } else { StatusCode::METHOD_NOT_ALLOWED };
+                let capabilities = screen::capabilities(self.directory.takes_messages(&call.view.domain));
+                self.answer_once(request, source, transaction, status, &capabilities, now);
+            }
         }
     }
 
@@ -202,24 +203,16 @@ impl Endpoint {
         {
             talking.proofs = proofs;
         }
-        // RFC 3261 §18.1.1: what is too large for a datagram goes over TCP, and over UDP after all where that is refused.
-        let grown = self.grown(key, flow, &out, &hop, now);
         let owner = Owner::Call(key, purpose);
-        let Some((over, bytes)) = grown else { return self.layer.request(method, &branch, out, flow, owner, now).ok() };
-        let id = self.layer.request(method, &branch, bytes, over, owner, now).ok()?;
-        self.layer.otherwise(id, flow, out);
-        Some(id)
-    }
-
-    /// A request that is too large for its flow, as it goes over TCP.
-    fn grown(&self, key: CallKey, flow: Flow, request: &[u8], hop: &Hop<'_>, now: Instant) -> Option<(Flow, Vec<u8>)> {
-        if request.len() <= UDP_REQUEST_MAX {
-            return None;
+        let call = self.calls.get(key).filter(|call| !call.follows_source);
+        match call.and_then(Call::dialog).and_then(|dialog| self.grown(dialog, flow, &out, &hop, now)) {
+            Some((over, bytes)) => {
+                let id = self.layer.request(method, &branch, bytes, over, owner, now).ok()?;
+                self.layer.otherwise(id, flow, out);
+                Some(id)
+            }
+            None => self.layer.request(method, &branch, out, flow, owner, now).ok(),
         }
-        let call = self.calls.get(key).filter(|call| !call.follows_source)?;
-        let over = self.flow_for_size(flow, call.dialog()?.next_hop(), request.len(), now)?;
-        let via = Hop { transport: over.transport, sent_by: self.advertised(over)?, ..*hop };
-        Some((over, via.instead_of(hop, request)?))
     }
 
     /// A final response to a request of ours that is neither INVITE nor BYE.

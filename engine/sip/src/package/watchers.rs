@@ -127,6 +127,8 @@ pub struct Watch<'a> {
     pub watcher: &'a str,
     /// Where it came from, and where its NOTIFYs go.
     pub flow: Flow,
+    /// It proved a password, so it is one of our users: large NOTIFYs stay on the flow.
+    pub phone: bool,
     /// Our tag of the dialog.
     pub tag: &'a str,
     /// Our Contact.
@@ -150,6 +152,8 @@ pub struct Notice {
     pub event: Box<str>,
     /// Hop.
     pub flow: Flow,
+    /// See [`Watch::phone`].
+    pub phone: bool,
     /// Nothing comes after it.
     pub last: bool,
 }
@@ -175,6 +179,7 @@ struct Entry {
     watcher: Box<str>,
     event: Box<str>,
     flow: Flow,
+    phone: bool,
     expires_at: Instant,
     timer: Option<TimerId>,
     version: u32,
@@ -245,6 +250,7 @@ impl Watchers {
             watcher: watch.watcher.into(),
             event: if event.len() <= EVENT_LEN_MAX { event.into() } else { watch.package.token().into() },
             flow: watch.flow,
+            phone: watch.phone,
             expires_at: now,
             timer: None,
             version: 0,
@@ -358,6 +364,7 @@ impl Watchers {
                 state,
                 event: entry.event.clone(),
                 flow: entry.flow,
+                phone: entry.phone,
                 last: entry.ended.is_some(),
             });
         }

@@ -1,7 +1,7 @@
 //! MESSAGE by the domain's policy, and requests that belong to no dialog.
 
 use super::*;
-use crate::api::{Policy, TextMessage};
+use crate::api::{Originate, Party, Policy, TextMessage};
 
 fn message(branch: &str, cseq: u32, lines: &str, body: &str) -> String {
     request("MESSAGE", "sip:1001@example.com", branch, cseq, lines).replace("Content-Length: 0\r\n\r\n", "").to_owned()
@@ -73,5 +73,28 @@ fn requests_of_dialogs_that_are_not_here_are_told_so() {
         let within = request(method, at_us, &format!("{method}t"), 2, lines)
             .replace("To: <sip:1000@example.com>", "To: <sip:1000@example.com>;tag=x");
         assert_eq!(status(&bench.ask(PHONE, &within)), 481, "{method} in a dialog that is not here");
+    }
+}
+
+#[test]
+fn allow_names_message_where_it_is_taken() {
+    let options = |branch: &str, uri: &str| {
+        request("OPTIONS", uri, branch, 1, "").replace("From: <sip:1000@example.com>", "From: <sip:x@elsewhere.example>")
+    };
+    for takes in [false, true] {
+        let mut bench = Bench::new();
+        if takes {
+            take_messages(&mut bench);
+        }
+        let names = |text: &str| header_values(text, HeaderName::Allow).join(",").contains("MESSAGE");
+        let answer = bench.ask(PHONE, &options("o1", "sip:1001@example.com"));
+        assert_eq!((status(&answer), names(&answer)), (200, takes), "{answer}");
+        let answer = bench.ask(PHONE, &options("o2", "sip:192.0.2.100"));
+        assert_eq!((status(&answer), names(&answer)), (200, false), "{answer}");
+        let unknown = bench.ask(PHONE, &request("FETCH", "sip:1001@example.com", "f", 1, ""));
+        assert_eq!((status(&unknown), names(&unknown)), (501, takes), "{unknown}");
+        let to = Party { user: "+44".into(), domain: Some("192.0.2.50".into()), ..Party::default() };
+        let (_, invite) = bench.call_out(Originate { to, ..super::calls::wish() });
+        assert_eq!(names(&invite), takes, "{invite}");
     }
 }

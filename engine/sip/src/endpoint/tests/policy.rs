@@ -10,7 +10,7 @@ fn register(branch: &str, cseq: u32, lines: &str) -> String {
 }
 
 impl Bench {
-    fn set_policy(&mut self, policy: Policy) {
+    pub fn set_policy(&mut self, policy: Policy) {
         let command = Command::DirUpdate { domain: "example.com".into(), control: None, users: vec![], policy: Some(policy) };
         self.endpoint.command(command, self.now).unwrap();
     }

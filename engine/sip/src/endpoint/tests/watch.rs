@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::{Counts, Mailbox, Originate, Party};
+use crate::auth::{Authentication, Policy};
 use crate::message::{Method, Request, Writer};
 
 const AT_PHONE: &str = "Contact: <sip:1000@192.0.2.7:5060>\r\n";
@@ -333,4 +334,51 @@ fn a_user_that_is_removed_has_no_watchers_left() {
     bench.watch("presence", "1000", 600);
     bench.endpoint.shutdown(bench.now);
     assert_eq!(state_of(&bench.notified()[0]), "terminated;reason=deactivated");
+}
+
+#[test]
+fn a_notify_above_1300_bytes_goes_over_tcp_but_to_a_phone() {
+    let far = "192.0.2.50:5060";
+    let tcp = ListenerId(2);
+    for refused in [false, true] {
+        let mut bench = Bench::new();
+        bench.set_policy(Policy { authentication: Authentication::Trusted(vec!["192.0.2.50".parse().unwrap()]), ..Policy::default() });
+        let long = PIDF.replace("away", &"x".repeat(1500));
+        assert_eq!(status(&bench.publish("", Some(&long))), 200);
+        let (_, notify) = bench.watch("presence", "1000", 600);
+        assert!(notify.len() > 1300 && notify.contains("SIP/2.0/UDP") && bench.over == ListenerId(0), "{notify}");
+        let lines = "Contact: <sip:1001@192.0.2.50>\r\nEvent: presence\r\nExpires: 600\r\n";
+        let subscribe = request("SUBSCRIBE", "sip:1000@example.com", "far", 1, lines)
+            .replace("call-1@phone", "far@gateway")
+            .replace("From: <sip:1000@example.com>", "From: <sip:1001@example.com>")
+            .replace("SIP/2.0/UDP 192.0.2.7:5060", "SIP/2.0/UDP 192.0.2.50:5060");
+        bench.sent.clear();
+        bench.receive(far, &subscribe);
+        let (to, notify) = bench.sent.pop().unwrap();
+        assert!(notify.starts_with("NOTIFY ") && notify.contains("Via: SIP/2.0/TCP ") && bench.over == tcp, "{notify}");
+        assert_eq!(to, far.parse().unwrap());
+        if refused {
+            bench.endpoint.handle_transport_failed(tcp, far.parse().unwrap(), bench.now);
+            bench.drain();
+            let (to, again) = bench.sent.pop().unwrap();
+            assert_eq!((again.replace("SIP/2.0/UDP", "SIP/2.0/TCP"), to, bench.over), (notify, far.parse().unwrap(), ListenerId(0)));
+            bench.take(&again);
+        } else {
+            bench.take(&notify);
+        }
+        assert_eq!(bench.endpoint.watchers.stats().subscriptions, 2, "both live on");
+        bench.run(Duration::from_secs(40));
+        assert_eq!(bench.endpoint.watchers.stats().subscriptions, 2);
+    }
+}
+
+#[test]
+fn transactions_that_end_unanswered_are_counted() {
+    let mut bench = Bench::new();
+    bench.watch("presence", "1000", 600);
+    assert_eq!(bench.endpoint.stats.timeouts, 0);
+    assert_eq!(status(&bench.publish("", Some(PIDF))), 200);
+    // Nobody answers the NOTIFY of it.
+    bench.run(Duration::from_secs(40));
+    assert_eq!((bench.endpoint.stats.timeouts, bench.endpoint.stats.transport_failures), (1, 0));
 }
