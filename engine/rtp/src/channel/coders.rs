@@ -54,10 +54,15 @@ impl Coders {
     pub fn listen(&mut self, epoch: u32) {
         if self.epoch != epoch {
             self.epoch = epoch;
-            self.g722_decoder = g722::Decoder::default();
-            if let Some(ilbc) = &mut self.ilbc {
-                ilbc.decoder = ilbc::Decoder::new(ilbc.decoder.mode());
-            }
+            self.forget();
+        }
+    }
+
+    /// Resets the decoders: what they decode next follows on nothing that they know.
+    pub fn forget(&mut self) {
+        self.g722_decoder = g722::Decoder::default();
+        if let Some(ilbc) = &mut self.ilbc {
+            ilbc.decoder = ilbc::Decoder::new(ilbc.decoder.mode());
         }
     }
 

@@ -121,7 +121,7 @@ pub struct Channel {
     pub held: u8,
     /// Packets came whose length does not fit the frames of the other side.
     pub odd_frames: bool,
-    /// What could be relayed to it is made anew until a pause.
+    /// Its far end has followed our encoder: what could be relayed to it is made anew until a pause.
     pub renewal: Renewal,
     /// Packet time that the far end said it wants, ms.
     pub ptime_ms: Option<u16>,
@@ -246,7 +246,6 @@ impl Channel {
             }
             self.sent.release();
             self.rate = RateState::Idle;
-            self.renewal = Renewal::Off;
         }
     }
 

@@ -15,7 +15,7 @@ use super::mixing::Crossing;
 use super::tick::rate_of;
 use super::{ChannelKey, Media};
 use crate::api::{ChannelId, CommandError, EventAction, MixEvent};
-use crate::channel::{Clocked, Gain, Link, Recording, Waiting};
+use crate::channel::{Clocked, Gain, Link, Recording, Renewal, Waiting};
 use crate::clock::{Play, Rate, Record};
 use crate::format::FormatKind;
 
@@ -106,6 +106,8 @@ impl Media {
         if !self.is_mixed(host) {
             if self.sounds_change(joins, host) {
                 self.has_room_to_mix([joins, host].into_iter())?;
+            } else {
+                self.limit_renewal(&[joins, host]);
             }
             self.pair(joins, host);
             return Ok(());
@@ -157,6 +159,18 @@ impl Media {
     fn sounds_change(&self, one: u32, other: u32) -> bool {
         let kind = |slot| self.table.get(slot).and_then(|channel| channel.formats.preferred_of_ours()).map(|format| format.kind);
         self.pair_wants_clock(one, other) || matches!((kind(one), kind(other)), (Some(one), Some(other)) if one != other)
+    }
+
+    /// Leaves far ends to what will be relayed to them at once, if there is no room to do it in a pause.
+    fn limit_renewal(&mut self, ears: &[u32]) {
+        let renewed = ears.iter().copied().filter(|slot| self.table.get(*slot).is_some_and(|channel| channel.renewal.is_on()));
+        if self.has_room_to_mix(renewed).is_err() {
+            for &slot in ears {
+                if let Some(channel) = self.table.get_mut(slot) {
+                    channel.renewal = Renewal::Off;
+                }
+            }
+        }
     }
 
     /// Joins two that are in no mix.
@@ -215,6 +229,7 @@ impl Media {
     /// Makes a channel echo, once it is in no mix.
     pub(super) fn echo(&mut self, slot: u32) {
         self.unlink(slot);
+        self.limit_renewal(&[slot]);
         self.set_link(slot, Link::Echo);
     }
 
@@ -222,10 +237,11 @@ impl Media {
         self.catch_up(slot, None);
         if let Some(channel) = self.table.get_mut(slot) {
             channel.set_link(link);
-            let by_clock = channel.clock.is_some();
-            if channel.transcodes != by_clock {
-                channel.transcodes = by_clock;
-                self.transcodes = if by_clock { self.transcodes + 1 } else { self.transcodes - 1 };
+            // As far as can be known before its first packet.
+            let is_made = channel.clock.is_some() || (channel.renewal.is_on() && matches!(link, Link::Peer(_) | Link::Echo));
+            if channel.transcodes != is_made {
+                channel.transcodes = is_made;
+                self.transcodes = if is_made { self.transcodes + 1 } else { self.transcodes - 1 };
             }
         }
     }
@@ -355,6 +371,13 @@ impl Media {
         if let Some(channel) = self.table.get_mut(slot) {
             let concealed = channel.clock.take().map_or(0, |clock| clock.concealed());
             channel.concealed_before = channel.concealed_before.saturating_add(u32::try_from(concealed).unwrap_or(u32::MAX));
+            if channel.relayed.is_some() {
+                channel.renewal.begin();
+            }
+            if channel.link == Link::None {
+                // What comes next to be decoded follows on nothing that was.
+                channel.coders.forget();
+            }
             channel.sent.release();
             let link = channel.link;
             self.set_link(slot, link);

@@ -142,9 +142,6 @@ impl Media {
         for (slot, peer) in [(one, other), (other, one)] {
             self.free_clock(slot);
             self.set_link(slot, Link::Peer(peer));
-            if let Some(channel) = self.table.get_mut(slot) {
-                channel.renewal.begin();
-            }
         }
         for (ear, anchor, rate) in sides.into_iter().flatten() {
             if let Some(channel) = self.table.get_mut(ear) {

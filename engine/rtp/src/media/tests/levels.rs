@@ -291,3 +291,47 @@ fn no_more_is_transcoded_than_is_allowed() {
     bed.command(Command::Close { channel: calls[1].1 }).unwrap();
     assert!(bed.try_open().is_ok());
 }
+
+#[test]
+fn what_is_made_anew_until_a_pause_counts_as_transcoded_and_needs_room() {
+    let mut bed = Bed::with(Config { channels_max: 8, transcodes_max: Some(4), ..Config::default() });
+    let [a, b, c, d, e] =
+        [(A, 9), (B, 9), (C, 9), ("127.0.0.5:1", 0), ("127.0.0.6:1", 8)].map(|(to, number)| bed.call(to, &[plain(number)]).1);
+    let full = CommandError::Full { what: "transcoded directions", max: 4 };
+    assert_eq!(bed.command(Command::Mix { a, b }), Ok(Reply::Done));
+    assert_eq!(bed.command(Command::Mix { a: c, b: a }), Ok(Reply::Done));
+    assert_eq!((bed.media.transcodes(), bed.command(Command::Mix { a: d, b: e })), (3, Err(full)));
+    // Both speak, without a pause.
+    let keys = [a, b].map(|id| bed.media.key(id).unwrap());
+    let mut phones = [Phone::new(A, 9), Phone::new(B, 9)];
+    let mut talk = |bed: &mut Bed| {
+        let packets = [0, 1].map(|n: usize| {
+            let octets: Vec<u8> = (0..160u8).map(|k| k.wrapping_mul(37) ^ 0x5a).collect();
+            (keys[n], phones[n].from, phones[n].packet(&octets))
+        });
+        bed.slot(&packets);
+    };
+    (0..40).for_each(|_| talk(&mut bed));
+    bed.command(Command::Unmix { channel: c }).unwrap();
+    let by_clock = |bed: &Bed| bed.media.table.iter().any(|(_, channel)| channel.clock.is_some());
+    for _ in 0..100 {
+        if by_clock(&bed) {
+            talk(&mut bed);
+            bed.outputs();
+        }
+    }
+    // The pair goes by its packets, and none came since.
+    assert!(!by_clock(&bed));
+    assert_eq!((bed.media.transcodes(), bed.command(Command::Mix { a: d, b: e })), (2, Ok(Reply::Done)));
+    let (mut one, mut other) = (Phone::new("127.0.0.5:1", 0), Phone::new("127.0.0.6:1", 8));
+    for (id, phone) in [(d, &mut one), (e, &mut other)] {
+        let key = bed.media.key(id).unwrap();
+        bed.say(key, phone, &[1; 160]);
+    }
+    assert_eq!(bed.media.transcodes(), 4);
+    // No room: what the far end's decoder followed is left at once.
+    assert_eq!(bed.command(Command::Echo { channel: c }), Ok(Reply::Done));
+    let key = bed.media.key(c).unwrap();
+    assert_eq!(bed.say(key, &mut Phone::new(C, 9), &[0x55; 160]).unwrap().payload(), &[0x55; 160]);
+    assert_eq!(bed.media.transcodes(), 4);
+}
