@@ -141,10 +141,10 @@ impl House {
     }
 }
 
-/// As many channels as the descriptors of this host allow, and 1000 for others.
+/// As many channels as the descriptors of this host allow to both tests at a time, with half as many in the second, and 1000 for others.
 fn channels() -> usize {
     let limit = usize::try_from(limits::raise_nofile()).unwrap_or(usize::MAX);
-    let channels = (limit.saturating_sub(1000) / 2).min(CHANNELS) / 2 * 2;
+    let channels = (limit.saturating_sub(1000) / 3).clamp(8, CHANNELS) / 2 * 2;
     if channels < CHANNELS {
         println!("only {channels} channels: the host allows {limit} descriptors");
     }
