@@ -1,7 +1,7 @@
 //! Opening a channel: which shard, and what becomes of a channel whose asker is gone before it is there.
 //!
 //! ```text
-//!   Open ─▶ near's shard, or the roomiest, then the next one that has ports ─▶ Opened ─▶ claimed by the asker
+//!   Open ─▶ near's shard, then the roomiest, then the next one ─▶ Opened ─▶ claimed by the asker
 //!                                                                               └ dropped unclaimed ─▶ Close
 //! ```
 //! Shape:  a task of its own, so that an asker who is let go (its answer took too long) leaves no channel that nobody knows.
@@ -50,16 +50,20 @@ impl RtpNode {
     }
 
     async fn open_somewhere(&self, command: Command) -> Answer {
-        if let Some(near) = command.channel() {
-            let home = self.home(near).await?;
-            return self.ask(home, command).await;
-        }
+        let near = match command.channel() {
+            Some(near) => Some(self.home(near).await?),
+            None => None,
+        };
         let mut answer = Err(GONE);
-        for shard in self.by_room() {
+        for shard in near.into_iter().chain(self.by_room().into_iter().filter(|shard| Some(*shard) != near)) {
             answer = self.ask(shard, command.clone()).await;
-            // Other shards have other ports.
-            if !matches!(answer, Err(CommandError::NoPorts { .. })) {
-                break;
+            // Other shards have other ports, places and time; a channel that is not where it was to be moves when it is mixed.
+            match &answer {
+                Err(CommandError::NoPorts { .. } | CommandError::Full { .. } | CommandError::Unavailable(_)) => {}
+                Ok(_)
+                | Err(CommandError::NotFound(_) | CommandError::WrongState(_) | CommandError::Impossible(_) | CommandError::Bad(_)) => {
+                    break;
+                }
             }
         }
         answer
@@ -94,6 +98,72 @@ mod tests {
                 None => rt::sleep(Duration::from_millis(1)).await,
             }
         }
+    }
+
+    #[test]
+    fn a_channel_is_opened_where_there_is_room_for_whatever_reason_the_other_cores_refuse() {
+        rt::run_test(async {
+            let (wake, _signal) = rt::signal();
+            let ((one, mut first), (other, mut second)) = (pair(wake.clone()), pair(wake));
+            let (files, _threads) = files::start(None, Limits::default()).unwrap();
+            let (node, stop) = (RtpNode::new(vec![one, other], files), Latch::new());
+            let running = rt::spawn_local({
+                let (node, stop) = (Rc::clone(&node), stop.clone());
+                async move {
+                    let nobody: EventSink = Rc::new(|_| {});
+                    node.run(&nobody, &stop).await;
+                }
+            });
+            let ask = |near| {
+                let node = Rc::clone(&node);
+                rt::spawn_local(async move { node.command(Command::Open(Open { near, ..Open::default() })).await })
+            };
+            let refusals = [
+                CommandError::Unavailable("this core carries as many channels as it can in time"),
+                CommandError::Full { what: "channels", max: 1 },
+                CommandError::NoPorts { address: IpAddr::from([127, 0, 0, 1]), pairs: 1 },
+            ];
+            let homes = [ChannelId::from_random(1), ChannelId::from_random(2)];
+            node.set_home(homes[0], 0);
+            for (near, refusal) in [None, Some(homes[0])].into_iter().flat_map(|near| refusals.iter().map(move |refusal| (near, refusal))) {
+                let asked = ask(near);
+                let (call, _) = next(&mut first).await;
+                first.answer(call, Err(refusal.clone()));
+                first.flush();
+                let (call, _) = next(&mut second).await;
+                second.answer(call, opened(homes[1]));
+                second.flush();
+                assert!(matches!(asked.await, Ok(Reply::Opened(_))), "{refusal:?}");
+                // As many channels on both, so that the first is asked first again.
+                node.forget(homes[1]);
+            }
+
+            // What no core can do is asked of one.
+            let asked = ask(None);
+            let (call, _) = next(&mut first).await;
+            first.answer(call, Err(CommandError::Impossible("no such address".into())));
+            first.flush();
+            assert!(matches!(asked.await, Err(CommandError::Impossible(_))));
+
+            // A core that is known to be full is asked last, however idle it was when it said so.
+            let full = Load { headroom: 1.0, accepting: false, ..Load::default() };
+            let half = Load { headroom: 0.5, accepting: true, ..Load::default() };
+            for (shard, load) in [(&mut first, full), (&mut second, half)] {
+                shard.event(News::Load { load, channels: ChannelCounts::default() });
+                shard.flush();
+            }
+            while node.by_room() != [1, 0] {
+                rt::sleep(Duration::from_millis(1)).await;
+            }
+            let asked = ask(None);
+            let (call, _) = next(&mut second).await;
+            second.answer(call, opened(homes[1]));
+            second.flush();
+            assert!(matches!(asked.await, Ok(Reply::Opened(_))));
+            assert!(first.next_command().is_none());
+            stop.open();
+            running.await;
+        });
     }
 
     #[test]

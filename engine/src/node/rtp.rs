@@ -364,14 +364,14 @@ impl RtpNode {
         }
     }
 
-    /// Most headroom first; among equals the fewest channels.
+    /// Those that take new channels first, and of them most headroom; among equals the fewest channels.
     pub(super) fn by_room(&self) -> Vec<usize> {
         let state = self.state.borrow();
         let taken = |shard: &usize| {
-            let headroom = state.loads.get(*shard).map_or(0.0, |load| load.headroom);
+            let (headroom, accepting) = state.loads.get(*shard).map_or((0.0, false), |load| (load.headroom, load.accepting));
             let active = state.channels.get(*shard).map_or(u64::MAX, |channels| channels.active);
             // Headroom in hundredths, so that noise does not decide.
-            (std::cmp::Reverse((headroom * 100.0) as i64), active)
+            (!accepting, std::cmp::Reverse((headroom * 100.0) as i64), active)
         };
         let mut shards: Vec<usize> = (0..self.shards.len()).collect();
         shards.sort_by_key(taken);
