@@ -185,7 +185,9 @@ fn limits_are_told_and_kept_and_a_drain_lets_calls_go_on() {
     let to = calls[0].1.local_addr().unwrap();
     server.ok("PUT", fourth.as_ref().unwrap(), &json!({"ip": "127.0.0.1", "port": to.port() ^ 1, "audio": {"payloads": [9]}}));
     server.ok("PUT", &format!("{}/mix/{}", fourth.unwrap(), &calls[0].0["/channel/".len()..]), &json!({}));
-    let (status, full) = server.ask("POST", "/channel", &json!({}));
+    // What is opened may be relayed only, so it is; what needs more is refused.
+    let (fifth, ..) = server.call("127.0.0.1", 0);
+    let (status, full) = server.ask("PUT", &format!("{fifth}/mix/{}", &calls[0].0["/channel/".len()..]), &json!({}));
     assert_eq!((status, &full["error"], &full["detail"]), (503, &json!("pool_empty"), &json!("transcoded directions: all 4 are in use")));
     server.ok("DELETE", &calls[2].0, &Value::Null);
 

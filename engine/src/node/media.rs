@@ -54,8 +54,7 @@ impl MediaPlan {
         let [a, b, c, d, e, f, g, h, ..] = super::seed()?;
         let ports = PortPool::new(config.ports, number, shards, PORT_REST).starting_at(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
         let share = all.div_ceil(u32::try_from(shards.max(1)).unwrap_or(u32::MAX));
-        // Its share of what the process may; the last one is not short of the rest.
-        let transcodes_max = config.transcodes_max.map(|max| max.div_ceil(shards.max(1) as u64));
+        let transcodes_max = config.transcodes_max.map(|max| transcodes_of(max, number, shards));
         let setup = Setup {
             cpu: plan.cpu,
             alone: plan.media_only(),
@@ -80,6 +79,14 @@ impl MediaPlan {
         let machine = Media::new(machine, start, super::seed()?);
         Ok(MediaShard::new(setup, &ports, machine, server, commands)?)
     }
+}
+
+/// A shard's part of the directions that may be transcoded: all parts together are the whole. They go in pairs, since a call needs two.
+fn transcodes_of(max: u64, number: usize, shards: usize) -> u64 {
+    let (number, shards) = (number as u64, shards.max(1) as u64);
+    let (calls, odd) = (max / 2, max % 2);
+    let rest = u64::from(number < calls % shards) * 2;
+    calls / shards * 2 + rest + u64::from(number + 1 == shards) * odd
 }
 
 /// Sockets that each shard may connect: what the limit of descriptors leaves when every channel is open.
@@ -111,4 +118,21 @@ pub fn queue() -> Queue {
 /// The queue that everything else runs in beside media; what is spawned from there stays there.
 pub fn queue_beside() -> Queue {
     Queue::new("front", FRONT_SHARES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_the_transcodes_are_the_whole_and_hold_whole_calls() {
+        for shards in 1..9 {
+            for max in 0..40 {
+                let parts: Vec<u64> = (0..shards).map(|number| transcodes_of(max, number, shards)).collect();
+                assert_eq!(parts.iter().sum::<u64>(), max, "{parts:?}");
+                assert!(parts[..shards - 1].iter().all(|part| part % 2 == 0), "{parts:?}");
+                assert!(parts.iter().all(|part| part.abs_diff(parts[0]) <= 2), "{parts:?}");
+            }
+        }
+    }
 }

@@ -107,7 +107,7 @@ pub const TABLE: &[Setting] = &[
         aliases: &[("maxtranscodes", None)],
         value: Some("N"),
         default: Some("0"),
-        help: "Directions that are transcoded or mixed at most, over all cores; then 503. 0 is no limit but that of the cores.",
+        help: "Directions that are transcoded or mixed at most, an equal part on each core; what would need more is answered 503, what is relayed goes on. 0 is no limit but that of the cores.",
         of: RTP,
     },
     Setting {

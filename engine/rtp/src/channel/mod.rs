@@ -23,6 +23,7 @@ mod waiting;
 mod watch;
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU8;
 use std::time::Instant;
 
 pub use activity::Activity;
@@ -124,7 +125,7 @@ pub struct Channel {
     /// Its far end has followed our encoder: what could be relayed to it is made anew until a pause.
     pub renewal: Renewal,
     /// Packet time that the far end said it wants, ms.
-    pub ptime_ms: Option<u16>,
+    pub ptime_ms: Option<NonZeroU8>,
     /// Time of the digit that is sent as tones, ms.
     pub tone_ms: u32,
     /// Codec last received.
@@ -218,7 +219,7 @@ impl Channel {
 
     /// Samples of the packets in which it sends a codec; of 20 ms if the far end did not say (RFC 3551 §4.2).
     pub fn packet_samples(&self, codec: Codec) -> usize {
-        codec.packet_samples(self.ptime_ms.unwrap_or(20))
+        codec.packet_samples(self.ptime_ms.map_or(20, |ms| ms.get().into()))
     }
 
     /// Time of the packets that the far end wants, µs, if we can make them.

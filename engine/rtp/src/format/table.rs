@@ -97,12 +97,9 @@ impl Formats {
         self.0.iter().filter(is_opaque).any(|f| other.0.iter().any(|o| o.kind == f.kind && o.clock_rate_hz == f.clock_rate_hz))
     }
 
-    /// The codec that the far end likes best, ours or not.
-    pub fn preferred(&self) -> Option<Codec> {
-        self.0.iter().find_map(|f| match f.kind {
-            FormatKind::Audio(codec) => Some(codec),
-            FormatKind::Event | FormatKind::ComfortNoise => None,
-        })
+    /// The sound that the far end likes best, ours or not.
+    pub fn preferred(&self) -> Option<Format> {
+        self.0.iter().find(|f| matches!(f.kind, FormatKind::Audio(_))).copied()
     }
 }
 
@@ -166,7 +163,7 @@ mod tests {
         assert_eq!(leaves(&a, 102, &b).map(|l| l.0), Some(97));
         assert_eq!(leaves(&a, 111, &b).map(|l| l.0), Some(120));
         assert_eq!(leaves(&a, 102, &c), None, "another framing, and we have no decoder");
-        assert_eq!(a.preferred().map(Codec::name), Some("AMR"));
+        assert_eq!(a.preferred().map(|f| f.number.number()), Some(102));
         assert_eq!([&b, &c, &formats(&[plain(0)])].map(|other| a.shares_opaque(other)), [true, false, false]);
     }
 

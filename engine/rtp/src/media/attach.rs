@@ -104,11 +104,9 @@ impl Media {
         // Who is in a mix stays there if the other is in none.
         let (joins, host) = if self.is_mixed(one) && !self.is_mixed(other) { (other, one) } else { (one, other) };
         if !self.is_mixed(host) {
-            if self.sounds_change(joins, host) {
-                self.has_room_to_mix([joins, host].into_iter())?;
-            } else {
-                self.limit_renewal(&[joins, host]);
-            }
+            let anew: Vec<u32> = self.made_anew(joins, host).collect();
+            self.has_room_to_mix(anew.iter().copied())?;
+            self.limit_renewal(&[joins, host], &anew);
             self.pair(joins, host);
             return Ok(());
         }
@@ -148,23 +146,45 @@ impl Media {
 
     /// After a new target: a pair whose packets can no longer pass as they come gets its clock.
     pub(super) fn review_pair(&mut self, slot: u32) {
-        if let Some(Link::Peer(peer)) = self.table.get(slot).map(|channel| channel.link)
-            && self.pair_wants_clock(slot, peer)
-        {
+        let Some(Link::Peer(peer)) = self.table.get(slot).map(|channel| channel.link) else { return };
+        if self.pair_wants_clock(slot, peer) {
             self.start_clock(slot);
+        } else {
+            self.expect_transcodes(slot, peer);
         }
     }
 
-    /// Whether packets of a pair will have to be made anew, as far as its far ends have said what they take.
-    fn sounds_change(&self, one: u32, other: u32) -> bool {
-        let kind = |slot| self.table.get(slot).and_then(|channel| channel.formats.preferred_of_ours()).map(|format| format.kind);
-        self.pair_wants_clock(one, other) || matches!((kind(one), kind(other)), (Some(one), Some(other)) if one != other)
+    /// Whose packets will be made anew in a pair, as far as its far ends have said what they take.
+    fn made_anew(&self, one: u32, other: u32) -> impl Iterator<Item = u32> + use<> {
+        let by_clock = self.pair_wants_clock(one, other);
+        let is_new = |from: u32, to: u32| {
+            let (Some(from), Some(to)) = (self.table.get(from), self.table.get(to)) else { return false };
+            by_clock || from.formats.preferred().is_some_and(|said| to.formats.outgoing(&said).is_some_and(|heard| heard.kind != said.kind))
+        };
+        [is_new(other, one).then_some(one), is_new(one, other).then_some(other)].into_iter().flatten()
+    }
+
+    /// Whether what the packets of a channel's pair need may be had.
+    pub(super) fn has_room_for_pair(&self, slot: u32) -> Result<(), CommandError> {
+        match self.table.get(slot).map(|channel| channel.link) {
+            Some(Link::Peer(peer)) => self.has_room_to_mix(self.made_anew(slot, peer)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts what the packets of a pair will need, before they come; they tell what it is in truth.
+    fn expect_transcodes(&mut self, one: u32, other: u32) {
+        let anew: Vec<u32> = self.made_anew(one, other).collect();
+        for slot in [one, other] {
+            let is_renewed = self.table.get(slot).is_some_and(|channel| channel.renewal.is_on());
+            self.count_transcode(slot, is_renewed || anew.contains(&slot));
+        }
     }
 
     /// Leaves far ends to what will be relayed to them at once, if there is no room to do it in a pause.
-    fn limit_renewal(&mut self, ears: &[u32]) {
-        let renewed = ears.iter().copied().filter(|slot| self.table.get(*slot).is_some_and(|channel| channel.renewal.is_on()));
-        if self.has_room_to_mix(renewed).is_err() {
+    fn limit_renewal(&mut self, ears: &[u32], anew: &[u32]) {
+        let is_renewed = |slot: &u32| self.table.get(*slot).is_some_and(|channel| channel.renewal.is_on());
+        if self.has_room_to_mix(ears.iter().copied().filter(|slot| anew.contains(slot) || is_renewed(slot))).is_err() {
             for &slot in ears {
                 if let Some(channel) = self.table.get_mut(slot) {
                     channel.renewal = Renewal::Off;
@@ -185,6 +205,8 @@ impl Media {
         }
         if by_clock {
             self.start_clock(one);
+        } else {
+            self.expect_transcodes(one, other);
         }
         for slot in [one, other] {
             self.tell(slot, EventAction::Mix(MixEvent::Start));
@@ -229,7 +251,7 @@ impl Media {
     /// Makes a channel echo, once it is in no mix.
     pub(super) fn echo(&mut self, slot: u32) {
         self.unlink(slot);
-        self.limit_renewal(&[slot]);
+        self.limit_renewal(&[slot], &[]);
         self.set_link(slot, Link::Echo);
     }
 
@@ -239,10 +261,14 @@ impl Media {
             channel.set_link(link);
             // As far as can be known before its first packet.
             let is_made = channel.clock.is_some() || (channel.renewal.is_on() && matches!(link, Link::Peer(_) | Link::Echo));
-            if channel.transcodes != is_made {
-                channel.transcodes = is_made;
-                self.transcodes = if is_made { self.transcodes + 1 } else { self.transcodes - 1 };
-            }
+            self.count_transcode(slot, is_made);
+        }
+    }
+
+    fn count_transcode(&mut self, slot: u32, transcodes: bool) {
+        if let Some(channel) = self.table.get_mut(slot).filter(|channel| channel.transcodes != transcodes) {
+            channel.transcodes = transcodes;
+            self.transcodes = if transcodes { self.transcodes + 1 } else { self.transcodes - 1 };
         }
     }
 

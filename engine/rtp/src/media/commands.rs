@@ -7,6 +7,7 @@
 //! Errors: [`CommandError`]; a refused command changes nothing.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,9 +23,8 @@ impl Media {
     /// Opens a channel on sockets that the driver has.
     ///
     /// # Errors
-    /// `Full` when the table is, or no more may be transcoded.
+    /// `Full` when the table is.
     pub fn open(&mut self, open: Open, local: Local, now: Instant) -> Result<ChannelKey, CommandError> {
-        self.has_room_for_transcodes(1)?;
         let jitter = self.config.jitter.within(open.jitter_min_ms, open.jitter_max_ms);
         let bits = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
         let sent = SendStream::new(Ssrc(self.rng.next_u32()), self.rng.next_u64());
@@ -163,15 +163,27 @@ impl Media {
         let local = self.table.get(slot).ok_or(CommandError::NotFound(id))?.identity.local;
         let address = address(target, local)?;
         self.catch_up_pair(slot);
+        let ptime_ms = target.ptime_ms.and_then(|ms| NonZeroU8::new(ms.clamp(10, 60) as u8 / 10 * 10));
         let channel = self.table.get_mut(slot).ok_or(CommandError::NotFound(id))?;
-        channel.coders.provide_ilbc(formats.ilbc_mode());
-        channel.relayed = (formats.has_g722() || formats.ilbc_mode().is_some()).then(|| Box::new(Relayed::new()));
-        channel.formats = formats;
+        let is_first = !channel.is_targeted();
+        let old = (std::mem::replace(&mut channel.formats, formats), std::mem::replace(&mut channel.ptime_ms, ptime_ms));
+        // Who has a far end gets the next one whatever is transcoded; one that is only told now is as the mix would be.
+        if let Err(error) = self.has_room_for_pair(slot)
+            && is_first
+        {
+            if let Some(channel) = self.table.get_mut(slot) {
+                (channel.formats, channel.ptime_ms) = old;
+            }
+            return Err(error);
+        }
+        let channel = self.table.get_mut(slot).ok_or(CommandError::NotFound(id))?;
+        let ilbc = channel.formats.ilbc_mode();
+        channel.coders.provide_ilbc(ilbc);
+        channel.relayed = (channel.formats.has_g722() || ilbc.is_some()).then(|| Box::new(Relayed::new()));
         channel.source.signal(address);
         channel.rtcp.mux = target.rtcp_mux;
         channel.rtcp.remote = None;
         channel.direction = target.direction.unwrap_or(channel.direction);
-        channel.ptime_ms = target.ptime_ms.map(|ms| ms.clamp(10, 60) / 10 * 10);
         channel.odd_frames = false;
         self.review(slot);
         self.review_pair(slot);

@@ -286,10 +286,44 @@ fn no_more_is_transcoded_than_is_allowed() {
     assert_eq!(bed.media.transcodes(), 2);
     assert_eq!(bed.command(Command::Mix { a: calls[1].1, b: calls[2].1 }), Ok(Reply::Done), "a third is one more");
     assert_eq!(bed.command(Command::Mix { a: calls[3].1, b: calls[2].1 }), Err(full.clone()));
-    assert_eq!(bed.try_open().unwrap_err(), full);
-    bed.command(Command::Close { channel: calls[2].1 }).unwrap();
-    bed.command(Command::Close { channel: calls[1].1 }).unwrap();
-    assert!(bed.try_open().is_ok());
+    assert!(bed.try_open().is_ok(), "it may be relayed only");
+    bed.command(Command::Unmix { channel: calls[2].1 }).unwrap();
+    assert_eq!(bed.command(Command::Mix { a: calls[3].1, b: calls[2].1 }), Ok(Reply::Done));
+}
+
+#[test]
+fn what_will_be_transcoded_counts_before_a_packet_came() {
+    let mut bed = Bed::with(Config { channels_max: 12, transcodes_max: Some(2), ..Config::default() });
+    let full = CommandError::Full { what: "transcoded directions", max: 2 };
+    let [one, other, two, more]: [_; 4] = [(A, 0), (B, 8), (C, 0), ("127.0.0.5:1", 8)].map(|(to, number)| bed.call(to, &[plain(number)]).1);
+    assert_eq!(bed.command(Command::Mix { a: one, b: other }), Ok(Reply::Done));
+    assert_eq!(bed.media.transcodes(), 2, "no packet yet");
+    assert_eq!(bed.command(Command::Mix { a: two, b: more }), Err(full.clone()));
+
+    // What is only relayed opens and talks on.
+    let [(ka, _), (kb, b)] = bed.bridge(("127.0.0.6:1", &[plain(0), plain(8)]), ("127.0.0.7:1", &[plain(8), plain(0)]));
+    assert!(bed.say(ka, &mut Phone::new("127.0.0.6:1", 0), &[1; 160]).is_some());
+    assert_eq!(bed.media.transcodes(), 2, "each takes what the other likes best");
+
+    // Mixed before its far end is known: then that is refused, as the mix would have been.
+    let (late, (_, early)) = (bed.open().1, bed.call("127.0.0.8:1", &[plain(8)]));
+    assert_eq!(bed.command(Command::Mix { a: late, b: early }), Ok(Reply::Done));
+    let target =
+        |number: u8| Target { ip: addr(A).ip(), port: 7, payloads: vec![plain(number)], ptime_ms: None, direction: None, rtcp_mux: false };
+    assert_eq!(bed.command(Command::Target { channel: late, target: target(0) }), Err(full.clone()));
+    assert!(!bed.media.is_targeted(late), "a refused command changes nothing");
+    let unlike = Target { ptime_ms: Some(60), ..target(8) };
+    assert_eq!(bed.command(Command::Target { channel: late, target: unlike }), Err(full));
+    assert_eq!(bed.command(Command::Target { channel: late, target: target(8) }), Ok(Reply::Done));
+
+    // Who talks is not cut by what its far end changes to.
+    bed.target(b, "127.0.0.7:1", &[plain(9)]);
+    assert!(bed.say(kb, &mut Phone::new("127.0.0.7:1", 9), &[1; 160]).is_some());
+    assert_eq!(bed.media.transcodes(), 4);
+    bed.command(Command::Unmix { channel: b }).unwrap();
+    bed.command(Command::Unmix { channel: one }).unwrap();
+    assert_eq!(bed.media.transcodes(), 0);
+    assert_eq!(bed.command(Command::Mix { a: two, b: more }), Ok(Reply::Done));
 }
 
 #[test]
