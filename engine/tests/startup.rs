@@ -176,7 +176,7 @@ fn serving() {
     })
     .unwrap();
     writeln!(std::io::stderr(), "serving").unwrap();
-    std::process::exit(shards.run_until_signal());
+    std::process::exit(shards.run_until_signal(Duration::ZERO));
 }
 
 #[test]

@@ -10,83 +10,13 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::net::UdpSocket;
+use std::sync::mpsc::Receiver;
 
-use perf::process::{http, http_get};
-use serde_json::Value;
+use perf::process::{Process, http_get};
+use serde_json::{Value, json};
+use support::hearing::{control, get, hears, send, until};
 use support::{PATIENCE, Ports, start_sip};
-
-fn body(answer: &str) -> Value {
-    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or(Value::Null)
-}
-
-fn send(port: u16, method: &str, path: &str, json: &str) -> Value {
-    let answer = http(port, method, path, json).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
-    body(&answer)
-}
-
-fn get(port: u16, path: &str) -> Value {
-    body(&http_get(port, path).unwrap())
-}
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < end, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// A control server that says 200 to everything and hands on the bodies of calls.
-fn control() -> (String, Receiver<Value>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let sender = sender.clone();
-            std::thread::spawn(move || -> Option<()> {
-                let mut stream = stream.ok()?;
-                let mut text = String::new();
-                loop {
-                    let mut bytes = [0; 8192];
-                    let len = stream.read(&mut bytes).ok().filter(|len| *len > 0)?;
-                    text.push_str(std::str::from_utf8(bytes.get(..len)?).ok()?);
-                    while let Some((head, rest)) = text.split_once("\r\n\r\n") {
-                        let length = head
-                            .to_ascii_lowercase()
-                            .split("content-length:")
-                            .nth(1)
-                            .map_or(0, |rest| rest.lines().next().unwrap_or_default().trim().parse().unwrap_or(0));
-                        if rest.len() < length {
-                            break;
-                        }
-                        let (json, rest) = rest.split_at(length);
-                        if head.contains(" /dialog/") {
-                            sender.send(serde_json::from_str(json).ok()?).ok()?;
-                        }
-                        text = rest.to_owned();
-                        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").ok()?;
-                    }
-                }
-            });
-        }
-    });
-    (url, receiver)
-}
-
-fn hears(events: &Receiver<Value>, event: &str) -> Value {
-    loop {
-        let snapshot = events.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no event {event}"));
-        if snapshot["event"] == event {
-            return snapshot;
-        }
-    }
-}
 
 /// Registers over `transport`, calls both ways, takes the registration back.
 fn trunk_over(transport: &str) {
@@ -139,4 +69,94 @@ fn a_trunk_over_udp_registers_and_carries_calls_both_ways() {
 #[test]
 fn a_trunk_over_tcp_registers_and_carries_calls_both_ways() {
     trunk_over("tcp");
+}
+
+/// A provider with these accounts, and what its control hears.
+fn provider(accounts: &[&str]) -> (Ports, Process, Receiver<Value>) {
+    let ports = Ports::free();
+    let (url, events) = control();
+    let process = start_sip(&ports, &[]);
+    let users: Vec<Value> = accounts.iter().map(|user| json!({"username": user, "secret": "pw"})).collect();
+    send(ports.sip_http, "PUT", "/dir/provider.example", &json!({"control": url, "users": users}).to_string());
+    (ports, process, events)
+}
+
+/// Registers a trunk of the customer at a provider.
+fn join(customer: &Ports, name: &str, user: &str, provider: &Ports, more: &Value) {
+    let proxy = format!("127.0.0.1:{}", provider.sip);
+    let mut trunk = json!({"domain": "provider.example", "user": user, "secret": "pw", "proxy": proxy, "expires": 120});
+    trunk.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    send(customer.sip_http, "PUT", &format!("/trunk/{name}"), &trunk.to_string());
+    until("the trunk is registered", || get(customer.sip_http, &format!("/trunk/{name}"))["state"] == "registered");
+}
+
+#[test]
+fn a_call_goes_through_the_first_trunk_and_to_the_second_when_that_refuses() {
+    let ((first, _a, at_first), (second, _b, at_second)) = (provider(&["acc"]), provider(&["acc"]));
+    let customer = Ports::free();
+    let (url, events) = control();
+    let _customer = start_sip(&customer, &[]);
+    // The better one comes last: it is the priority that counts.
+    join(&customer, "second", "acc", &second, &json!({"priority": 2}));
+    join(&customer, "first", "acc", &first, &json!({"priority": 1}));
+    let call = || {
+        let wish = json!({"from": "acc@provider.example", "to": "+44@provider.example", "control": url});
+        send(customer.sip_http, "POST", "/dialog/invite", &wish.to_string())["callid"].clone()
+    };
+    let hang_up = |provider: &Ports, callid: &Value| {
+        send(provider.sip_http, "PUT", "/dialog/hangup", &json!({"callid": callid, "reason": "busy"}).to_string());
+        assert_eq!(&hears(&events, "hangup")["callid"], callid);
+    };
+    let callid = call();
+    assert_eq!(hears(&at_first, "new")["callid"], callid);
+    // What the called one says is no failure of the trunk.
+    hang_up(&first, &callid);
+    assert!(at_second.try_recv().is_err(), "busy is busy everywhere");
+    send(first.sip_http, "POST", "/drain", "");
+    let callid = call();
+    assert_eq!(hears(&at_second, "new")["callid"], callid);
+    hang_up(&second, &callid);
+}
+
+#[test]
+fn each_of_two_accounts_at_one_provider_has_its_own_calls() {
+    let (there, _provider, _) = provider(&["acc1", "acc2"]);
+    let customer = Ports::free();
+    let _customer = start_sip(&customer, &[]);
+    let controls = [control(), control()];
+    for (account, (url, _)) in ["acc1", "acc2"].into_iter().zip(&controls) {
+        join(&customer, account, account, &there, &json!({"control": url}));
+    }
+    for (account, (_, events)) in ["acc2", "acc1", "acc2", "acc1"].into_iter().zip([&controls[1], &controls[0], &controls[1], &controls[0]])
+    {
+        let wish = json!({"from": "+4930@provider.example", "to": format!("{account}@provider.example")});
+        let callid = send(there.sip_http, "POST", "/dialog/invite", &wish.to_string())["callid"].clone();
+        let snapshot = hears(events, "new");
+        assert_eq!((&snapshot["callid"], &snapshot["to"]), (&callid, &Value::from(account)));
+        send(customer.sip_http, "PUT", "/dialog/hangup", &json!({"callid": callid, "code": 486}).to_string());
+    }
+}
+
+#[test]
+fn a_trunk_without_registration_is_up_when_it_answers_and_down_when_it_does_not() {
+    let gateway = UdpSocket::bind("127.0.0.1:0").unwrap();
+    gateway.set_read_timeout(Some(PATIENCE)).unwrap();
+    let customer = Ports::free();
+    let _customer = start_sip(&customer, &[]);
+    let trunk =
+        json!({"domain": "gateway.example", "user": "gw", "secret": "x", "proxy": gateway.local_addr().unwrap().to_string(), "expires": 0});
+    send(customer.sip_http, "PUT", "/trunk/static", &trunk.to_string());
+    let view = || get(customer.sip_http, "/trunk/static");
+    // One refusal as of a gateway that is overloaded, then it is well again: looked at anew after 5 s.
+    for (status, up, state) in [("503 Service Unavailable", false, "waiting"), ("200 OK", true, "reachable")] {
+        let mut bytes = [0; 4096];
+        let (len, from) = gateway.recv_from(&mut bytes).unwrap();
+        let options = std::str::from_utf8(&bytes[..len]).unwrap();
+        assert!(options.starts_with("OPTIONS sip:gateway.example SIP/2.0\r\n"), "{options}");
+        let names = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
+        let copied = options.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
+        let answer = copied.fold(format!("SIP/2.0 {status}\r\n"), |text, line| text + line + "\r\n") + "Content-Length: 0\r\n\r\n";
+        gateway.send_to(answer.as_bytes(), from).unwrap();
+        until("the trunk shows it", || view()["up"] == up && view()["state"] == state);
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   start:  project-sip, project-rtp listen ─▶ project-control runs its script ─▶ ready
-//!   stop:   SIP says good-bye to live calls, with control and media still there ─▶ channels close and tell ─▶ control ─▶ the rest
+//!   stop:   nothing new; calls go on for the time that `--drain` gives ─▶ SIP says good-bye to live calls, with control and media still there ─▶ channels close and tell ─▶ control ─▶ the rest
 //! ```
 //! Shape:  one task per server; all of them have ended when the body returns.
 //! Errors: [`NodeError`] of the first service that cannot start.
@@ -15,7 +15,7 @@ use control_embed::{ControlEngine, Options, Peer, Reloader, Script};
 use control_http::client::{Client, ClientConfig};
 use control_http::events::{EventConfig, Events};
 use control_http::resolve::Resolver;
-use control_http::routes::{RtpApi, RtpBackend, SipApi, SipBackend};
+use control_http::routes::{Program as _, RtpApi, RtpBackend, SipApi, SipBackend};
 use control_http::server::{Handler, ServerConfig, ServerStats, serve};
 use rt::{Latch, TcpListener};
 use serde_json::json;
@@ -41,6 +41,8 @@ pub struct FrontPlan {
     pub rtp: Option<(RtpConfig, Vec<MediaEnd>, FilesEnd)>,
     /// project-control, if it runs here.
     pub control: Option<ControlConfig>,
+    /// How long calls may go on when the process is told to end.
+    pub drain: Duration,
 }
 
 /// project-sip as the front runs it.
@@ -73,6 +75,9 @@ const DIRECT: &str = "MEDIASWITCH_DIRECT";
 /// Nobody who sends a SIGHUP notices such a wait.
 const HANGUP_LOOK: Duration = Duration::from_millis(200);
 
+/// How often the calls that go on are counted; who stops a server does not notice such a wait.
+const LAST_CALL_LOOK: Duration = Duration::from_millis(100);
+
 /// How long the next of the last events may take to reach control when the process ends; all of them four times that.
 pub(super) const LAST_EVENTS: Duration = Duration::from_millis(500);
 
@@ -86,15 +91,19 @@ pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
     let client = Rc::new(Client::new(client, Rc::clone(&resolver)));
     let common = Common { layout: plan.layout, api: plan.api, resolver, client, closed: Latch::new() };
     let mut tasks = Vec::new();
-    let mut media = None;
+    let (mut media, mut service) = (None, None);
     if let Some((config, ends, files)) = plan.rtp {
         let node = media.insert(RtpNode::new(ends, files));
-        tasks.extend(start_rtp(&common, &config, Rc::clone(node)).await?);
+        let (of_rtp, others) = start_rtp(&common, &config, Rc::clone(node)).await?;
+        service = Some(of_rtp);
+        tasks.extend(others);
     }
     let mut shards = None;
     if let Some(plan) = plan.sip {
-        let (serving, others) = start_sip(&common, plan).await?;
+        let (serving, of_sip, others) = start_sip(&common, plan).await?;
         shards = Some(serving);
+        // The calls that go on may still want channels, so media beside SIP stays open to them.
+        service = Some(of_sip);
         tasks.extend(others);
     }
     let control = match plan.control {
@@ -103,6 +112,10 @@ pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
     };
     context.ready();
     context.stop.wait().await;
+    if let Some(service) = service.filter(|_| !plan.drain.is_zero()) {
+        service.drain();
+        rt::select(last_call(shards.as_deref(), media.as_deref()), rt::sleep(plan.drain)).await;
+    }
     if let Some(shards) = shards {
         shards.farewell().await;
     }
@@ -119,8 +132,22 @@ pub async fn run(plan: FrontPlan, context: Context) -> Result<(), BodyError> {
     Ok(())
 }
 
-/// All signalling shards, and the tasks of this one: sockets, events, HTTP server, ears for the others.
-async fn start_sip(common: &Common, plan: SipPlan) -> Result<(Rc<SipShards>, Vec<Task>), NodeError> {
+/// Returns when neither a call nor a channel is left.
+async fn last_call(shards: Option<&SipShards>, media: Option<&RtpNode>) {
+    loop {
+        let calls = match shards {
+            Some(shards) => shards.calls().await,
+            None => 0,
+        };
+        if calls == 0 && media.is_none_or(|media| media.channels().active == 0) {
+            break;
+        }
+        rt::sleep(LAST_CALL_LOOK).await;
+    }
+}
+
+/// All signalling shards, what is said of them, and the tasks of this one: sockets, events, HTTP server, ears for the others.
+async fn start_sip(common: &Common, plan: SipPlan) -> Result<(Rc<SipShards>, Service, Vec<Task>), NodeError> {
     let SipPlan { config, part, others } = plan;
     let sharding = part.sharding;
     let mut sockets = SipSockets::bind(&config, usize::from(sharding.count())).await?;
@@ -141,15 +168,15 @@ async fn start_sip(common: &Common, plan: SipPlan) -> Result<(Rc<SipShards>, Vec
         },
         || Ok(()),
     );
-    let backend = SipHttp(Rc::clone(&shards));
-    tasks.push(listen(common, "project-sip", config.http, |stats| SipApi { backend, program: service, server: stats }).await?);
+    let (backend, program) = (SipHttp(Rc::clone(&shards)), service.clone());
+    tasks.push(listen(common, "project-sip", config.http, |stats| SipApi { backend, program, server: stats }).await?);
     let (ended, closed) = (common.closed.clone(), common.closed.clone());
     tasks.push(rt::spawn_local(async move { node.run(&ended).await }));
     tasks.push(rt::spawn_local(events.run(closed, LAST_EVENTS)));
-    Ok((shards, tasks))
+    Ok((shards, service, tasks))
 }
 
-async fn start_rtp(common: &Common, config: &RtpConfig, node: Rc<RtpNode>) -> Result<[Task; 3], NodeError> {
+async fn start_rtp(common: &Common, config: &RtpConfig, node: Rc<RtpNode>) -> Result<(Service, [Task; 3]), NodeError> {
     let events = Events::new(EventConfig::default(), Rc::clone(&common.client), |_| {});
     let (first, last) = (config.ports.start(), config.ports.end());
     for interface in &config.interfaces {
@@ -170,13 +197,15 @@ async fn start_rtp(common: &Common, config: &RtpConfig, node: Rc<RtpNode>) -> Re
         move || if accepting.load().accepting { Ok(()) } else { Err("no media shard has room".into()) },
     );
     let (backend, resolver) = (RtpHttp(Rc::clone(&node)), Rc::clone(&common.resolver));
-    let server = listen(common, "project-rtp", config.http, |stats| RtpApi { backend, program: service, server: stats, resolver }).await?;
+    let program = service.clone();
+    let server = listen(common, "project-rtp", config.http, |stats| RtpApi { backend, program, server: stats, resolver }).await?;
     let sink: super::rtp::EventSink = {
         let events = Rc::clone(&events);
         Rc::new(move |event| events.push(event))
     };
     let (closed, told) = (common.closed.clone(), common.closed.clone());
-    Ok([server, rt::spawn_local(async move { node.run(&sink, &closed).await }), rt::spawn_local(events.run(told, LAST_EVENTS))])
+    let tasks = [server, rt::spawn_local(async move { node.run(&sink, &closed).await }), rt::spawn_local(events.run(told, LAST_EVENTS))];
+    Ok((service, tasks))
 }
 
 /// Runs the call script; its HTTP is its own.

@@ -99,6 +99,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
             users: ["1000", "1001"].iter().zip(&secrets).map(|(user, secret)| ((*user).to_owned(), secret.clone())).collect(),
             direct: false,
         }),
+        drain: Duration::ZERO,
     };
     let mut shards = switch::start(settings.program, &config)?.shards;
     let (news, heard_news) = mpsc::channel::<(&'static str, String)>();
@@ -115,7 +116,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let account = |user: &str, secret| Account { user: user.to_owned(), domain: DOMAIN.to_owned(), secret, server };
     let outcome =
         told.and_then(|()| call(account("1000", secret_1000), account("1001", secret_1001), &news).map_err(|error| error.to_string()));
-    let stopped = shards.stop_and_join();
+    let stopped = shards.stop_and_join(Duration::ZERO);
     tell(&news, "switch", "stopped".to_owned());
     drop(news);
     // The printer ends with its last sender.

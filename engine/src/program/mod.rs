@@ -101,7 +101,7 @@ fn run(settings: &Settings) -> Result<ExitCode, Failure> {
                 settings.program.name()
             );
             welcome::greet(&config)?;
-            let status = shards.run_until_signal();
+            let status = shards.run_until_signal(config.drain);
             files.finish(switch::LAST_WRITES);
             match status {
                 0 => Ok(ExitCode::SUCCESS),

@@ -36,6 +36,8 @@ pub struct Config {
     pub rtp: Option<RtpConfig>,
     /// project-control.
     pub control: Option<ControlConfig>,
+    /// How long calls may go on when the process is told to end.
+    pub drain: Duration,
 }
 
 impl Config {
@@ -52,6 +54,7 @@ impl Config {
                 sip: has(Program::Sip).then(|| SipConfig::read(settings)).transpose()?,
                 rtp: has(Program::Rtp).then(|| RtpConfig::read(settings)).transpose()?,
                 control: has(Program::Control).then(|| ControlConfig::read(settings)).transpose()?,
+                drain: Duration::from_secs(settings.get::<u32>("drain")?.unwrap_or_default().into()),
             })
         };
         read().map_err(|error: crate::settings::SettingsError| Failure::usage(error))
@@ -102,6 +105,7 @@ pub fn start(program: Program, config: &Config) -> Result<Running, Failure> {
         sip,
         rtp: config.rtp.clone().zip(files).map(|(rtp, files)| (rtp, ends, files)),
         control: config.control.clone(),
+        drain: config.drain,
     });
     let shards = shard::start(&layout, |plan| {
         let front = front.take_if(|_| plan.front);

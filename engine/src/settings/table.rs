@@ -305,6 +305,14 @@ pub const TABLE: &[Setting] = &[
         of: SIP,
     },
     Setting {
+        name: "drain",
+        aliases: &[],
+        value: Some("SECONDS"),
+        default: Some("0"),
+        help: "At SIGTERM take nothing new and let calls go on for so long, then end those that are left; a second signal ends at once.",
+        of: &[Sip, Rtp, Mediaswitch],
+    },
+    Setting {
         name: "tone",
         aliases: &[],
         value: Some("SPEC"),

@@ -2,7 +2,7 @@
 //!
 //! Shape:  [`begin`] is the first line of `main`; [`start`] returns when every body has said [`Context::ready`];
 //!         [`Shards::run_until_signal`] is the rest of `main`.
-//! Units:  5 s for all to be ready, 5 s for all to stop.
+//! Units:  5 s for all to be ready; 5 s for all to stop, after the time that calls may go on.
 //! Errors: [`StartError`] with the first reason; the other shards are stopped before it is returned.
 //! Exit:   0 after a clean stop; 70 when a shard ended by itself or did not end in time; 128 + n at a second signal.
 
@@ -165,7 +165,7 @@ pub fn start(layout: &Layout, mut body_of: impl FnMut(&ShardPlan) -> Body) -> Re
         match spawned {
             Ok(_) => shards.running += 1,
             Err(source) => {
-                shards.stop_and_join();
+                shards.stop_and_join(Duration::ZERO);
                 return Err(StartError::Thread { name, source });
             }
         }
@@ -173,7 +173,7 @@ pub fn start(layout: &Layout, mut body_of: impl FnMut(&ShardPlan) -> Body) -> Re
     match shards.wait_until_ready(layout) {
         Ok(()) => Ok(shards),
         Err(error) => {
-            shards.stop_and_join();
+            shards.stop_and_join(Duration::ZERO);
             Err(error)
         }
     }
@@ -240,8 +240,8 @@ impl Shards {
 
     /// Waits for SIGTERM or SIGINT, or for a shard that ends by itself, then stops all. The status to exit with.
     ///
-    /// A second signal meanwhile exits the process at once.
-    pub fn run_until_signal(mut self) -> i32 {
+    /// The front has `drain` to let calls end by themselves; a second signal meanwhile exits the process at once.
+    pub fn run_until_signal(mut self, drain: Duration) -> i32 {
         self.stop.waiting.store(true, Ordering::SeqCst);
         // A shard that ended before that line left a report, one that ends after it sends a signal: look, then wait.
         match self.reports.try_recv() {
@@ -255,32 +255,36 @@ impl Shards {
         if let Err(error) = watch {
             tracing::warn!("a second signal will not be heeded: {error}");
         }
-        if self.stop_and_join() { 0 } else { FAILED }
+        if self.stop_and_join(drain) { 0 } else { FAILED }
     }
 
-    /// Tells the front to stop, then the others, and waits for them, 5 s in all. False when one failed or did not end in time.
+    /// Tells the front to stop, then the others, and waits for them: `drain` and 5 s in all. False when one failed or did not end in
+    /// time.
     ///
-    /// The others are told when the front has ended, or after 4 s: until then they close the channels of the calls it ends.
-    pub fn stop_and_join(&mut self) -> bool {
+    /// The others are told when the front has ended, or `drain` and 4 s after it was told: until then they close the channels of the
+    /// calls it ends.
+    pub fn stop_and_join(&mut self, drain: Duration) -> bool {
         // What ended before it was told to is a failure, whatever it returned.
         while let Ok(report) = self.reports.try_recv() {
             self.heed(report, false);
         }
         self.stop.ask_front();
-        let asked = Instant::now();
-        let mut limit = if self.front_ended { Duration::ZERO } else { FRONT_LIMIT };
+        // Where a shard has died its calls have too.
+        let drain = if self.failed { Duration::ZERO } else { drain };
+        let (asked, last) = (Instant::now(), drain + STOP_LIMIT);
+        let mut limit = if self.front_ended { Duration::ZERO } else { drain + FRONT_LIMIT };
         while self.running > 0 {
             match self.reports.recv_timeout((asked + limit).saturating_duration_since(Instant::now())) {
                 Ok(report) => self.heed(report, true),
-                Err(_) if limit < STOP_LIMIT => {}
+                Err(_) if limit < last => {}
                 Err(_) => {
-                    tracing::error!("{} of the shards did not stop within {} s", self.running, STOP_LIMIT.as_secs());
+                    tracing::error!("{} of the shards did not stop within {} s", self.running, last.as_secs());
                     return false;
                 }
             }
-            if limit < STOP_LIMIT && (self.front_ended || asked.elapsed() >= limit) {
+            if limit < last && (self.front_ended || asked.elapsed() >= limit) {
                 self.stop.ask_all();
-                limit = STOP_LIMIT;
+                limit = last;
             }
         }
         !self.failed
@@ -335,7 +339,7 @@ mod tests {
         })
         .unwrap();
         assert_eq!(shards.started().iter().map(|started| started.plan.index).collect::<Vec<_>>(), [0, 1]);
-        assert!(shards.stop_and_join());
+        assert!(shards.stop_and_join(Duration::ZERO));
     }
 
     #[test]
@@ -356,7 +360,7 @@ mod tests {
             })
         })
         .unwrap();
-        assert!(shards.stop_and_join());
+        assert!(shards.stop_and_join(Duration::ZERO));
         assert_eq!(order.try_iter().collect::<Vec<_>>(), [true, false]);
     }
 

@@ -4,6 +4,7 @@
 
 pub mod baresip;
 pub mod capture;
+pub mod hearing;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -79,6 +79,15 @@ impl SipShards {
         }
     }
 
+    /// Live calls of all shards.
+    pub async fn calls(&self) -> u64 {
+        let status = if self.others.is_empty() { self.node.command(Command::Status) } else { self.all(Command::Status).await };
+        match status {
+            Ok(Reply::Status(figures)) => figures.iter().find(|(name, _)| *name == "calls").map_or(0, |(_, calls)| *calls),
+            Ok(_) | Err(_) => 0,
+        }
+    }
+
     /// Ends the live calls of all shards.
     pub async fn farewell(&self) {
         let others: Vec<_> = self
