@@ -10,7 +10,7 @@
 
 mod support;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -52,9 +52,18 @@ fn succeeds(process: &mut Process) {
 }
 
 fn caller(scenario: &str, csv: &str, server: &str, rtp: u16) -> Process {
+    caller_over("u1", scenario, csv, server, rtp)
+}
+
+/// `transport` as SIPp names it: `u1`, or `t1` for one connection.
+fn caller_over(transport: &str, scenario: &str, csv: &str, server: &str, rtp: u16) -> Process {
     let csv = testfile(csv);
     let port = free_port().unwrap().to_string();
     let args = [
+        "-t",
+        transport,
+        "-max_socket",
+        "100",
         "-inf",
         csv.to_str().unwrap(),
         "-p",
@@ -217,8 +226,10 @@ fn registrations_are_refused_made_updated_listed_and_cancelled() {
 fn an_unknown_number_is_404_and_a_bad_password_is_challenged_again() {
     let port = free_port().unwrap();
     let Some((switch, server)) = switch_with_callee(port) else { return };
-    succeeds(&mut caller("uac-notfound.xml", "uac-notfound.csv", &server, 7002));
-    succeeds(&mut caller("uac-badpassword.xml", "uac-badpassword.csv", &server, 7002));
+    for transport in ["u1", "t1"] {
+        succeeds(&mut caller_over(transport, "uac-notfound.xml", "uac-notfound.csv", &server, 7002));
+        succeeds(&mut caller_over(transport, "uac-badpassword.xml", "uac-badpassword.csv", &server, 7002));
+    }
     nothing_is_left(&switch);
 }
 
@@ -233,8 +244,42 @@ fn a_call_whose_control_is_gone_gets_503() {
     let csv = testfile("uac.csv");
     let args = ["-inf", csv.to_str().unwrap(), "-key", "rtpport", "7002", "-key", "pt", "0", "-key", "encoding", "PCMU"];
     let server = format!("127.0.0.1:{}", ports.sip);
-    let Some(mut calling) = sipp("uac-unavailable.xml", &[&args[..], &[&server]].concat()) else { return };
-    succeeds(&mut calling);
+    for transport in ["u1", "t1"] {
+        let args = [&args[..], &["-t", transport, "-max_socket", "100", &server]].concat();
+        let Some(mut calling) = sipp("uac-unavailable.xml", &args) else { return };
+        succeeds(&mut calling);
+    }
+}
+
+#[test]
+fn a_call_over_ipv6_is_heard_both_ways() {
+    let here = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    if UdpSocket::bind((here, 0)).is_err() {
+        println!("skipped: this host has no IPv6");
+        return;
+    }
+    let switch = Switch::start(&Ports::free(), &[&DOMAIN[..], &["--sip-address", "::1", "--pa", "::1", "--rtp-address", "::1"]].concat());
+    wait_for_users(switch.sip_http);
+    let phone = |user: &str, codec, hz| {
+        let server = SocketAddr::new(here, switch.sip);
+        let account = Account { user: user.into(), domain: "bling.babblevoice.com".into(), secret: "1123654789".into(), server };
+        let mut phone = Phone::new(account, here, codec, hz).unwrap();
+        phone.register(600, PATIENCE).unwrap();
+        phone
+    };
+    let (mut calling, mut called) = (phone("1000", Codec::Pcmu, 440.0), phone("1003", Codec::Pcma, 1000.0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            called.answer(PATIENCE, Duration::from_millis(100)).unwrap();
+            called.talk(PATIENCE).unwrap();
+        });
+        calling.call("1003", PATIENCE, |_| {}).unwrap();
+        calling.talk(Duration::from_millis(1500)).unwrap();
+        calling.hang_up(PATIENCE).unwrap();
+    });
+    assert_heard(&calling.rtp, 1000.0);
+    assert_heard(&called.rtp, 440.0);
+    nothing_is_left(&switch);
 }
 
 #[test]

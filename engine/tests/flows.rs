@@ -145,6 +145,7 @@ fn decide(sip_http: u16, shot: &Value) {
         }
         ("new", "moved") => act(sip_http, callid, "redirect", json!({"contacts": ["sip:elsewhere@192.0.2.1"]})),
         ("new", _) => act(sip_http, callid, "answer", json!({"sdp": sdp()})),
+        ("dtmf", "info") if shot["digits"] == "#" => act(sip_http, callid, "hangup", json!({})),
         ("hold" | "unhold" | "reinvite", _) => act(sip_http, callid, "ok", json!({})),
         ("refer", _) => {
             act(sip_http, callid, "notify", json!({"status": 180}));
@@ -182,7 +183,8 @@ fn flows_pass(transport: &[&str], over: &'static str) {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = start_sip(&ports, &["--pa", "127.0.0.1"]);
     let control = Control::start(listener, ports.sip_http, over);
-    let body = json!({"control": url, "authentication": "none", "users": [{"username": "1000", "secret": "1"}, {"username": "1003", "secret": "1"}]});
+    let body = json!({"control": url, "authentication": {"policy": "none", "messages": true},
+        "users": [{"username": "1000", "secret": "1"}, {"username": "1003", "secret": "1"}]});
     let answer = http(ports.sip_http, "PUT", "/dir/flows.test", &body.to_string()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
 
@@ -194,6 +196,10 @@ fn flows_pass(transport: &[&str], over: &'static str) {
         ("uac-hold.xml", "hold"),
         ("uac-refer.xml", "refer"),
         ("uac-moved.xml", "moved"),
+        ("uac-info.xml", "info"),
+        ("uac-readdress.xml", "readdress"),
+        ("uac-message.xml", "text"),
+        ("uac-presence.xml", "1000"),
     ] {
         let port = free_port().unwrap().to_string();
         let Some(process) = sipp(scenario, &[transport, &["-p", &port, "-s", user, &to]].concat()) else { return };
@@ -201,17 +207,20 @@ fn flows_pass(transport: &[&str], over: &'static str) {
     }
     let port = || free_port().unwrap();
     let (reliable, moved, target, transferred, plain) = (port(), port(), port(), port(), port());
+    let (challenged, glare) = (port(), port());
     let callees = [
         ("uas-prack.xml", callee("uas-prack.xml", reliable, transport)),
         ("uas-moved.xml", callee("uas-moved.xml", moved, &[transport, &["-key", "target", &target.to_string()]].concat())),
         ("uas-plain.xml", callee("uas-plain.xml", target, transport)),
         ("uas-transferred.xml", callee("uas-transferred.xml", transferred, transport)),
         ("uas-plain.xml", callee("uas-plain.xml", plain, transport)),
+        ("uas-challenged.xml", callee("uas-challenged.xml", challenged, transport)),
+        ("uas-glare.xml", callee("uas-glare.xml", glare, transport)),
     ];
     running.extend(callees.into_iter().map(|(name, process)| (name, process.unwrap())));
 
     let end = Instant::now() + PATIENCE;
-    while !over.is_empty() && ![reliable, moved, target, transferred, plain].into_iter().all(support::is_listening) {
+    while !over.is_empty() && ![reliable, moved, target, transferred, plain, challenged, glare].into_iter().all(support::is_listening) {
         assert!(Instant::now() < end, "SIPp does not listen");
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -219,6 +228,11 @@ fn flows_pass(transport: &[&str], over: &'static str) {
     let early = control.originate(reliable, &json!({}));
     let followed = control.originate(moved, &json!({"follow": true}));
     let (first, second) = (control.originate(transferred, &json!({})), control.originate(plain, &json!({})));
+    let account = json!({"user": "1000", "authuser": "acc", "authsecret": "pw"});
+    let proven = control.originate(challenged, &json!({"from": account}));
+    let crossed = control.originate(glare, &json!({}));
+    control.wait(&crossed, answered);
+    control.act(&crossed, "invite", json!({"sdp": sdp()}));
     control.wait(&early, |shot| shot["event"] == "hold");
     control.wait(&early, answered);
     control.act(&early, "hangup", json!({}));
@@ -233,16 +247,23 @@ fn flows_pass(transport: &[&str], over: &'static str) {
     assert_eq!((&last["event"], &last["transfer"]["code"]), (&json!("refer"), &json!(200)));
     control.act(&first, "hangup", json!({}));
     control.act(&second, "hangup", json!({}));
+    control.wait(&proven, answered);
+    control.act(&proven, "hangup", json!({}));
+    // The INVITE that met a 491 comes again within 4 s, and what it agreed is told.
+    control.wait(&crossed, |shot| shot["sdp"]["them"]["o"]["sessionversion"] == 2);
+    control.act(&crossed, "hangup", json!({}));
 
     for (name, process) in &mut running {
         succeeds(process, name);
     }
-    let expected: [(&str, &[&str]); 5] = [
+    let expected: [(&str, &[&str]); 7] = [
         ("prack", &["new", "hangup"]),
         ("timer", &["new", "hold", "hangup"]),
         ("hold", &["new", "hold", "unhold", "hangup"]),
         ("refer", &["new", "refer", "hangup"]),
         ("moved", &["new", "hangup"]),
+        ("info", &["new", "dtmf", "dtmf", "hangup"]),
+        ("readdress", &["new", "reinvite", "hangup"]),
     ];
     for (user, events) in expected {
         // The last one may come after the phone has its answer.
@@ -251,6 +272,14 @@ fn flows_pass(transport: &[&str], over: &'static str) {
             assert!(Instant::now() < end, "{user}: {:?}", control.events(user));
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+    {
+        let heard = control.heard.lock().unwrap();
+        let readdressed = heard.iter().find(|shot| shot["to"] == "readdress" && shot["event"] == "reinvite").unwrap();
+        assert_eq!(readdressed["sdp"]["them"]["c"][0]["address"], "127.0.0.2", "{readdressed}");
+        assert!(
+            heard.iter().any(|shot| shot["to"] == "text" && shot["body"].as_str().is_some_and(|body| body.contains("see you at five")))
+        );
     }
     let end = Instant::now() + PATIENCE;
     while !http_get(ports.sip_http, "/dialog").unwrap().contains("\"count\":0") {

@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use perf::phone::{Account, Phone, PhoneError};
@@ -132,5 +132,36 @@ fn start_up_says_version_cores_addresses_and_backend() {
         let status = http_get(port, "/status").unwrap();
         assert!(status.starts_with("HTTP/1.1 200") && status.contains(env!("CARGO_PKG_VERSION")), "{status}");
         assert!(http_get(port, "/health").unwrap().starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[test]
+fn each_listener_tells_the_address_that_it_was_given() {
+    let ports = Ports::free();
+    let named = "127.0.0.1=203.0.113.7,127.0.0.2=203.0.113.8";
+    let _sip = start_sip(&ports, &["--sip-address", "127.0.0.1,127.0.0.2", "--pa", named]);
+    let users = r#"{"control":"http://127.0.0.1:9","authentication":"none","users":[{"username":"1","secret":"one"}]}"#;
+    assert!(http(ports.sip_http, "PUT", "/dir/phones.example", users).unwrap().starts_with("HTTP/1.1 201"));
+    for (listener, shown) in [("127.0.0.1", "203.0.113.7"), ("127.0.0.2", "203.0.113.8")] {
+        let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        phone.connect((listener, ports.sip)).unwrap();
+        phone.set_read_timeout(Some(PATIENCE)).unwrap();
+        let at = phone.local_addr().unwrap();
+        let subscribe = format!(
+            "SUBSCRIBE sip:1@phones.example SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{shown}\r\nMax-Forwards: 70\r\n\
+             From: <sip:1@phones.example>;tag=a\r\nTo: <sip:1@phones.example>\r\nCall-ID: {shown}\r\nCSeq: 1 SUBSCRIBE\r\n\
+             Contact: <sip:1@{at}>\r\nEvent: presence\r\nExpires: 600\r\nContent-Length: 0\r\n\r\n"
+        );
+        phone.send(subscribe.as_bytes()).unwrap();
+        let mut bytes = [0; 4096];
+        let mut receive = || {
+            let len = phone.recv(&mut bytes).unwrap();
+            String::from_utf8(bytes[..len].to_vec()).unwrap()
+        };
+        let (ok, notify) = (receive(), receive());
+        let contact = format!("\r\nContact: <sip:1@{shown}:{}>", ports.sip);
+        assert!(ok.starts_with("SIP/2.0 200") && ok.contains(&contact), "{ok}");
+        assert!(notify.starts_with("NOTIFY ") && notify.contains(&contact), "{notify}");
+        assert!(notify.contains(&format!("\r\nVia: SIP/2.0/UDP {shown}:{};", ports.sip)), "{notify}");
     }
 }

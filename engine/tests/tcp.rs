@@ -133,6 +133,11 @@ fn a_call_over_a_connection_of_its_own_is_ended_by_the_callee() {
 }
 
 #[test]
+fn a_late_offer_over_tcp_is_answered_in_the_ack() {
+    call_over_tcp("t1", "uaclateoffer.xml", "uas-answer.xml");
+}
+
+#[test]
 fn calls_over_tcp_that_come_to_nothing_say_why() {
     let pairs = [("uac-cancel.xml", "uas-cancelled.xml"), ("uac-busy.xml", "uas-busy.xml"), ("uac-away.xml", "uas-unavailable.xml")];
     let calls = pairs.map(|(caller, callee)| std::thread::spawn(move || call_over_tcp("t1", caller, callee)));
