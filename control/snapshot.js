@@ -15,8 +15,8 @@ const { parse } = require("./json.js");
 
 const FIELDS = "callid seq event originator domain from to maxforwards callerid.number callerid.name error.code error.status replaces sdp sdp.them ring answered hold hangup";
 /** A snapshot with one of these is read whole. */
-const RARE = "refer digits dtmf contacts";
-const [CALLID, SEQ, EVENT, ORIGINATOR, DOMAIN, FROM, TO, MAXFORWARDS, NUMBER, NAME, CODE, STATUS, REPLACES, SDP, THEM, RING, ANSWERED, HOLD, HANGUP, REFER] = Array(30).keys();
+const RARE = "!refer !digits !dtmf !contacts";
+const [CALLID, SEQ, EVENT, ORIGINATOR, DOMAIN, FROM, TO, MAXFORWARDS, NUMBER, NAME, CODE, STATUS, REPLACES, SDP, THEM, RING, ANSWERED, HOLD, HANGUP] = Array(30).keys();
 /** Whether the host has been shown a plain object. */
 let shown = false;
 const SDP_KEY = ',"sdp":';
@@ -33,7 +33,6 @@ class Snapshot {
       if (head === undefined || typeof head[CALLID] !== "string") return undefined;
       // Where a redirect points stands in one of several fields.
       if (head[CODE] >= 300 && head[CODE] < 400) return undefined;
-      for (let rare = REFER; rare < head.length; rare += 1) if (head[rare] !== undefined) return undefined;
       return new Snapshot(text, head, host);
     };
   }

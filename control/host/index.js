@@ -6,7 +6,8 @@
  *                                                                    if the server cannot have seen the request
  *     request.send(server, method, path, body, timeoutms, {done(status, body), failed(error)})  optional: the same without a promise
  *   listen({host, port}, handler) → Promise<{port, close()}>; handler({method, path, headers, body, parts?}) → {status, body?, headers?} or a promise of it
- *   picker(fields) → function(text)   optional: some fields of a JSON text quickly, see pick.js
+ *   picker(fields) → function(text)   optional: some fields of a JSON text quickly, see pick.js; `!path` is no field: a text that has it
+ *                                     is left to who reads all of it
  *   resolve(name) → Promise<string[]>  optional: addresses of a name
  *   timer(ms, callback) → function that cancels it
  *   defer(callback)      runs it after what is running now and after answers have been written

@@ -149,10 +149,18 @@
     else native.request(id, server.host, server.port, method, path, flat(server.headers[body === undefined ? 0 : 1], timeoutms), body ?? "");
   };
 
+  const list = (...found) => found;
+
+  /** See `picker` of host/index.js. */
+  function picker(fields) {
+    const pick = native.picker(fields);
+    return (text) => pick(text, list);
+  }
+
   globalThis.mediaswitchhost = {
     defaults,
     request,
-    picker: native.picker,
+    picker,
     parse: native.parse,
     async listen({ host, port }, handler) {
       const server = number();

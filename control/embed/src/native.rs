@@ -14,11 +14,13 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use control_http::client::Url;
 use control_http::wire::{Method, Response};
 use rquickjs::context::EvalOptions;
+use rquickjs::function::Args;
 use rquickjs::object::{Filter, Property};
 use rquickjs::prelude::{Func, Opt};
-use rquickjs::{Array, Atom, Ctx, Exception, Function, Object, Result, Value};
+use rquickjs::{Atom, Ctx, Exception, Function, Object, Result, Value};
 
 use crate::json;
 use crate::pick::{Found, Spec};
@@ -70,14 +72,15 @@ fn network<'js>(native: &Object<'js>, shared: &Rc<Shared>) -> Result<()> {
         let mut headers: Vec<_> = pairs(headers).collect();
         // Eight arguments are one more than a closure may take: the time limit comes as the last header.
         let limit = headers.pop().map_or(Duration::ZERO, |(_, ms)| milliseconds(ms.parse().unwrap_or_default()));
-        let url = format!("{}{path}", base(&host, port));
+        let url = Url::parse(&format!("{}{path}", base(&host, port)));
         asker.ask(Ask { id: number(id), url, method: Method::of(&method), headers: headers.into(), body, limit });
     };
     native.set("request", Func::from(request))?;
     let known = Rc::clone(shared);
     let origin = move |host: String, port: u16, bare: Vec<String>, full: Vec<String>| {
         let headers = [bare, full].map(|flat| pairs(flat).collect());
-        known.origin(Origin { base: base(&host, port), headers })
+        // What is no server stays unknown, and is refused at each request.
+        known.origin(Origin { base: Url::parse(&base(&host, port)).ok()?, headers })
     };
     native.set("origin", Func::from(origin))?;
     let sender = Rc::clone(shared);
@@ -85,7 +88,7 @@ fn network<'js>(native: &Object<'js>, shared: &Rc<Shared>) -> Result<()> {
         let Some(origin) = sender.origin_of(origin) else { return };
         let [bare, full] = &origin.headers;
         let headers = Rc::clone(if body.is_some() { full } else { bare });
-        let url = format!("{}{path}", origin.base);
+        let url = origin.base.with_target(&path);
         let (method, body) = (Method::of(&method), body.unwrap_or_default());
         sender.ask(Ask { id: number(id), url, method, headers, body, limit: milliseconds(ms) });
     };
@@ -139,24 +142,24 @@ fn hidden<'js>(of: &Object<'js>, at: usize, to: Option<Object<'js>>) -> Result<u
     Ok(names.len())
 }
 
-/// A function that finds these fields in a JSON text; `undefined` where it has to be read whole.
+/// A function that finds these fields in a JSON text, and gives what another makes of them; `undefined` where it has to be read whole.
+/// A list made by that one has its size at once; made here it would grow with each element.
 fn picker<'js>(ctx: &Ctx<'js>, fields: &str) -> Result<Function<'js>> {
     let spec = Spec::new(fields);
-    Function::new(ctx.clone(), move |ctx: Ctx<'js>, text: rquickjs::String<'js>| {
+    Function::new(ctx.clone(), move |ctx: Ctx<'js>, text: rquickjs::String<'js>, list: Function<'js>| {
         let text = text.to_cstring()?;
-        let Some(found) = spec.pick(text.as_str()) else { return Ok(None) };
-        let list = Array::new(ctx.clone())?;
-        for (place, one) in found.into_iter().enumerate() {
-            let value = match one {
+        let Some(found) = spec.pick(text.as_str()) else { return Ok(Value::new_undefined(ctx)) };
+        let mut values = Args::new(ctx.clone(), found.len());
+        for one in found {
+            values.push_arg(match one {
                 Found::Missing => Value::new_undefined(ctx.clone()),
                 Found::Null => Value::new_null(ctx.clone()),
                 Found::Truth(truth) => Value::new_bool(ctx.clone(), truth),
                 Found::Number(number) => Value::new_number(ctx.clone(), number),
                 Found::Text(text) | Found::Raw(text) => rquickjs::String::from_str(ctx.clone(), text)?.into_value(),
-            };
-            list.set(place, value)?;
+            })?;
         }
-        Ok::<_, rquickjs::Error>(Some(list))
+        list.call_arg::<Value<'js>>(values)
     })
 }
 

@@ -1,11 +1,13 @@
 //! Some fields of a JSON text, without an object for the rest of it.
 //!
 //! ```text
-//!   "callid seq error.code sdp.them m.0.port" ─► Spec          Spec + text ─► one `Found` per field, in the order named
+//!   "callid seq error.code m.0.port !refer" ─► Spec          Spec + text ─► one `Found` per field, in the order named
 //! ```
-//! Shape:  fields are paths of keys and places of lists; of an object or list the text itself is found.
+//! Shape:  fields are paths of keys and places of lists; of an object or list the text itself is found. What is named with a `!` must
+//!         not be there, and is no field.
 //!         As deep as the longest path, whatever the text.
-//! Errors: `None` for what is no JSON object, and for what a plain reader should see to: escapes in keys or in found texts.
+//! Errors: `None` for what is no JSON object, and for what a plain reader should see to: escapes in keys or in found texts, and what
+//!         must not be there.
 //!         The caller then reads the whole text with `JSON.parse`, which also says what is wrong with it.
 //! Source: RFC 8259 (JSON); of a repeated key the last counts, as in ECMAScript.
 
@@ -31,6 +33,7 @@ struct Want {
     /// The same as a place of a list.
     number: Option<usize>,
     slot: Option<usize>,
+    barred: bool,
     inner: Level,
     /// As in `first`: the next one of the same place.
     next: u8,
@@ -46,12 +49,20 @@ impl Level {
         (key.len() + usize::from(first) * 5 + usize::from(last) * 11) % PLACES
     }
 
-    fn plant(&mut self, path: &str, slot: usize) {
+    /// Without a slot it must not be there.
+    fn plant(&mut self, path: &str, slot: Option<usize>) {
         let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
         let known = self.wants.iter().position(|want| &*want.name == name);
         let at = known.unwrap_or_else(|| {
             let first = &mut self.first[Self::place(name)];
-            self.wants.push(Want { name: name.into(), number: name.parse().ok(), slot: None, inner: Self::new(), next: *first });
+            self.wants.push(Want {
+                name: name.into(),
+                number: name.parse().ok(),
+                slot: None,
+                barred: false,
+                inner: Self::new(),
+                next: *first,
+            });
             // A spec is ours; fields beyond the 255th of one level are not found, and are read whole.
             *first = u8::try_from(self.wants.len()).unwrap_or(*first);
             self.wants.len() - 1
@@ -59,7 +70,7 @@ impl Level {
         let Some(want) = self.wants.get_mut(at) else { return };
         match rest {
             Some(rest) => want.inner.plant(rest, slot),
-            None => want.slot = Some(slot),
+            None => (want.slot, want.barred) = (slot.or(want.slot), want.barred || slot.is_none()),
         }
     }
 
@@ -115,8 +126,12 @@ impl Spec {
         let mut root = Level::new();
         let mut fields = 0;
         for path in paths.split_ascii_whitespace() {
-            root.plant(path, fields);
-            fields += 1;
+            if let Some(barred) = path.strip_prefix('!') {
+                root.plant(barred, None);
+            } else {
+                root.plant(path, Some(fields));
+                fields += 1;
+            }
         }
         Self { root, fields }
     }
@@ -229,6 +244,9 @@ impl<'a> Walk<'a> {
 
     fn value(&mut self, want: Option<&Want>) -> Option<()> {
         self.blank();
+        if want.is_some_and(|want| want.barred) {
+            return None;
+        }
         let begun = self.at;
         let inner = want.map_or(&NONE, |want| &want.inner);
         let slot = want.and_then(|want| want.slot);
@@ -389,6 +407,17 @@ mod tests {
         assert!(spec.pick(r#"{"x":"\"","y":{"\u0061":"]}"},"a":"ä"}"#).is_some_and(|found| found[0] == Found::Text("ä")));
         let deep = format!("{{\"a\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
         assert!(spec.pick(&deep).is_some());
+    }
+
+    #[test]
+    fn what_must_not_be_there_is_left_to_a_whole_reader_and_is_no_field() {
+        let spec = Spec::new("a !refer !sdp.us b");
+        assert_eq!(spec.fields, 2);
+        let found = spec.pick(r#"{"b":2,"sdp":{"them":{}},"a":1}"#).unwrap();
+        assert_eq!(found, [Found::Number(1.0), Found::Number(2.0)]);
+        for text in [r#"{"a":1,"refer":null}"#, r#"{"refer":{"to":"1"},"b":2}"#, r#"{"sdp":{"us":{}}}"#] {
+            assert_eq!(spec.pick(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use control_http::client::{Client, ClientConfig, ClientError, Outgoing, Url};
+use control_http::client::{BadUrl, Client, ClientConfig, ClientError, Outgoing, Url};
 use control_http::resolve::Resolver;
 use control_http::server::{Handler, ServerConfig, ServerStats, Token, serve};
 use control_http::wire::{Answer, Limits, Method, Request, Response};
@@ -46,7 +46,7 @@ pub enum Input {
 #[derive(Debug)]
 pub struct Ask {
     pub id: Id,
-    pub url: String,
+    pub url: Result<Url, BadUrl>,
     pub method: Method,
     pub headers: Rc<[(String, String)]>,
     pub body: String,
@@ -56,8 +56,8 @@ pub struct Ask {
 /// A server that the library asks again and again.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// `http://host:port`.
-    pub base: String,
+    /// The server, without a path.
+    pub base: Url,
     /// What each request to it carries: without a body, and with one.
     pub headers: [Rc<[(String, String)]>; 2],
 }
@@ -182,7 +182,7 @@ impl Shared {
     fn begin(self: &Rc<Self>, ask: Ask) {
         self.in_flight.set(self.in_flight.get() + 1);
         let Ask { id, url, method, headers, body, limit } = ask;
-        let url = match Url::parse(&url) {
+        let url = match url {
             Ok(url) => url,
             Err(error) => return self.ended(Input::Refused { id, message: error.to_string(), unsent: true }),
         };
