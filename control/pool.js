@@ -53,7 +53,7 @@ class Pool {
     const given = this.#control[this.#which];
     if (given !== this.#given || !this.#same(given)) {
       this.#given = given;
-      this.#said = said(given);
+      this.#said = [given].flat().map(said);
       this.#places = [given].flat().map((one) => address(one, PORTS[this.#which]));
       this.#known = false;
     }
@@ -63,11 +63,10 @@ class Pool {
   /** Whether a setting says what it said: a script may write into the object that it gave. */
   #same(given) {
     const before = this.#said;
-    if (typeof given === "object" && given !== null && !Array.isArray(given)) {
-      return given.host === before[0] && given.port === before[1] && given.token === before[2] && given.standby === before[3];
-    }
-    const now = said(given);
-    return now.length === before.length && now.every((one, at) => one === before[at]);
+    if (!Array.isArray(given)) return before.length === 1 && same(given, before[0]);
+    if (given.length !== before.length) return false;
+    for (let at = 0; at < given.length; at += 1) if (!same(given[at], before[at])) return false;
+    return true;
   }
 
   /** @returns {Server[]} All servers that settings name, as far as their names are resolved; not to be changed. */
@@ -243,10 +242,16 @@ class Pool {
   }
 }
 
-/** All that a setting says, as a flat list. */
-function said(given) {
-  if (Array.isArray(given)) return [given.length, ...given.flatMap(said)];
-  return typeof given === "object" && given !== null ? [given.host, given.port, given.token, given.standby] : [given];
+/** All that one place of a setting says. */
+function said(one) {
+  return typeof one === "object" && one !== null ? { host: one.host, port: one.port, token: one.token, standby: one.standby } : one;
+}
+
+/** Whether it still says that: it is asked for each request. */
+function same(one, before) {
+  if (one === before) return true;
+  if (typeof one !== "object" || one === null || typeof before !== "object" || before === null) return false;
+  return one.host === before.host && one.port === before.port && one.token === before.token && one.standby === before.standby;
 }
 
 module.exports = Pool;
