@@ -43,7 +43,7 @@ const MOMENTS = [
   "host port",
   "uuid ip port",
   "ip port codecs sessionid prefer",
-  "action event reason seq",
+  "action event reason seq stats",
   "control near quiet only media done failed tried",
   "control call request sdp resolve tried",
   "from to domain maxforwards cid control headers autoanswer idempotency",

@@ -14,6 +14,7 @@ const CallError = require("./callerror.js");
 const Lane = require("./lane.js");
 const Link = require("./link.js");
 const later = require("./later.js");
+const { parse } = require("./json.js");
 
 const NONE = Object.freeze({});
 const NOTHING = Object.freeze([]);
@@ -34,6 +35,7 @@ class Channel {
   #end;
   #seq = 0;
   #playing = false;
+  #told = false;
   #links;
 
   /**
@@ -278,11 +280,18 @@ class Channel {
       for (const done of this.#end.waiting.splice(0)) done();
     };
     this.#send("DELETE", "", undefined, this.#how, (reply) => {
-      if (reply.code === 200 && this.stats === null) later(this, "stats", () => reply.json);
+      if (reply.code === 200) this.#final(() => reply.json);
       else if (reply.unreachable && this.#id) this.#owner.reclaim.watch(this.#server, this.#id);
       if (parted === undefined) over();
       else parted.then(over);
     });
+  }
+
+  /** Its final statistics, read when they are looked at: the first ones told count. */
+  #final(read) {
+    if (this.#told) return;
+    this.#told = true;
+    later(this, "stats", read);
   }
 
   /** Its server has lost it: nothing is left to give back there. */
@@ -298,7 +307,7 @@ class Channel {
 
   /**
    * Takes note of an event of the server.
-   * @param {object} event Body of `PUT /channel/{uuid}`.
+   * @param {object} event Body of `PUT /channel/{uuid}`; the `stats` of one that closes may be a text.
    * @returns {boolean} `false` if it is stale or a repetition.
    */
   heard(event) {
@@ -308,7 +317,8 @@ class Channel {
     }
     if (event.action === "play" && event.event === "end" && event.reason !== "replaced") this.#playing = false;
     if (event.action === "close") {
-      this.stats ??= event.stats ?? null;
+      const { stats } = event;
+      if (stats !== undefined && stats !== null) this.#final(typeof stats === "string" ? () => parse(stats) : () => stats);
       // The server closed it by itself: there is nothing left to give back.
       this.lost();
     }

@@ -45,7 +45,7 @@ function picks(host) {
     /** Answer to `POST /dialog/invite`. */
     callid: picker(host, "callid"),
     /** Event of a channel. */
-    event: picker(host, "action event reason seq"),
+    event: picker(host, "action event reason seq stats"),
   };
 }
 

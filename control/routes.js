@@ -111,8 +111,9 @@ class Routes {
     // Of one that was given back nothing more need be told, nor told again.
     if (!call) return table.left(which) ? OK : failed(404, "no_such_channel", `no call has channel ${which}`);
     const found = picks.event(request.body);
-    // Scripts see the events of plays, records and media as they came.
-    const event = found?.[0] === "mix" ? { action: "mix", event: found[1], reason: found[2], seq: found[3] } : parse(request.body);
+    // Scripts see the events of plays, records and media as they came; of these two nobody may ever ask for the statistics.
+    const ours = found?.[0] === "mix" || found?.[0] === "close";
+    const event = ours ? { action: found[0], event: found[1], reason: found[2], seq: found[3], stats: found[4] } : parse(request.body);
     this.#control.host.defer(() => {
       try {
         this.#control.channelevent(call, event);

@@ -262,14 +262,18 @@ const scenarios = [
 
   ["a channel that the RTP server loses, or that falls silent, ends its call", async (world) => {
     const { control, sip, rtp } = world;
+    const media = new Map();
     control.onnewcall = (call) => call.answer();
+    control.onreporting = (call) => media.set(call.id, call.cdr.media);
     const a = await sip.incoming();
     const b = await sip.incoming();
     await rtp.until(() => rtp.channels.get("channel-2")?.target, "both channels");
-    await rtp.event("channel-1", { action: "close", reason: "idle", stats: {} });
+    for (const count of [7, 9]) await rtp.event("channel-1", { action: "close", reason: "idle", stats: { in: { count }, out: { count: 8 } } });
     rtp.channels.delete("channel-1");
     await rtp.event("channel-2", { action: "media", event: "timeout" });
     for (const leg of [a, b]) await sip.request("PUT /dialog/hangup", ({ callid }) => callid === leg);
+    await world.until(() => media.size === 2, "both reports");
+    world.check.equal(media.get(a), { in: { count: 7 }, out: { count: 8 } }, "what was told first");
     world.check.equal(rtp.count("DELETE /channel/channel-1"), 0);
   }],
 
