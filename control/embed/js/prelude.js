@@ -339,7 +339,7 @@
     undo: () => undo(),
     failed,
     /** A request to one of our servers; its answer goes to `native.respond`. */
-    request(id, server, method, parts, body, authorization, query) {
+    request(id, server, method, body, authorization, query, ...parts) {
       const handler = servers.get(server);
       const request = new Incoming(method, parts, body, authorization === undefined ? NOTHING : { authorization }, query);
       const begun = [];

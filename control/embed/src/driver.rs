@@ -13,6 +13,8 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use rquickjs::function::Rest;
+
 use crate::machine::Machine;
 use crate::shared::{Id, Input, Shared};
 
@@ -75,9 +77,9 @@ impl Driver {
                 let authorization = request.headers.first("authorization").map(str::to_owned);
                 // Nearly all is UTF-8, and told to be so by many bytes at once.
                 let body = std::str::from_utf8(&request.body).map_or_else(|_| String::from_utf8_lossy(&request.body), Cow::Borrowed);
-                let parts: Vec<&str> = request.path.segments().collect();
+                let parts = Rest(request.path.segments().collect());
                 let query = (!request.query.is_empty()).then_some(request.query.as_str());
-                machine.turn::<()>(&hooks.request, (js(id), js(server), request.method.word(), parts, &*body, authorization, query))
+                machine.turn::<()>(&hooks.request, (js(id), js(server), request.method.word(), &*body, authorization, query, parts))
             }
             Input::Reply { id, status, body } => machine.turn::<()>(&hooks.reply, (js(id), status, body)),
             Input::Refused { id, message, unsent } => machine.turn::<()>(&hooks.refused, (js(id), message, unsent)),
