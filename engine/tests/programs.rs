@@ -53,6 +53,35 @@ fn wrong_settings_end_with_code_2_and_the_remedy() {
 }
 
 #[test]
+fn every_metric_is_explained_and_every_explanation_is_of_a_metric() {
+    let page = include_str!("../../docs/metrics.md");
+    let is_type = |word: &str| ["gauge", "counter", "histogram"].contains(&word);
+    let row = |line: &str| {
+        line.strip_prefix("| ")?
+            .split_once(" | ")
+            .filter(|(_, rest)| rest.split(" | ").next().is_some_and(is_type))
+            .map(|(name, _)| name.to_owned())
+    };
+    let mut explained: Vec<String> = page.lines().filter_map(row).collect();
+    // Two shards of each kind, so that what only several have is there too.
+    let switch = Switch::start(&Ports::free(), &["--cores", "sip=0,0 rtp=0", "--max-transcodes", "5"]);
+    let mut told = Vec::new();
+    for port in [switch.sip_http, switch.rtp_http] {
+        let text = http_get(port, "/metrics").unwrap();
+        for line in text.lines() {
+            let family =
+                |mark: &str| line.strip_prefix(mark)?.strip_prefix(" mediaswitch_")?.split_once(' ').map(|(name, _)| name.to_owned());
+            told.extend(family("# TYPE"));
+            assert_ne!(line.rsplit(' ').next(), Some("untyped"), "not in docs/metrics.md: {line}");
+        }
+    }
+    told.sort();
+    told.dedup();
+    explained.sort();
+    assert_eq!(explained, told);
+}
+
+#[test]
 fn it_stops_within_5_s_and_starts_again_20_times_on_the_same_ports() {
     let ports = Ports::free();
     for round in 0..20 {

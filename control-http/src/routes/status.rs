@@ -7,13 +7,14 @@
 //! Shape:  metrics are made from the status object, so that both always agree: `{"sip":{"dialogs":3}}` is
 //!         `mediaswitch_sip_dialogs 3`; an array of objects is labelled by the first key of each
 //!         (`{"cores":[{"core":0,"channels":5}]}` is `mediaswitch_cores_channels{core="0"} 5`). Texts at the top
-//!         become labels of `mediaswitch_info`. Names that end in `total` are counters; an object with `leus` is a
-//!         histogram in seconds; the rest are untyped, for the object does not say whether they only grow.
+//!         become labels of `mediaswitch_info`; an object with `leus` is a histogram in seconds. Types and meanings are those
+//!         of `docs/metrics.md`: what is not there is untyped, and fails a test of the programs.
 //! Errors: [`Refusal`]: 503 from `/ready` and `/health`, 404, 405.
-//! Source: `docs/openapi.yaml`; the Prometheus text format 0.0.4.
+//! Source: `docs/openapi.yaml`, `docs/metrics.md`; the Prometheus text format 0.0.4.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json as value};
 
@@ -80,17 +81,11 @@ pub(crate) fn metrics(status: &Map<String, Value>) -> String {
     }
     let mut out = String::new();
     // Writing to a String cannot fail, here and below.
-    let _ = write!(out, "# TYPE {PREFIX}_info gauge\n{PREFIX}_info{{{info}}} 1\n");
+    head(&mut out, &format!("{PREFIX}_info"), "gauge");
+    let _ = writeln!(out, "{PREFIX}_info{{{info}}} 1");
     for (family, samples) in families.0 {
-        let is_histogram = samples.iter().any(|sample| !sample.part.is_empty());
-        let kind = if is_histogram {
-            "histogram"
-        } else if family.ends_with("total") {
-            "counter"
-        } else {
-            "untyped"
-        };
-        let _ = writeln!(out, "# TYPE {family} {kind}");
+        let parted = samples.iter().any(|sample| !sample.part.is_empty());
+        head(&mut out, &family, if parted { "histogram" } else { "untyped" });
         for Sample { part, labels, number } in samples {
             let _ = if labels.is_empty() {
                 writeln!(out, "{family}{part} {number}")
@@ -100,6 +95,24 @@ pub(crate) fn metrics(status: &Map<String, Value>) -> String {
         }
     }
     out
+}
+
+/// Type and meaning of each metric, by its name after the prefix.
+static MEANINGS: LazyLock<HashMap<&str, (&str, &str)>> = LazyLock::new(|| {
+    let row = |line: &'static str| {
+        let mut cells = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ");
+        Some((cells.next()?, (cells.next()?, cells.next()?)))
+    };
+    include_str!("../../../docs/metrics.md").lines().filter_map(row).collect()
+});
+
+/// What a family is, for people and for Prometheus; `kind` if nothing is known of it.
+fn head(out: &mut String, family: &str, kind: &str) {
+    let known = family.strip_prefix(PREFIX).and_then(|name| MEANINGS.get(name.trim_start_matches('_')));
+    if let Some((_, meaning)) = known {
+        let _ = writeln!(out, "# HELP {family} {}", meaning.replace('\\', "\\\\"));
+    }
+    let _ = writeln!(out, "# TYPE {family} {}", known.map_or(kind, |(kind, _)| kind));
 }
 
 /// Samples by family name: the format wants all samples of a family in one place.

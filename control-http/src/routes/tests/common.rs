@@ -54,11 +54,11 @@ fn head_is_routed_as_get() {
 #[test]
 fn status_and_metrics_show_the_same_numbers() {
     let api = api();
-    let numbers = || Ok(Reply::Status(vec![("dialogs", 3), ("requests_total", 9)]));
+    let numbers = || Ok(Reply::Status(vec![("dialogs", 3), ("callstotal", 9)]));
     *api.backend.answers.borrow_mut() = [numbers(), numbers(), Err(CommandError::Full { what: "queue", max: 1 })].into();
     api.server.requests_total.set(7);
     let (_, status, _) = ask(&api, Method::Get, "/status", "");
-    assert_eq!(status["sip"], value!({"dialogs":3,"requests_total":9}));
+    assert_eq!(status["sip"], value!({"dialogs":3,"callstotal":9}));
     assert_eq!((&status["version"], &status["http"]["requests_total"]), (&value!("1.2.3"), &value!(7)));
     let (_, _, response) = ask(&api, Method::Get, "/metrics", "");
     let text = String::from_utf8(response.body).unwrap();
@@ -76,7 +76,9 @@ fn status_and_metrics_show_the_same_numbers() {
         "mediaswitch_layout_cores_tick_lateness_seconds_sum{core=\"0\"} 0.0035",
         "mediaswitch_layout_cores_tick_lateness_seconds_count{core=\"0\"} 10",
         "mediaswitch_sip_dialogs 3",
-        "# TYPE mediaswitch_sip_requests_total counter",
+        "# TYPE mediaswitch_sip_dialogs untyped",
+        "# HELP mediaswitch_sip_callstotal Call legs ever made or received.",
+        "# TYPE mediaswitch_sip_callstotal counter",
         "mediaswitch_http_requests_total 7",
     ] {
         assert!(text.lines().any(|have| have == line), "{line} in:\n{text}");
