@@ -11,7 +11,7 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -104,6 +104,10 @@ fn scanners_guessers_and_garbage_are_not_heard_while_a_phone_is() {
     assert!(counter(ports.sip_http, "authslowed") >= u64::from(GUESSES) - 10);
     assert_eq!(counter(ports.sip_http, "offences_total"), 3);
     let log = sip.output();
+    // As the filter of docs/architecture.md reads them.
+    let wrong = log.lines().filter(|line| line.ends_with("sip offence: wrong password source=127.0.0.8 fault=\"password\"")).count();
+    assert_eq!(wrong as u64, counter(ports.sip_http, "authrefused"), "each wrong password has a line\n{log}");
+    assert!(wrong >= 5, "{log}");
     for (source, fault) in [("127.0.0.9", "scanner"), ("127.0.0.8", "guessing"), ("127.0.0.7", "garbage")] {
         let lines = log.lines().filter(|line| line.contains("sip offence") && line.contains(source) && line.contains(fault)).count();
         assert_eq!(lines, 1, "{fault}: one line for {source}\n{log}");
@@ -112,8 +116,45 @@ fn scanners_guessers_and_garbage_are_not_heard_while_a_phone_is() {
     assert!(reg.contains("\"registered\":true"), "{reg}");
 }
 
-/// A control server that takes a quarter of a second for each event, on as many connections as are made.
-fn slow_control() -> u16 {
+#[test]
+fn bytes_over_a_connection_that_are_no_sip_are_charged_and_told() {
+    let ports = Ports::free();
+    let sip = start_sip(&ports, &[]);
+    let garbage = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // All but one of what empties a bucket comes as datagrams, read at once: the connection makes it full.
+    until("the line is there", || {
+        for _ in 0..50 {
+            garbage.send_to(GARBAGE, ("127.0.0.1", ports.sip)).unwrap();
+        }
+        let before = counter(ports.sip_http, "garbage");
+        let mut stream = TcpStream::connect(("127.0.0.1", ports.sip)).unwrap();
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        until("the connection is ended", || matches!(stream.read(&mut [0; 100]), Ok(0) | Err(_)));
+        until("it is counted", || counter(ports.sip_http, "garbage") > before);
+        sip.output().contains("source=127.0.0.1 fault=\"garbage\"")
+    });
+}
+
+#[test]
+fn a_trusted_network_calls_without_a_password_and_another_does_not() {
+    let ports = Ports::free();
+    let _sip = start_sip(&ports, &["--trusted", "127.0.0.8/30,192.0.2.0/24"]);
+    let nobody = free_port().unwrap();
+    let body = format!(r#"{{"control":"http://127.0.0.1:{nobody}","users":[{{"username":"1003","secret":"x"}}]}}"#);
+    assert!(http(ports.sip_http, "PUT", "/dir/bling.babblevoice.com", &body).unwrap().starts_with("HTTP/1.1 201"));
+    for (n, from, expected) in [(1, "127.0.0.9:0", "100"), (2, "127.0.0.12:0", "401")] {
+        let caller = UdpSocket::bind(from).unwrap();
+        caller.set_read_timeout(Some(PATIENCE)).unwrap();
+        caller.send_to(invite(&caller, n).as_bytes(), ("127.0.0.1", ports.sip)).unwrap();
+        let mut heard = [0; 2048];
+        let length = caller.recv(&mut heard).unwrap();
+        let heard = String::from_utf8_lossy(&heard[..length]);
+        assert!(heard.starts_with(&format!("SIP/2.0 {expected}")), "{from}: {heard}");
+    }
+}
+
+/// A control server that takes so long for each event, on as many connections as are made.
+fn control_taking(time: Duration) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -135,7 +176,7 @@ fn slow_control() -> u16 {
                         }
                     }
                     stream.read_exact(&mut vec![0; length])?;
-                    std::thread::sleep(Duration::from_millis(250));
+                    std::thread::sleep(time);
                     stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
                 }
             });
@@ -157,7 +198,7 @@ fn invite(from: &UdpSocket, n: u32) -> String {
 fn a_control_server_that_cannot_keep_up_gets_fewer_calls_and_all_when_it_has_caught_up() {
     let ports = Ports::free();
     let _sip = start_sip(&ports, &[]);
-    let control = slow_control();
+    let control = control_taking(Duration::from_millis(250));
     let body = format!(r#"{{"control":"http://127.0.0.1:{control}","users":[],"authentication":{{"policy":"none"}}}}"#);
     assert!(http(ports.sip_http, "PUT", "/dir/bling.babblevoice.com", &body).unwrap().starts_with("HTTP/1.1 201"));
     let caller = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -106,6 +106,29 @@ fn a_transaction_takes_2_kib_and_a_retransmission_nothing() {
 }
 
 #[test]
+fn an_answered_register_keeps_its_response_and_little_else_until_timer_j() {
+    const RESPONSE: usize = 400;
+    let mut clock = sim::Clock::new();
+    let mut layer: Layer<u32> = Layer::new(Limits::default(), Timing::default(), [1; 32], clock.now());
+    let before = LIVE_BYTES.get();
+    for n in 0..TRANSACTIONS {
+        let bytes = String::from_utf8(invite(&format!("z9hG4bK{n}"))).unwrap().replace("INVITE", "REGISTER").into_bytes();
+        let Ok(Message::Request(request)) = parse(&bytes) else { panic!("not a request") };
+        let Incoming::New { request: new, .. } = layer.handle_request(&(&request).into(), clock.now()) else { panic!("not new") };
+        let id = layer.accept(new, flow(), 0).unwrap();
+        layer.respond(id, StatusCode::OK, vec![b' '; RESPONSE], clock.now());
+        assert_eq!(drain(&mut layer), 1);
+    }
+    let each = (LIVE_BYTES.get() - before) / TRANSACTIONS as i64;
+    println!("{each} bytes an answered request, {RESPONSE} of them its response");
+    assert_eq!((layer.len(), layer.bytes()), (TRANSACTIONS, TRANSACTIONS * RESPONSE));
+    // The sum at `Limits`.
+    assert!(each <= (2 * (96 + 21) + RESPONSE) as i64, "{each}");
+    layer.handle_timeout(clock.advance(64 * Timing::default().t1));
+    assert_eq!((drain(&mut layer), layer.len(), layer.bytes()), (0, 0, 0));
+}
+
+#[test]
 fn a_repeated_request_is_answered_without_an_allocation() {
     let clock = sim::Clock::new();
     let mut layer: Layer<u32> = Layer::new(Limits::default(), Timing::default(), [1; 32], clock.now());

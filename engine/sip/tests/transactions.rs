@@ -322,10 +322,12 @@ fn check(caller: &Party, callee: &Party) {
             assert!(client.success <= 1, "a final response is news once");
         }
         let Some(server) = callee.seen.get(&(exchange, method)) else { continue };
-        assert_eq!((server.requests, server.terminated), (1, 1), "server {exchange} {method}: {server:?}");
+        // Nobody waits for the end of what is no INVITE.
+        let told = u32::from(method == Method::Invite);
+        assert_eq!((server.requests, server.terminated), (1, told), "server {exchange} {method}: {server:?}");
         assert!(server.timed_out <= 1 && server.cancels <= 1);
         if let Some(cancel) = callee.seen.get(&(exchange, Method::Cancel)) {
-            assert_eq!((cancel.requests, cancel.terminated, cancel.timed_out), (1, 1, 0));
+            assert_eq!((cancel.requests, cancel.terminated, cancel.timed_out), (1, 0, 0));
         }
     }
 }

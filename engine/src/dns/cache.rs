@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use sip::locate::{Answer, Question};
 
-const QUESTIONS_MAX: usize = 4096;
+pub(super) const QUESTIONS_MAX: usize = 4096;
 const FAILURE_KEPT: Duration = Duration::from_secs(2);
 /// The system's resolver tells no TTL.
 pub(super) const SYSTEM_TTL: Duration = Duration::from_secs(30);
@@ -19,6 +19,11 @@ pub(super) const SYSTEM_TTL: Duration = Duration::from_secs(30);
 pub(super) struct Cache(HashMap<Question, (Answer, Instant)>);
 
 impl Cache {
+    /// Questions whose answer is kept.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The answer, if it is known and still good.
     pub fn find(&self, question: &Question, now: Instant) -> Option<Answer> {
         self.0.get(&folded(question)).filter(|(_, until)| *until > now).map(|(answer, _)| answer.clone())

@@ -25,7 +25,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use sip::locate::{Answer, LocateError, Question, Search, Target, Wish};
 
-use cache::{Cache, SYSTEM_TTL};
+use cache::{Cache, QUESTIONS_MAX, SYSTEM_TTL};
 use client::Client;
 
 /// Questions of searches that wait for a thread. A call that finds it full fails as if the servers were silent.
@@ -85,6 +85,11 @@ impl Dns {
         let servers = servers.iter().copied().take(SERVERS_MAX).collect();
         let (rng, jobs) = (RefCell::new(ChaCha12Rng::from_seed(seed)), RefCell::new(None));
         Self { servers, reach, cache: Arc::default(), rng, jobs }
+    }
+
+    /// Answers kept, and how many may be.
+    pub fn cached(&self) -> (usize, usize) {
+        (lock(&self.cache).len(), QUESTIONS_MAX)
     }
 
     /// The targets of a name in the order of RFC 3263, never empty.

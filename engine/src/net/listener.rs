@@ -21,7 +21,7 @@ pub trait Handler {
     /// The end of a batch: what was put off is to be done now, and answers sent.
     fn flush(&self);
     /// How long the datagrams that are waiting now will have waited.
-    fn lag(&self, _lag: Duration) {}
+    fn lag(&self, _listener: usize, _lag: Duration) {}
     /// A connection is there.
     fn stream_opened(&self, _listener: ListenerId, _peer: SocketAddr) {}
     /// A connection is gone, or could not be had. To be taken in at once; what follows from it goes out with `flush`.
@@ -138,7 +138,7 @@ impl Listener {
         // Nothing more waits behind a batch that is not full.
         let waiting = if taken == BATCH { waiting_bytes(self.socket.as_fd()) / DATAGRAM_COST } else { 0 };
         let each = start.elapsed() / BATCH as u32;
-        handler.lag(each.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX)));
+        handler.lag(self.id, each.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX)));
         taken
     }
 

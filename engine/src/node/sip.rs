@@ -21,12 +21,14 @@ use control_http::events::Trouble;
 use rt::{Latch, Notify, TcpListener, UdpSocket};
 use sip::api::{Command, CommandError, Event, Originate, Reply};
 use sip::auth::AuthConfig;
+use sip::defence::Fault;
 use sip::directory::DirectoryConfig;
 use sip::endpoint::{Datagram, Endpoint, EndpointConfig, Output, ResolveId};
 use sip::flow::ListenerId;
 use sip::locate::Wish;
 use sip::registrar::RegistrarConfig;
 use sip::shard::{PeerMessage, ShardId, Sharding};
+use sip::transaction::Limits;
 use sip::transport::{CloseReason, StreamLimits};
 
 use super::NodeError;
@@ -103,7 +105,9 @@ impl SipNode {
         let endpoint = EndpointConfig {
             listeners: known,
             shard: sharding,
+            trusted: config.trusted.clone(),
             calls_max: config.calls_max.div_ceil(shares),
+            limits: Limits::for_server(config.registrations_max, config.calls_max).shared(shares),
             session_expires: config.session_expires,
             registrar: registrar(config, shares),
             ..EndpointConfig::default()
@@ -157,6 +161,12 @@ impl SipNode {
             "idle_total": stats.idle,
             "pongs_total": stats.pongs,
         })
+    }
+
+    /// What `/status` shows of the names.
+    pub fn dns_status(&self) -> serde_json::Value {
+        let (cached, cached_max) = self.dns.cached();
+        serde_json::json!({"cached": cached, "cachedmax": cached_max})
     }
 
     /// What `/status` shows of this shard among others.
@@ -400,10 +410,14 @@ impl SipNode {
         self.endpoint.borrow_mut().poll_peer()
     }
 
-    /// One line for each source that gets no answers any more, for people and for programs that watch the log.
+    /// One line for each source that gets no answers any more, and for each wrong password, for people and for programs that watch the log.
     fn tell_offences(&self) {
         while let Some(offence) = self.endpoint.borrow_mut().poll_offence() {
-            tracing::warn!(source = %offence.source, fault = offence.fault.word(), "sip offence: not heard for a while");
+            let (source, fault) = (offence.source, offence.fault.word());
+            match offence.fault {
+                Fault::Password => tracing::warn!(%source, fault, "sip offence: wrong password"),
+                _ => tracing::warn!(%source, fault, "sip offence: not heard for a while"),
+            }
         }
     }
 
@@ -440,8 +454,9 @@ impl Handler for SipNode {
         self.drain();
     }
 
-    fn lag(&self, lag: Duration) {
-        self.endpoint.borrow_mut().set_lag(lag);
+    fn lag(&self, listener: usize, lag: Duration) {
+        let Ok(id) = u16::try_from(listener) else { return };
+        self.endpoint.borrow_mut().set_lag(ListenerId(id), lag);
     }
 
     fn stream_opened(&self, listener: ListenerId, peer: SocketAddr) {
@@ -451,7 +466,11 @@ impl Handler for SipNode {
 
     fn stream_closed(&self, listener: ListenerId, peer: SocketAddr, reason: CloseReason) {
         tracing::debug!(%peer, %reason, "connection closed");
-        self.endpoint.borrow_mut().handle_transport_failed(listener, peer, Instant::now());
+        let now = Instant::now();
+        self.endpoint.borrow_mut().handle_transport_failed(listener, peer, now);
+        if matches!(reason, CloseReason::Garbage | CloseReason::Frame(_)) {
+            self.endpoint.borrow_mut().handle_garbage(peer.ip(), now);
+        }
         self.say_to_all(|| Word::Closed { listener, peer });
     }
 }

@@ -67,6 +67,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         api: ApiConfig { address: HERE, policy: ListenPolicy::default() },
         cores: switch::cores(settings)?,
         sip: Some(SipConfig {
+            trusted: Vec::new(),
             dns: Vec::new(),
             listeners: vec![(server, HERE)],
             http: SocketAddr::new(HERE, sip_http),

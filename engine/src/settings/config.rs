@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use control_http::server::{ListenPolicy, Token};
 use rtp::jitter::Bounds;
+use sip::auth::{NETWORKS_MAX, Network};
 
 use super::{Program, Settings, SettingsError};
 use crate::address::{self, ListenerAddress, PublicAddress};
@@ -32,6 +33,8 @@ pub struct ApiConfig {
 pub struct SipConfig {
     /// Where to listen, and the address to advertise there.
     pub listeners: Vec<(SocketAddr, IpAddr)>,
+    /// Networks that need no password and have a larger budget.
+    pub trusted: Vec<Network>,
     /// Name servers; none takes those of the system.
     pub dns: Vec<SocketAddr>,
     /// HTTP listener.
@@ -146,6 +149,7 @@ impl SipConfig {
         }
         Ok(Self {
             listeners,
+            trusted: settings.get_with("trusted", networks)?.unwrap_or_default(),
             dns: settings.get_with("dns", servers)?.unwrap_or_default(),
             http: http(settings, "sip-http-port")?,
             calls_max: settings.require("max-calls")?,
@@ -303,6 +307,13 @@ fn servers(text: &str) -> Result<Vec<SocketAddr>, String> {
     })
 }
 
+/// As many as a domain may name: each request outside a dialog is held against all of them.
+fn networks(text: &str) -> Result<Vec<Network>, String> {
+    let all =
+        list(text, |part| part.parse().map_err(|_| format!("{part} is no address or network, such as 192.0.2.7 or 198.51.100.0/24")))?;
+    if all.len() > NETWORKS_MAX { Err(format!("must be at most {NETWORKS_MAX} networks")) } else { Ok(all) }
+}
+
 fn range<T: FromStr + PartialOrd + Display>(text: &str, least: &T, example: &str) -> Result<RangeInclusive<T>, String> {
     let wrong = || format!("must be two numbers such as {example}, the first from {least} on and not above the second");
     let (first, last) = text.split_once('-').ok_or_else(wrong)?;
@@ -421,6 +432,19 @@ mod tests {
         for wrong in [["--dscp", "64"], ["--rtp-buffer", "1"], ["--jitter-max", "x"], ["--rtp-address", "here"]] {
             assert!(read(&wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn trusted_networks_are_a_list() {
+        let read = |args: &[&str]| SipConfig::read(&settings(Program::Sip, args)).map(|config| config.trusted);
+        assert_eq!(read(&[]).unwrap(), []);
+        let list = read(&["--trusted", "192.0.2.7, 198.51.100.0/24,2001:db8::/32,192.0.2.7"]).unwrap();
+        assert_eq!(list, ["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"].map(|network| network.parse().unwrap()));
+        let many: Vec<String> = (0..=NETWORKS_MAX).map(|n| format!("10.0.{}.{}", n / 256, n % 256)).collect();
+        for wrong in ["192.0.2.0/33", "gateway.example", &many.join(",")] {
+            assert!(read(&["--trusted", wrong]).is_err(), "{wrong}");
+        }
+        assert!(read(&["--trusted", &many[1..].join(",")]).is_ok());
     }
 
     #[test]

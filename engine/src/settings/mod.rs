@@ -18,7 +18,7 @@ use std::str::FromStr;
 use table::{Setting, TABLE};
 
 /// Settings that are lists with commas.
-const LISTS: [&str; 4] = ["public-address", "sip-port", "sip-address", "dns"];
+const LISTS: [&str; 5] = ["public-address", "sip-port", "sip-address", "trusted", "dns"];
 
 /// The four programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -63,6 +63,14 @@ pub const TABLE: &[Setting] = &[
         of: SIP,
     },
     Setting {
+        name: "trusted",
+        aliases: &[],
+        value: Some("CIDR"),
+        default: None,
+        help: "Networks and addresses, with commas, whose calls need no password and whose budget of failures is ten times that of others: gateways, 203.0.113.7,198.51.100.0/24.",
+        of: SIP,
+    },
+    Setting {
         name: "dns",
         aliases: &[],
         value: Some("ADDR"),

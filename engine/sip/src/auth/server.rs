@@ -184,6 +184,11 @@ impl Authenticator {
         verdict
     }
 
+    /// Whether a nonce is one of ours for this realm, whatever its age.
+    pub fn issued(&self, nonce: &str, realm: &str) -> bool {
+        self.mint.open(nonce, realm).is_some()
+    }
+
     /// Counters and gauges.
     pub fn stats(&self) -> AuthStats {
         AuthStats { nonces: self.replay.len() as u64, ..self.stats }

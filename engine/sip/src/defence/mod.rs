@@ -1,16 +1,17 @@
-//! Who is listened to: a budget of fruitless requests per source, known scanners, and what is shed when we are late.
+//! Who is listened to: a budget of fruitless requests per source, and known scanners.
 //!
 //! ```text
-//!   401 costs 1, other refusals 10, garbage 20 ─► bucket of the source ─► empty: its requests without credentials get no answer
-//!   a proven request gives 1 back               lag, told twice, above 200 ms: REGISTER gets 503     500 ms: INVITE too     in a dialog: never
+//!   401 costs 1, other refusals 10, garbage 20 ─► bucket of the source ─► empty: no answer, but to what belongs to a call
+//!   a proven request gives 1 back                                                and to what answers a challenge of ours
 //! ```
 //! Shape:  a table of fixed size, 4 ways × 4096 sets × 40 bytes = 640 KiB; of four in a set the one with the fullest bucket gives way,
 //!         so that a flood of invented sources cannot wash out one that is in debt.
 //! Units:  points; a bucket holds 10 000 and gains 100 a second: 1000 unknown users, or 10 000 phones that come back at once.
 //!         Trusted peers have ten times that.
-//! Errors: none. What is dropped is counted, and told as an [`Offence`] once a minute and source.
-//! Sources: one address of IPv4, a /64 of IPv6.
-//! Not here: guessing of passwords (`auth`), connections (`transport`), full tables (each owner's).
+//! Errors: none. Who is not heard is told as an [`Offence`] once a minute and source, a wrong password each time.
+//! Sources: one address of IPv4, since offices and providers put many phones behind one, and its neighbours are others; a /64 of
+//!         IPv6, which one subscriber has, with 2^64 addresses to send from.
+//! Not here: guessing of passwords (`auth`), connections (`transport`), lag and full tables (`endpoint`).
 
 #[cfg(test)]
 mod tests;
@@ -27,10 +28,8 @@ const TRUSTED_FACTOR: u32 = 10;
 const TELL_EVERY: Duration = Duration::from_secs(60);
 /// Offences that wait to be told; more at once are only counted.
 const OFFENCES_MAX: usize = 64;
-const LAG_REGISTER: Duration = Duration::from_millis(200);
-const LAG_INVITE: Duration = Duration::from_millis(500);
-/// A lag that nobody confirms is forgotten.
-const LAG_KEPT: Duration = Duration::from_secs(2);
+/// Lines for wrong passwords in a second, of all sources: 120 bytes each, so a log grows by less than 650 MiB a day whoever guesses.
+const PASSWORD_LINES: u32 = 64;
 
 /// Parts of the User-Agent of programs that look for open servers, in lower case.
 const SCANNERS: &[&str] =
@@ -47,11 +46,13 @@ pub enum Fault {
     Garbage,
     /// It is a known scanner.
     Scanner,
+    /// It sent a wrong password.
+    Password,
     /// It tries passwords, and they are not looked at any more.
     Guessing,
 }
 
-/// Something for the log: a source that gets no answers any more.
+/// Something for the log: a source that gets no answers any more, or sent a wrong password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offence {
     /// Who.
@@ -63,23 +64,10 @@ pub struct Offence {
 /// Counters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GuardStats {
-    /// Requests that got no answer because their source was in debt.
-    pub dropped: u64,
     /// Requests of known scanners.
     pub scanners: u64,
-    /// REGISTERs and INVITEs shed because we were late.
-    pub late: u64,
-    /// Sources that were told of.
+    /// Sources that got no answers any more, each once a minute.
     pub offences: u64,
-}
-
-/// What a late server does not take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Work {
-    /// REGISTER.
-    Register,
-    /// INVITE outside a dialog.
-    Invite,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -96,14 +84,16 @@ pub struct Guard {
     sets: Vec<[Option<Entry>; WAYS]>,
     secret: u64,
     offences: VecDeque<Offence>,
-    /// The last, the lesser of the last two, and when.
-    lag: Option<(Duration, Duration, Instant)>,
+    /// Lines for wrong passwords in the second that began then.
+    told: Option<(Instant, u32)>,
     stats: GuardStats,
 }
 
 impl Fault {
     const fn cost(self) -> u32 {
         match self {
+            // A wrong password is answered by a challenge, which is charged.
+            Self::Password => 0,
             Self::Challenged => 1,
             Self::Refused | Self::Guessing => 10,
             Self::Garbage => 20,
@@ -119,6 +109,7 @@ impl Fault {
             Self::Refused => "refused",
             Self::Garbage => "garbage",
             Self::Scanner => "scanner",
+            Self::Password => "password",
             Self::Guessing => "guessing",
         }
     }
@@ -128,15 +119,13 @@ impl Guard {
     /// Nobody is known. `secret` keeps others from choosing who shares a set.
     #[must_use]
     pub fn new(secret: u64) -> Self {
-        Self { sets: vec![[None; WAYS]; SETS], secret, offences: VecDeque::new(), lag: None, stats: GuardStats::default() }
+        Self { sets: vec![[None; WAYS]; SETS], secret, offences: VecDeque::new(), told: None, stats: GuardStats::default() }
     }
 
-    /// Whether a request without credentials is looked at.
+    /// Whether a source is in no debt.
     pub fn admits(&mut self, source: IpAddr, trusted: bool, now: Instant) -> bool {
         let (key, size) = (self.key(source), size(trusted));
-        let admitted = self.set(key).iter().flatten().find(|entry| entry.key == key).is_none_or(|entry| points(entry, size, now) > 0);
-        self.stats.dropped += u64::from(!admitted);
-        admitted
+        self.set(key).iter().flatten().find(|entry| entry.key == key).is_none_or(|entry| points(entry, size, now) > 0)
     }
 
     /// A source did something fruitless.
@@ -150,9 +139,23 @@ impl Guard {
         if (entry.points == 0 || fault == Fault::Guessing) && untold {
             entry.told_at = Some(now);
             self.stats.offences += 1;
-            if self.offences.len() < OFFENCES_MAX {
-                self.offences.push_back(Offence { source, fault });
-            }
+            self.note(Offence { source, fault });
+        }
+    }
+
+    /// A source sent a wrong password. How many are looked at is limited where they are (`auth`); their lines are here, for all together.
+    pub fn wrong_password(&mut self, source: IpAddr, now: Instant) {
+        let told = self.told.filter(|(began, _)| now.saturating_duration_since(*began) < Duration::from_secs(1));
+        let (began, lines) = told.unwrap_or((now, 0));
+        if lines < PASSWORD_LINES {
+            self.told = Some((began, lines + 1));
+            self.note(Offence { source, fault: Fault::Password });
+        }
+    }
+
+    fn note(&mut self, offence: Offence) {
+        if self.offences.len() < OFFENCES_MAX {
+            self.offences.push_back(offence);
         }
     }
 
@@ -172,24 +175,6 @@ impl Guard {
             self.charge(source, trusted, Fault::Scanner, now);
         }
         known && !trusted
-    }
-
-    /// How late the driver is: what was due and when it was done. It counts once it is said twice: a machine that stood still for a
-    /// moment is late once, and serves whoever waited.
-    pub fn handle_lag(&mut self, lag: Duration, now: Instant) {
-        let before = self.lag.map_or(Duration::ZERO, |(last, _, _)| last);
-        self.lag = Some((lag, lag.min(before), now));
-    }
-
-    /// Whether this work is to be refused for now, because we are late.
-    pub fn sheds(&mut self, work: Work, now: Instant) -> bool {
-        let limit = match work {
-            Work::Register => LAG_REGISTER,
-            Work::Invite => LAG_INVITE,
-        };
-        let late = self.lag.is_some_and(|(_, lag, at)| lag >= limit && now.saturating_duration_since(at) < LAG_KEPT);
-        self.stats.late += u64::from(late);
-        late
     }
 
     /// The next line for the log.

@@ -1,4 +1,4 @@
-//! Scanners, phones that come back together, invented sources, and a late server.
+//! Scanners, phones that come back together, invented sources, and wrong passwords.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ fn a_source_that_only_fails_gets_no_answers_and_earns_them_back_in_time() {
     guard.charge(ip(1), false, Fault::Refused, now + Duration::from_secs(1));
     assert_eq!(guard.poll_offence(), None, "one line a minute");
     assert!(guard.admits(ip(1), false, now + Duration::from_secs(10)));
-    assert_eq!((guard.stats().offences, guard.stats().dropped), (1, 1));
+    assert_eq!(guard.stats().offences, 1);
 }
 
 #[test]
@@ -92,19 +92,22 @@ fn invented_sources_do_not_wash_out_one_in_debt_and_cost_no_memory() {
 }
 
 #[test]
-fn a_late_server_sheds_register_before_invite_and_recovers() {
+fn each_wrong_password_has_a_line_and_a_flood_of_them_does_not_fill_the_log() {
     let (mut guard, now) = start();
-    let sheds = |guard: &mut Guard, at| (guard.sheds(Work::Register, at), guard.sheds(Work::Invite, at));
-    assert_eq!(sheds(&mut guard, now), (false, false));
-    guard.handle_lag(Duration::from_millis(600), now);
-    assert_eq!(sheds(&mut guard, now), (false, false), "late once: the machine stood still");
-    guard.handle_lag(Duration::from_millis(250), now);
-    assert_eq!(sheds(&mut guard, now), (true, false));
-    guard.handle_lag(Duration::from_millis(700), now);
-    guard.handle_lag(Duration::from_millis(600), now);
-    assert_eq!(sheds(&mut guard, now), (true, true));
-    assert_eq!(sheds(&mut guard, now + Duration::from_secs(2)), (false, false), "nobody says so any more");
-    guard.handle_lag(Duration::ZERO, now);
-    assert_eq!(sheds(&mut guard, now), (false, false));
-    assert_eq!(guard.stats().late, 3);
+    let lines = |guard: &mut Guard| std::iter::from_fn(|| guard.poll_offence()).collect::<Vec<_>>();
+    let line = |n| Offence { source: ip(n), fault: Fault::Password };
+    for n in [1, 1, 2] {
+        guard.wrong_password(ip(n), now);
+    }
+    assert_eq!(lines(&mut guard), [line(1), line(1), line(2)]);
+    let mut told = 3;
+    for n in 0..1000 {
+        guard.wrong_password(ip(n), now + Duration::from_millis(500));
+        told += lines(&mut guard).len();
+    }
+    assert_eq!(told, PASSWORD_LINES as usize);
+    guard.wrong_password(ip(7), now + Duration::from_secs(1));
+    assert_eq!(lines(&mut guard), [line(7)]);
+    assert!(guard.admits(ip(1), false, now));
+    assert_eq!(guard.stats().offences, 0);
 }

@@ -37,7 +37,7 @@ impl Endpoint {
         let to_domain = domain_of(request.uri()).filter(|domain| self.directory.domain(domain).is_some());
         let trusts = |domain: &String| self.directory.domain(domain).is_some_and(|domain| domain.policy().trusts(source.from.ip()));
         let by_name = to_domain.as_ref().filter(|domain| trusts(domain)).or(from_domain.as_ref().filter(|domain| trusts(domain)));
-        if self.config.trusted.contains(&source.from.ip().to_canonical()) || by_name.is_some() {
+        if self.is_trusted(source.from.ip()) || by_name.is_some() {
             // A domain that trusts the sender decides; where all do, the one that is called.
             let Some(domain) = by_name.cloned().or(to_domain).or(from_domain) else {
                 self.answer_stateless(request, source, StatusCode::NOT_FOUND, &[]);

@@ -4,10 +4,10 @@
 //! Units:  `Duration`; table sizes in entries.
 //! Errors: none; an endpoint without listeners answers nothing and calls nobody.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::auth::AuthConfig;
+use crate::auth::{AuthConfig, Network};
 use crate::directory::DirectoryConfig;
 use crate::flow::Transport;
 use crate::package::{PublicationConfig, WatcherConfig};
@@ -34,8 +34,8 @@ pub struct EndpointConfig {
     pub shard: Sharding,
     /// Value of User-Agent and Server.
     pub agent: String,
-    /// Peers whose calls are not challenged: trunks that are known by address.
-    pub trusted: Vec<IpAddr>,
+    /// Peers whose calls are not challenged, and whose budget is ten times that of others: gateways that are known by address.
+    pub trusted: Vec<Network>,
     /// Live calls; one more is answered 503. Each is at most 8 KiB when answered: 20 000 × 8 KiB = 160 MiB.
     pub calls_max: usize,
     /// A call that is not answered by then ends: 480 to theirs, CANCEL of ours.

@@ -38,23 +38,22 @@ impl Endpoint {
             Ok(message) if self.hands_over(message, &datagram, transport, handed) => {}
             Ok(Message::Request(request)) => {
                 let source = Source::new(datagram.listener, transport, datagram.from, request.via());
-                self.refusal = None;
                 self.handle_request(request, &source, now);
-                self.settle_budget(request, datagram.from.ip(), now);
+                self.settle_budget(datagram.from.ip(), now);
             }
             Ok(Message::Response(response)) => self.handle_response(response, datagram.from, now),
-            Err(ParseError::Rejected(rejected)) => self.reject(&rejected, datagram, transport),
+            Err(ParseError::Rejected(rejected)) => self.reject(&rejected, datagram, transport, now),
             Err(ParseError::Garbage(Fault::Empty)) => self.stats.keepalives += 1,
-            Err(ParseError::Garbage(_)) => {
-                self.stats.garbage += 1;
-                self.charge_garbage(datagram.from.ip(), now);
-            }
+            Err(ParseError::Garbage(_)) => self.handle_garbage(datagram.from.ip(), now),
         }
     }
 
-    /// Answers a request that cannot be read, as far as it can be told whom and what to answer.
-    fn reject(&mut self, rejected: &Rejected<'_>, datagram: Datagram<'_>, transport: Transport) {
+    /// Answers a request that cannot be read, as far as it can be told whom and what to answer, and as long as its source may ask.
+    fn reject(&mut self, rejected: &Rejected<'_>, datagram: Datagram<'_>, transport: Transport, now: Instant) {
         self.stats.rejected += 1;
+        if !self.hears_broken(datagram.from.ip(), now) {
+            return;
+        }
         let Some(via) = rejected.via() else { return };
         let source = Source::new(datagram.listener, transport, datagram.from, &via);
         let headers = rejected.headers();
@@ -115,16 +114,19 @@ impl Endpoint {
     }
 
     fn handle_new(&mut self, request: &Request<'_>, source: &Source, new: NewRequest, cancels: Cancels<Owner>, now: Instant) {
-        if !self.takes(request, source, now) {
+        // What belongs to something here is never shed: ending a call relieves us, losing it does not.
+        let call = self.call_of(request);
+        let belongs = call.is_some() || matches!(cancels, Cancels::Invite(..)) || self.watchers.owns(request);
+        if !belongs && !self.hears(request, source, now) {
             return;
+        }
+        if !belongs && self.is_put_off(request.method(), now) {
+            return self.put_off(request, source);
         }
         match cancels {
             Cancels::NotACancel => {}
             Cancels::Nothing => return self.answer_stateless(request, source, StatusCode::CALL_DOES_NOT_EXIST, &[]),
             Cancels::Invite(invite, owner) => return self.cancel_received(request, source, invite, owner, now),
-        }
-        if self.is_put_off(request) {
-            return self.put_off(request, source);
         }
         let messages = matches!(request.method(), Method::Message | Method::Options | Method::Other(_)) && self.takes_messages(request);
         if let Err(refused) = screen::screen(request, messages) {
@@ -139,7 +141,7 @@ impl Endpoint {
             return self.resubscribe(request, source, new, now);
         }
         if request.to().tag.is_some() && request.method() != Method::Register {
-            return self.within(request, source, new, now);
+            return self.within(call, request, source, new, now);
         }
         match request.method() {
             Method::Invite => self.incoming(request, source, new, now),
@@ -153,10 +155,9 @@ impl Endpoint {
         }
     }
 
-    /// 503 without state, when a table is full or the server is about to stop.
-    pub(super) fn shed(&mut self, request: &Request<'_>, source: &Source) {
-        self.stats.shed += 1;
-        let later: (&str, &dyn std::fmt::Display) = (HeaderName::RetryAfter.as_str(), &super::RETRY_AFTER_S);
-        self.answer_stateless(request, source, StatusCode::SERVICE_UNAVAILABLE, &[later]);
+    /// The call that a request is part of. A REGISTER or MESSAGE never is, but some phones send a tag along.
+    fn call_of(&mut self, request: &Request<'_>) -> Option<CallKey> {
+        let may_be = request.to().tag.is_some() && !matches!(request.method(), Method::Register | Method::Message | Method::Subscribe);
+        if may_be { self.dialog_of(request) } else { None }
     }
 }

@@ -25,7 +25,7 @@ use crate::registrar::Binding;
 use crate::shard::{Handed, PeerMessage, Replaceable, ShardId};
 
 /// Users whose connection is known on all shards: 65 536 × 100 bytes = 6.5 MiB a shard. It is a help, not a record.
-const MOVED_MAX: usize = 1 << 16;
+pub(super) const MOVED_MAX: usize = 1 << 16;
 
 impl Endpoint {
     /// The next word for another shard; drain until `None`.

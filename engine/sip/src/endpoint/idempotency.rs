@@ -12,7 +12,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 /// Keys remembered: 4096 × 200 bytes = 0.8 MiB, which is 13 calls a second for 5 minutes.
-const KEYS_MAX: usize = 4096;
+pub(super) const KEYS_MAX: usize = 4096;
 /// Longest idempotency key.
 pub(super) const KEY_LEN_MAX: usize = 128;
 /// Keys of calls already made.
@@ -30,6 +30,10 @@ impl Keys {
             self.callids.remove(&old);
         }
         self.callids.get(key)
+    }
+
+    pub fn len(&self) -> usize {
+        self.order.len()
     }
 
     pub fn insert(&mut self, key: String, callid: String, until: Instant) {

@@ -12,6 +12,7 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use super::Endpoint;
+use super::guard::Fared;
 use super::source::Source;
 use crate::auth::{Claim, Credentials, Verdict};
 use crate::defence::Fault;
@@ -64,11 +65,21 @@ impl Endpoint {
             source: from,
         };
         match self.auth.check(&claim, now) {
-            Verdict::Accepted => return Some(Sender::User(credentials.username.into_owned())),
+            Verdict::Accepted => {
+                self.fared = Fared::Proven;
+                return Some(Sender::User(credentials.username.into_owned()));
+            }
             Verdict::Stale => self.challenge(request, source, realm, true, now),
-            Verdict::Refused(_) => self.challenge(request, source, realm, false, now),
+            Verdict::Refused(_) => {
+                self.guard.wrong_password(from, now);
+                self.challenge(request, source, realm, false, now);
+            }
             Verdict::Slowed => {
-                self.guard.charge(from, self.is_peer(from), Fault::Guessing, now);
+                self.charge(from, Fault::Guessing, now);
+                if !self.guard.admits(from, self.is_peer(from), now) {
+                    self.stats.dropped += 1;
+                    return None;
+                }
                 let later: (&str, &dyn Display) = (HeaderName::RetryAfter.as_str(), &GUESS_AGAIN_S);
                 self.answer_stateless(request, source, StatusCode::FORBIDDEN, &[later]);
             }

@@ -65,7 +65,7 @@ pub use output::{Datagram, Output, ResolveId};
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
@@ -87,9 +87,6 @@ use calls::{CallKey, Calls};
 use clock::WallClock;
 use idempotency::Keys;
 use stats::Stats;
-
-/// What we tell those whom we cannot serve now, seconds.
-const RETRY_AFTER_S: u32 = 5;
 
 /// The SIP server.
 pub struct Endpoint {
@@ -114,8 +111,8 @@ pub struct Endpoint {
     health: Health,
     trunks: trunks::Trunks,
     guard: Guard,
-    /// Status of the last refusal without state, until it is charged.
-    refusal: Option<StatusCode>,
+    /// How the request at hand fared, until its source is charged.
+    fared: guard::Fared,
     outputs: VecDeque<Output>,
     peers: VecDeque<(ShardId, PeerMessage)>,
     /// What the shard of a call said that the INVITE at hand takes over.
@@ -123,8 +120,7 @@ pub struct Endpoint {
     /// Connections of users, those of other shards included.
     moved: HashMap<Box<str>, crate::flow::Flow>,
     stats: Stats,
-    /// How long what is received has waited.
-    lag: Duration,
+    lag: overload::Lag,
     /// Control servers that could not keep up in the last ten seconds: no more than had events waiting, which their queue bounds.
     behind: HashMap<ControlUrl, overload::Share>,
     draining: bool,
@@ -196,14 +192,14 @@ impl Endpoint {
             health: Health::default(),
             trunks: trunks::Trunks::default(),
             guard: Guard::new(rng_word),
-            refusal: None,
+            fared: guard::Fared::default(),
             config,
             outputs: VecDeque::new(),
             peers: VecDeque::new(),
             found: None,
             moved: HashMap::new(),
             stats: Stats::default(),
-            lag: Duration::ZERO,
+            lag: overload::Lag::default(),
             behind: HashMap::new(),
             draining: false,
         }

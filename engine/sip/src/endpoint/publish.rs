@@ -55,9 +55,10 @@ impl Endpoint {
                 self.answer_once(request, source, transaction, StatusCode::OK, &answer, now);
             }
             Err(error) => {
+                let wait = self.wait_s();
                 let explain: Option<(&str, &dyn Display)> = match &error {
                     PublishError::TooBrief { min_s } => Some((HeaderName::MinExpires.as_str(), min_s)),
-                    PublishError::Full { .. } => Some((HeaderName::RetryAfter.as_str(), &super::RETRY_AFTER_S)),
+                    PublishError::Full { .. } => Some((HeaderName::RetryAfter.as_str(), &wait)),
                     PublishError::NoBody | PublishError::TooLarge { .. } | PublishError::Unmatched => None,
                 };
                 self.answer_once(request, source, transaction, error.status(), explain.as_slice(), now);

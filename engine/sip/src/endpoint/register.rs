@@ -83,9 +83,10 @@ impl Endpoint {
                 self.answer_once(request, source, transaction, StatusCode::OK, &list, now);
             }
             Err((code, error)) => {
+                let wait = self.wait_s();
                 let explain: Option<(&str, &dyn Display)> = match &error {
                     Some(RegisterError::TooBrief { min_s }) => Some((HeaderName::MinExpires.as_str(), min_s)),
-                    Some(RegisterError::Full { .. }) => Some((HeaderName::RetryAfter.as_str(), &super::RETRY_AFTER_S)),
+                    Some(RegisterError::Full { .. }) => Some((HeaderName::RetryAfter.as_str(), &wait)),
                     Some(
                         RegisterError::StarNeedsZero
                         | RegisterError::TooManyContacts { .. }

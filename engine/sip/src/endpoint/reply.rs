@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Endpoint;
+use super::guard::Fared;
 use super::source::Source;
 use crate::dialog::Dialog;
 use crate::flow::Flow;
@@ -97,7 +98,9 @@ impl Endpoint {
     /// Answers and forgets. Every copy of the request gets the same To tag (RFC 3261 §8.2.7).
     pub(super) fn answer_stateless(&mut self, request: &Request<'_>, source: &Source, status: StatusCode, extra: Extra<'_>) {
         self.stats.stateless += 1;
-        self.refusal = (status.class() == 4).then_some(status);
+        if status.class() == 4 {
+            self.fared = Fared::Refused(status);
+        }
         let tag = self.stateless_tag(request);
         let bytes = self.response(request, source, status, &tag, extra);
         self.transmit(source.reply, bytes);

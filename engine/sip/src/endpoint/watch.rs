@@ -101,9 +101,10 @@ impl Endpoint {
         error: SubscribeError,
         now: Instant,
     ) {
+        let wait = self.wait_s();
         let explain: Option<(&str, &dyn Display)> = match &error {
             SubscribeError::TooBrief { min_s } => Some((HeaderName::MinExpires.as_str(), min_s)),
-            SubscribeError::Full { .. } => Some((HeaderName::RetryAfter.as_str(), &super::RETRY_AFTER_S)),
+            SubscribeError::Full { .. } => Some((HeaderName::RetryAfter.as_str(), &wait)),
             SubscribeError::Dialog(_) | SubscribeError::Order(_) | SubscribeError::Unknown => None,
         };
         self.answer_once(request, source, transaction, error.status(), explain.as_slice(), now);

@@ -21,9 +21,9 @@ use crate::message::{HeaderName, Method, Request, Response, StatusCode};
 use crate::transaction::{NewRequest, TransactionId};
 
 impl Endpoint {
-    /// A new request with a To tag.
-    pub(super) fn within(&mut self, request: &Request<'_>, source: &Source, new: NewRequest, now: Instant) {
-        let Some(key) = self.dialog_of(request) else {
+    /// A new request with a To tag, and the call that it is part of.
+    pub(super) fn within(&mut self, call: Option<CallKey>, request: &Request<'_>, source: &Source, new: NewRequest, now: Instant) {
+        let Some(key) = call else {
             return self.answer_stateless(request, source, StatusCode::CALL_DOES_NOT_EXIST, &[]);
         };
         let Ok(transaction) = self.layer.accept(new, source.reply, Owner::Nobody) else { return self.shed(request, source) };
@@ -255,7 +255,7 @@ impl Endpoint {
     }
 
     /// The call whose dialog a request belongs to.
-    fn dialog_of(&mut self, request: &Request<'_>) -> Option<CallKey> {
+    pub(super) fn dialog_of(&mut self, request: &Request<'_>) -> Option<CallKey> {
         let key = self.calls.find(request.call_id())?;
         match &mut self.calls.get_mut(key)?.phase {
             Phase::Calling(outgoing) => outgoing.turn_to(request).then_some(key),

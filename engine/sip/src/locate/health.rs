@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::Target;
 
-const KNOWN_MAX: usize = 4096;
+/// Targets remembered.
+pub const KNOWN_MAX: usize = 4096;
 const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(300);
 const HALVED_EVERY_S: u64 = 60;

@@ -15,7 +15,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-pub use health::Health;
+pub use health::{Health, KNOWN_MAX};
 pub use search::{Answer, LocateError, Naptr, Question, Search, Srv, Wish};
 
 use std::net::SocketAddr;

@@ -270,16 +270,23 @@ impl Watchers {
         Ok((WatcherId { slot, stamp: self.stamp }, granted))
     }
 
+    /// Whether a request is a SUBSCRIBE inside a dialog of ours.
+    pub fn owns(&self, request: &Request<'_>) -> bool {
+        request.method() == Method::Subscribe && self.owned(request).is_some()
+    }
+
+    fn owned(&self, request: &Request<'_>) -> Option<u32> {
+        let slot = self.by_tag.get(request.to().tag?).copied()?;
+        let entry = self.entries.get(slot as usize)?;
+        (entry.dialog.owns_request(request) && entry.ended.is_none()).then_some(slot)
+    }
+
     /// Takes a SUBSCRIBE inside a dialog: refresh, or the end with Expires 0.
     ///
     /// # Errors
     /// See [`SubscribeError`].
     pub fn refresh(&mut self, request: &Request<'_>, flow: Flow, now: Instant) -> Result<(WatcherId, u32), SubscribeError> {
-        let slot = request.to().tag.and_then(|tag| self.by_tag.get(tag).copied()).ok_or(SubscribeError::Unknown)?;
-        let entry = self.entries.get(slot as usize).ok_or(SubscribeError::Unknown)?;
-        if !entry.dialog.owns_request(request) || entry.ended.is_some() {
-            return Err(SubscribeError::Unknown);
-        }
+        let slot = self.owned(request).ok_or(SubscribeError::Unknown)?;
         let granted = self.granted(request)?;
         let entry = self.entries.get_mut(slot as usize).ok_or(SubscribeError::Unknown)?;
         entry.dialog.handle_request(request)?;

@@ -6,7 +6,8 @@
 //!   poll_output ──► Transmit (flow, bytes) | Event (TimedOut, TransportFailed, Terminated) | Wait
 //! ```
 //! Shape:  slab of slots, a map from 16-byte key to slot, one wheel entry per slot; `U` is what the caller wants back
-//!         with everything that concerns its transaction, e.g. the index of a call.
+//!         with everything that concerns its transaction, e.g. the index of a call. A request other than INVITE that has its
+//!         final response leaves its slot for the queue of [`Finished`], and nothing is told of it any more.
 //! Units:  `Instant`; [`Limits`] in transactions and bytes.
 //! Errors: [`StartError`], [`AcceptError`]; what a peer sends is never an error, only unmatched.
 //! Driving: after every `handle_*` and every command drain [`Layer::poll_output`] until `Wait`. A stateless answer (401 to
@@ -22,9 +23,10 @@ use slab::Slab;
 
 use super::client_invite::{ClientInvite, ClientInviteState};
 use super::client_non_invite::{ClientNonInvite, ClientNonInviteState};
+use super::finished::{Answered, FINISHED, Finished};
 use super::found::{Cancels, Incoming, LayerOutput, Matched, NewRequest};
 use super::key::{Key, KeyHasher, KeyMaker, RequestHead, ResponseHead};
-use super::limits::{AcceptError, Limits, StartError};
+use super::limits::{AcceptError, Limits, StartError, Work};
 use super::output::{Disposition, Event, Step};
 use super::server_invite::{ServerInvite, ServerInviteState};
 use super::server_non_invite::ServerNonInvite;
@@ -39,6 +41,8 @@ use crate::token::{Branch, Tokens};
 #[derive(Debug)]
 pub struct Layer<U> {
     slots: Slab<Slot<U>>,
+    finished: Finished,
+    /// By key, the index of a slot or the name of what is finished.
     index: HashMap<Key, u32, BuildHasherDefault<KeyHasher>>,
     wheel: Wheel<u32>,
     ready: VecDeque<u32>,
@@ -59,7 +63,8 @@ impl<U: Copy> Layer<U> {
         let mut tokens = Tokens::new(seed);
         let keys = KeyMaker::new([tokens.word(), tokens.word()]);
         let (slots, index, ready) = (Slab::new(), HashMap::default(), VecDeque::new());
-        Self { slots, index, wheel: Wheel::new(now), ready, keys, tokens, timing, limits, stamp: 0, bytes: 0, connected: 0 }
+        let finished = Finished::default();
+        Self { slots, finished, index, wheel: Wheel::new(now), ready, keys, tokens, timing, limits, stamp: 0, bytes: 0, connected: 0 }
     }
 
     /// The same, with branches that begin with a letter of ours (see [`shard`](crate::shard)).
@@ -80,7 +85,11 @@ impl<U: Copy> Layer<U> {
                 Incoming::New { request: new, cancels: self.cancels(request) }
             };
         };
-        let Some(slot) = self.slots.get_mut(index as usize) else { return Incoming::Repeat };
+        let Some(slot) = self.slots.get_mut(index as usize) else {
+            // Nothing but what is finished has a name that is no slot's.
+            self.ready.push_back(index);
+            return Incoming::Repeat;
+        };
         let disposition = match &mut slot.machine {
             Machine::InviteServer(machine) if ack => machine.handle_ack(now),
             Machine::InviteServer(machine) => machine.handle_repeat(),
@@ -124,12 +133,15 @@ impl<U: Copy> Layer<U> {
                 self.queue(index);
             }
         }
+        while let Some((name, answered)) = self.finished.expire(now) {
+            self.forget(name, &answered);
+        }
     }
 
     /// A message to this flow could not be sent, or its connection is gone: every transaction on it is told, but those that
     /// have heard nothing and may go another way.
     pub fn handle_transport_failed(&mut self, flow: Flow, now: Instant) {
-        // One walk over the table, at most `Limits::transactions` steps, and none for the connections of phones that sleep.
+        // One walk over the slots, at most `Limits::transactions` steps, and none for the connections of phones that sleep.
         if flow.transport.reliability() == Reliability::Reliable && self.connected == 0 {
             return;
         }
@@ -184,11 +196,10 @@ impl<U: Copy> Layer<U> {
     /// # Errors
     /// [`AcceptError::Full`] at the limit; [`AcceptError::Exists`] if it was accepted before, e.g. by an earlier copy.
     pub fn accept(&mut self, request: NewRequest, flow: Flow, user: U) -> Result<TransactionId, AcceptError> {
-        if let Some(&index) = self.index.get(&request.key) {
-            let stamp = self.slots.get(index as usize).map_or(0, |slot| slot.stamp);
-            return Err(AcceptError::Exists(TransactionId { index, stamp }));
+        if self.index.contains_key(&request.key) {
+            return Err(AcceptError::Exists);
         }
-        if self.is_full() {
+        if !self.make_room() {
             return Err(AcceptError::Full { max: self.limits.transactions });
         }
         let reliability = flow.transport.reliability();
@@ -268,8 +279,8 @@ impl<U: Copy> Layer<U> {
         user: U,
         now: Instant,
     ) -> Result<TransactionId, StartError> {
-        if self.is_full() {
-            return Err(StartError::Full { live: self.slots.len(), max: self.limits.transactions, bytes: self.bytes });
+        if !self.make_room() {
+            return Err(StartError::Full { live: self.len(), max: self.limits.transactions, bytes: self.bytes });
         }
         let reliability = flow.transport.reliability();
         let machine = if method == Method::Invite {
@@ -313,6 +324,12 @@ impl<U: Copy> Layer<U> {
     /// Next output; drain until `Wait`.
     pub fn poll_output(&mut self) -> LayerOutput<'_, U> {
         while let Some(&index) = self.ready.front() {
+            if index & FINISHED != 0 {
+                self.ready.pop_front();
+                let Some(place) = self.finished.place(index) else { continue };
+                let answered = self.finished.at(place);
+                return LayerOutput::Transmit { flow: answered.flow, bytes: &answered.response };
+            }
             let step = self.slots.get_mut(index as usize).map_or(Step::Wait, |slot| slot.machine.step());
             match step {
                 Step::Transmit => {
@@ -336,7 +353,7 @@ impl<U: Copy> Layer<U> {
                 }
             }
         }
-        LayerOutput::Wait(self.wheel.next_deadline())
+        LayerOutput::Wait([self.wheel.next_deadline(), self.finished.deadline()].into_iter().flatten().min())
     }
 
     /// The owner of a live transaction.
@@ -345,22 +362,22 @@ impl<U: Copy> Layer<U> {
         self.slots.get(id.index as usize).filter(|slot| slot.stamp == id.stamp).map(|slot| slot.user)
     }
 
-    /// All live transactions with their owners, for status and tests; not for the way of a message.
+    /// All live transactions with their owners, but those that are finished; for status and tests; not for the way of a message.
     pub fn live(&self) -> impl Iterator<Item = (TransactionId, U)> {
         let visible = self.slots.iter().filter(|(_, slot)| !slot.internal);
         visible.map(|(index, slot)| (TransactionId { index: index as u32, stamp: slot.stamp }, slot.user))
     }
 
-    /// Live transactions.
+    /// Live transactions, finished ones included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len() + self.finished.len()
     }
 
     /// Whether no transaction lives.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.len() == 0
     }
 
     /// Bytes of messages held.
@@ -369,8 +386,28 @@ impl<U: Copy> Layer<U> {
         self.bytes
     }
 
-    fn is_full(&self) -> bool {
-        self.slots.len() >= self.limits.transactions || self.bytes >= self.limits.bytes
+    /// Whether something new may begin. What belongs to something that is there is not asked: it is accepted.
+    #[must_use]
+    pub fn has_room(&self, work: Work) -> bool {
+        self.limits.leave_room(work, self.len(), self.bytes)
+    }
+
+    /// Makes room for one more, if need be in place of the oldest answers: whoever waited for one of them has repeated its
+    /// request most of its time, and a dialog or a registrar takes a request of yesterday for what it is. False: all live.
+    fn make_room(&mut self) -> bool {
+        while self.len() >= self.limits.transactions || self.bytes >= self.limits.bytes {
+            let Some((name, answered)) = self.finished.pop() else { return false };
+            self.forget(name, &answered);
+        }
+        true
+    }
+
+    /// What is left of an answer taken from the queue.
+    fn forget(&mut self, name: u32, answered: &Answered) {
+        self.bytes -= answered.response.len();
+        if self.index.get(&answered.key) == Some(&name) {
+            self.index.remove(&answered.key);
+        }
     }
 
     fn cancels(&self, request: &RequestHead<'_>) -> Cancels<U> {
@@ -386,14 +423,13 @@ impl<U: Copy> Layer<U> {
 
     /// Starts the CANCEL of a client INVITE if its machine has one to give.
     fn send_cancel(&mut self, index: u32, now: Instant) {
-        let full = self.is_full();
         let Some(slot) = self.slots.get_mut(index as usize) else { return };
         let Machine::InviteClient(machine) = &mut slot.machine else { return };
         let Some(cancel) = machine.take_cancel(now) else { return };
         let (flow, user, key) = (slot.flow, slot.user, self.keys.cancel_of(slot.key));
         self.queue(index);
         // Without room the INVITE still ends, 64 × T1 after this; the far end learns of it by its own timer.
-        if !full {
+        if self.make_room() {
             let machine = ClientNonInvite::new(cancel.into_vec(), flow.transport.reliability(), self.timing, now);
             self.insert(Machine::Client(machine), key, flow, user, true);
         }
@@ -422,6 +458,19 @@ impl<U: Copy> Layer<U> {
         }
     }
 
+    /// Lets go of a slot whose request has had its final response, which is kept until timer J.
+    fn finish(&mut self, index: u32, response: Box<[u8]>, until: Instant) {
+        let Some(slot) = self.slots.get(index as usize) else { return };
+        let (key, flow) = (slot.key, slot.flow);
+        if flow.transport.reliability() == Reliability::Unreliable
+            && let Some(named) = self.index.get_mut(&key).filter(|named| **named == index)
+        {
+            self.bytes += response.len();
+            *named = self.finished.push(Answered { key, flow, until, response });
+        }
+        self.remove(index);
+    }
+
     fn slot(&mut self, id: TransactionId) -> Option<&mut Slot<U>> {
         self.slots.get_mut(id.index as usize).filter(|slot| slot.stamp == id.stamp)
     }
@@ -438,6 +487,11 @@ impl<U: Copy> Layer<U> {
     fn settle(&mut self, index: u32) {
         let Some(slot) = self.slots.get_mut(index as usize) else { return };
         slot.queued = false;
+        if let Machine::Server(machine) = &mut slot.machine
+            && let Some((response, until)) = machine.take_finished()
+        {
+            return self.finish(index, response, until);
+        }
         let bytes = slot.machine.message().len() as u32;
         self.bytes = self.bytes + bytes as usize - std::mem::replace(&mut slot.bytes, bytes) as usize;
         let deadline = slot.machine.deadline();

@@ -14,6 +14,7 @@
 mod client_invite;
 mod client_non_invite;
 mod derive;
+mod finished;
 mod found;
 mod key;
 mod layer;
@@ -31,7 +32,7 @@ pub use derive::NotAnInvite;
 pub use found::{Cancels, Incoming, LayerOutput, Matched, NewRequest};
 pub use key::{Key, KeyMaker, RequestHead, ResponseHead};
 pub use layer::Layer;
-pub use limits::{AcceptError, Limits, StartError};
+pub use limits::{AcceptError, Limits, StartError, Work};
 pub use output::{Disposition, Event, Output};
 pub use server_invite::{ServerInvite, ServerInviteState};
 pub use server_non_invite::{ServerNonInvite, ServerNonInviteState};

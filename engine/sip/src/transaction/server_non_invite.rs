@@ -131,6 +131,17 @@ impl ServerNonInvite {
         self.pending.next()
     }
 
+    /// The final response and its timer J, out of a machine that is over with it.
+    pub(super) fn take_finished(&mut self) -> Option<(Box<[u8]>, Instant)> {
+        match std::mem::replace(&mut self.state, State::Terminated) {
+            State::Completed { response, timer_j } => Some((response, timer_j)),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
     /// The message held for retransmission; empty if there is none.
     pub(super) fn message(&self) -> &[u8] {
         match &self.state {

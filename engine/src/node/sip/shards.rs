@@ -109,7 +109,7 @@ impl SipShards {
         let reports = self.reports.borrow();
         let mut sums = Map::new();
         for report in reports.iter().filter_map(Value::as_object) {
-            for key in ["tcp", "events"] {
+            for key in ["tcp", "dns", "events"] {
                 let sum = sums.entry(key).or_insert_with(|| json!({}));
                 add(sum, report.get(key));
             }

@@ -185,5 +185,5 @@ impl Worker {
 
 /// Part of `/status` beside the endpoint's figures.
 pub fn report(node: &SipNode, events: &Events) -> Value {
-    json!({"tcp": node.tcp_status(), "events": events.report(), "shard": node.shard_status()})
+    json!({"tcp": node.tcp_status(), "dns": node.dns_status(), "events": events.report(), "shard": node.shard_status()})
 }
