@@ -1,5 +1,5 @@
-//! G.722: 32 channels x 20 ms at every SIMD level, as a batch of frames and as a group that stays in its lanes, and of spandsp with
-//! `--features peers`. Throughput is in channel frames.
+//! G.722: 32 channels x 20 ms at every SIMD level, as a batch of frames and as a group that stays in its lanes, all of them or 12, and of
+//! spandsp with `--features peers`. Throughput is in channel frames.
 
 #![allow(missing_docs)]
 
@@ -32,6 +32,10 @@ fn encode(c: &mut Criterion) {
         group.bench_function(format!("group {}", k.level().name()), |b| {
             b.iter(|| k.g722.encode_group(&mut lanes, !0, 160, &frames, &mut out, &mut scratch));
         });
+        // As many as 500 transcoded channels have in a slot of 1 ms.
+        group.bench_function(format!("12 of a group {}", k.level().name()), |b| {
+            b.iter(|| k.g722.encode_group(&mut lanes, 0xFFF, 160, &frames, &mut out, &mut scratch));
+        });
     }
     if let Some(mut peer) = peers::g722() {
         let mut out = [0; 160];
@@ -63,6 +67,9 @@ fn decode(c: &mut Criterion) {
         (0..LANES).for_each(|_| assert!(lanes.join(&Decoder::default()).is_some()));
         group.bench_function(format!("group {}", k.level().name()), |b| {
             b.iter(|| k.g722.decode_group(&mut lanes, !0, 160, &frames, &mut out, &mut scratch));
+        });
+        group.bench_function(format!("12 of a group {}", k.level().name()), |b| {
+            b.iter(|| k.g722.decode_group(&mut lanes, 0xFFF, 160, &frames, &mut out, &mut scratch));
         });
     }
     if let Some(mut peer) = peers::g722() {

@@ -44,6 +44,7 @@ use rtp::{
 use std::{
     net::{IpAddr, SocketAddr, UdpSocket},
     os::fd::AsFd,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -256,9 +257,10 @@ fn pin(cpu: usize) {
 /// The media thread as the phones see it.
 struct MediaThread {
     ports: Vec<u16>,
+    /// Its directory in /proc.
+    task: PathBuf,
     phase: Arc<AtomicU8>,
-    wake: rt::Wake,
-    usage: mpsc::Receiver<Used>,
+    late: mpsc::Receiver<u64>,
     thread: thread::JoinHandle<()>,
 }
 
@@ -288,10 +290,20 @@ impl MediaServer {
         (Self::There(engine), ports)
     }
 
-    fn used(&self) -> Used {
+    /// CPU time so far. Asks nobody, so that phones need not wait for the answer while the clock runs.
+    fn used(&self) -> Duration {
+        let usage = match self {
+            Self::Here(media) => Usage::of_task(&media.task),
+            Self::There(engine) => Usage::of_process(engine.id()),
+        };
+        usage.unwrap_or_default().run
+    }
+
+    /// Slots so far that began late or were left out.
+    fn late(&self) -> u64 {
         match self {
-            Self::Here(media) => media.used(),
-            Self::There(engine) => Used { cpu: Usage::of_process(engine.id()).unwrap_or_default().run, late: 0 },
+            Self::Here(media) => media.late(),
+            Self::There(_) => 0,
         }
     }
 
@@ -303,53 +315,48 @@ impl MediaServer {
     }
 }
 
-/// What a media thread has used so far.
-#[derive(Clone, Copy)]
-struct Used {
-    cpu: Duration,
-    late: u64,
-}
-
 /// What a media thread is given.
 struct Job {
     /// Where each channel's far end is.
     phones: Vec<SocketAddr>,
     ports: mpsc::Sender<Vec<u16>>,
-    /// Grows by one for each report of CPU time wanted; 3 is the end.
+    /// Grows by one for each report of late slots wanted; 3 is the end.
     phase: Arc<AtomicU8>,
-    signal: rt::Signal,
-    usage: mpsc::Sender<Used>,
+    late: mpsc::Sender<u64>,
     on: usize,
 }
 
 impl MediaThread {
     fn start(variant: Variant, phones: Vec<SocketAddr>, on: usize) -> Self {
         let (ports_out, ports) = mpsc::channel();
-        let (usage_out, usage) = mpsc::channel();
-        let (wake, signal) = rt::signal();
+        let (late_out, late) = mpsc::channel();
+        let (task_out, task) = mpsc::channel();
         let phase = Arc::new(AtomicU8::new(0));
-        let job = Job { phones, ports: ports_out, phase: Arc::clone(&phase), signal, usage: usage_out, on };
+        let job = Job { phones, ports: ports_out, phase: Arc::clone(&phase), late: late_out, on };
         let thread = thread::Builder::new()
             .name("media".into())
-            .spawn(move || match variant {
-                Variant::Shard(other) => shard(job, other),
-                Variant::Epoll => bare::epoll(&job),
-                Variant::Polled => bare::polled(&job),
-                Variant::RtpEngine(_) => unreachable!("it is a process of its own"),
+            .spawn(move || {
+                // SAFETY: it takes nothing and cannot fail.
+                let number = unsafe { libc::gettid() };
+                task_out.send(PathBuf::from(format!("/proc/self/task/{number}"))).unwrap();
+                match variant {
+                    Variant::Shard(other) => shard(job, other),
+                    Variant::Epoll => bare::epoll(&job),
+                    Variant::Polled => bare::polled(&job),
+                    Variant::RtpEngine(_) => unreachable!("it is a process of its own"),
+                }
             })
             .unwrap();
-        Self { ports: ports.recv().unwrap(), phase, wake, usage, thread }
+        Self { ports: ports.recv().unwrap(), task: task.recv().unwrap(), phase, late, thread }
     }
 
-    fn used(&self) -> Used {
+    fn late(&self) -> u64 {
         self.phase.fetch_add(1, Ordering::SeqCst);
-        self.wake.fire();
-        self.usage.recv().unwrap()
+        self.late.recv().unwrap()
     }
 
     fn stop(self) {
         self.phase.store(3, Ordering::SeqCst);
-        self.wake.fire();
         self.thread.join().unwrap();
     }
 }
@@ -364,17 +371,19 @@ fn play(variant: Variant, plan: Plan, on: usize) -> Turn {
     let mut traffic = Traffic::new(&phones, ports, variant.other());
     // Calls last minutes: what the first second of one costs, and connecting its sockets, one a slot, is not in the figure.
     traffic.run(Duration::from_millis(1000 + plan.channels as u64));
+    let late = media.late();
     let (before, start, counted) = (media.used(), Instant::now(), traffic.counts());
     traffic.run(Duration::from_secs_f64(plan.seconds));
     let (after, passed, counts) = (media.used(), start.elapsed(), traffic.counts());
-    let cpu = after.cpu - before.cpu;
+    let cpu = after - before;
+    let late = media.late() - late;
     media.stop();
     let (sent, heard) = (counts.0 - counted.0, counts.1 - counted.1);
     traffic.delays.sort_unstable();
     let delay = |part: f64| f64::from(traffic.delays.get((traffic.delays.len() as f64 * part) as usize).copied().unwrap_or(0)) / 1e3;
     Turn {
         cpu_us: cpu.as_secs_f64() * 1e6 / heard as f64,
-        late: after.late - before.late,
+        late,
         core: cpu.as_secs_f64() / passed.as_secs_f64(),
         lost: (sent as f64 - heard as f64).max(0.0) / sent as f64,
         p50_ms: delay(0.5),
@@ -412,12 +421,18 @@ fn shard(job: Job, other: Other) {
         });
         let channels = open(&front, &job.phones, other).await;
         job.ports.send(channels).unwrap();
+        let mut told = 0;
         loop {
-            job.signal.wait().await;
-            if job.phase.load(Ordering::SeqCst) == 3 {
+            // Looks itself: a thread that sleeps in its ring may hear of a wake seconds later.
+            rt::sleep(Duration::from_millis(50)).await;
+            let phase = job.phase.load(Ordering::SeqCst);
+            if phase == 3 {
                 break;
             }
-            job.usage.send(Used { cpu: sched::thread_cpu_time(), late: late_slots(&front).await }).unwrap();
+            if phase > told {
+                told = phase;
+                job.late.send(late_slots(&front).await).unwrap();
+            }
         }
         stop.open();
         running.await;
