@@ -182,6 +182,10 @@ declare namespace projectcontrol {
     file?: string;
     /** Bytes. */
     filesize?: number;
+    /** Of media: where they should come from; of `refused`, whose are taken. */
+    expected?: { ip: string; port: number } | null;
+    /** Of media: where they came from last; of `refused`, who was refused. */
+    seen?: { ip: string; port: number } | null;
     [more: string]: any;
   }
 

@@ -390,11 +390,14 @@ fn of_registrations_the_newest_wins_and_calls_pass_them() {
     bench.assert_empty();
 }
 
+fn media(event: MediaEvent) -> EventAction {
+    EventAction::Media { event, expected: None, seen: None }
+}
+
 #[test]
 fn events_of_a_channel_are_all_told_in_order() {
     let mut bench = Bench::new(EventConfig::default());
-    let actions =
-        [EventAction::Media(MediaEvent::Started), EventAction::Media(MediaEvent::Timeout), EventAction::Media(MediaEvent::Resumed)];
+    let actions = [MediaEvent::Started, MediaEvent::Timeout, MediaEvent::Resumed].map(media);
     for (seq, action) in (1..).zip(actions) {
         bench.event(channel(seq, action));
     }
@@ -429,7 +432,7 @@ fn bounds_hold_and_a_new_call_beyond_them_fails_at_once() {
 
     let mut bench = Bench::new(EventConfig::default());
     for seq in 1..200 {
-        bench.event(channel(seq, EventAction::Media(MediaEvent::Resumed)));
+        bench.event(channel(seq, media(MediaEvent::Resumed)));
     }
     assert_eq!(bench.queue.pending(), 1 + 32);
 }

@@ -10,7 +10,7 @@
 //! Not here: resolving a name in `ip` (`routes::channel`).
 //! Source: `docs/openapi.yaml`, `/channel`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use rtp::api::{
     AddressWish, ChannelCounts, ChannelId, ChannelView, ControlUrl, Direction, Encoding, Event, EventAction, Lateness, Load, Open, Opened,
@@ -211,9 +211,11 @@ pub fn channel_event(event: &Event) -> Vec<u8> {
             out.text("event", "speakers");
             out.array("speakers", speakers.iter(), Fields::quoted);
         }
-        EventAction::Media(media) => {
+        EventAction::Media { event, expected, seen } => {
             out.text("action", "media");
-            out.text("event", media.word());
+            out.text("event", event.word());
+            append_address(&mut out, "expected", *expected);
+            append_address(&mut out, "seen", *seen);
         }
         EventAction::Digit { digit, duration_ms, source } => {
             out.text("action", "telephone-event");
@@ -236,6 +238,14 @@ pub fn channel_event(event: &Event) -> Vec<u8> {
     out.number("seq", event.seq);
     out.close();
     text
+}
+
+fn append_address(out: &mut Fields<'_>, key: &'static str, address: Option<SocketAddr>) {
+    let Some(address) = address else { return out.null(key) };
+    let mut view = out.object(key);
+    view.address("ip", address.ip().to_canonical());
+    view.number("port", address.port());
+    view.close();
 }
 
 fn append_play(out: &mut Fields<'_>, event: &PlayEvent) {

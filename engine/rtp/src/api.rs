@@ -335,8 +335,15 @@ pub enum EventAction {
     Mix(MixEvent),
     /// `{action:"mix", event:"speakers", speakers}`: others than before speak in its mix; loudest first, at most [`SPEAKERS_MAX`].
     Speakers(Vec<ChannelId>),
-    /// `{action:"media", event}`.
-    Media(MediaEvent),
+    /// `{action:"media", event, expected, seen}`.
+    Media {
+        /// What.
+        event: MediaEvent,
+        /// Where signalling said that media come from; for a refused source, whose are taken, if there are any.
+        expected: Option<SocketAddr>,
+        /// Whose packets were taken last; for a refused source, where that is.
+        seen: Option<SocketAddr>,
+    },
     /// `{action:"telephone-event", event, durationms, source}`: a digit was pressed and let go.
     Digit {
         /// Which.
@@ -387,6 +394,8 @@ pub enum MediaEvent {
     Timeout,
     /// They came back after a time-out.
     Resumed,
+    /// A source was refused; told once for all that it and others send in some seconds.
+    Refused,
 }
 
 impl MediaEvent {
@@ -396,6 +405,7 @@ impl MediaEvent {
             Self::Started => "started",
             Self::Timeout => "timeout",
             Self::Resumed => "resumed",
+            Self::Refused => "refused",
         }
     }
 }

@@ -358,7 +358,7 @@ fn digits_that_are_under_way_and_the_numbers_of_events_go_along() {
     sent.dedup();
     assert_eq!(sent, [1, 2, 3]);
     let told: Vec<_> = shards.events.iter().map(|event| (event.seq, event.action.clone())).collect();
-    assert!(matches!(told[0], (1, EventAction::Media(MediaEvent::Started))), "{told:?}");
+    assert!(matches!(told[0], (1, EventAction::Media { event: MediaEvent::Started, .. })), "{told:?}");
     assert!(matches!(told[1], (2, EventAction::Digit { digit: '5', duration_ms: 400, .. })), "{told:?}");
     assert_eq!(told.len(), 2);
 }

@@ -329,6 +329,23 @@ fn speakers_are_asked_for_with_an_interval_and_told_as_names() {
 }
 
 #[test]
+fn media_events_have_both_addresses() {
+    use rtp::api::MediaEvent;
+    let told = |event, expected: Option<&str>, seen: Option<&str>| {
+        let address = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+        let action = EventAction::Media { event, expected: address(expected), seen: address(seen) };
+        told_of(&Event { control: ControlUrl("http://h:1".into()), channel: id(1), id: None, seq: 4, action })
+    };
+    assert_eq!(
+        told(MediaEvent::Timeout, Some("10.0.0.1:4000"), None),
+        value!({"action": "media", "event": "timeout", "expected": {"ip": "10.0.0.1", "port": 4000}, "seen": null, "uuid": id(1).to_string(), "seq": 4})
+    );
+    let refused = told(MediaEvent::Refused, None, Some("[::ffff:192.0.2.1]:9"));
+    assert_eq!((&refused["event"], &refused["expected"]), (&value!("refused"), &value!(null)));
+    assert_eq!(refused["seen"], value!({"ip": "192.0.2.1", "port": 9}), "as it is written in SDP");
+}
+
+#[test]
 fn events_of_plays_and_recordings_have_the_documented_keys() {
     use rtp::api::{PlayEvent, PlayReason, RecordEnd, RecordEvent, RecordEventKind, Ticket};
     let told = |action| {

@@ -23,7 +23,7 @@ mod waiting;
 mod watch;
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU8;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::time::Instant;
 
 pub use activity::Activity;
@@ -99,8 +99,10 @@ pub struct Counts {
     pub bytes: u64,
     /// Refused by the source check.
     pub badsource: u64,
-    /// Had nowhere to go.
-    pub skipped: u64,
+    /// Had nowhere to go; 50 a second for two years.
+    pub skipped: u32,
+    /// Came too late for the clocks before the one that runs now.
+    pub late_before: u32,
 }
 
 /// A channel.
@@ -150,8 +152,8 @@ pub struct Channel {
     pub formats: Formats,
     /// Rate converter on the way out.
     pub rate: RateState,
-    /// Frames made up before the clock that runs now: up to two years of them.
-    pub concealed_before: u32,
+    /// One more than the frames made up before the clock that runs now, if there was one before: up to two years of them.
+    pub concealed_before: Option<NonZeroU32>,
     /// What was relayed to its far end of a codec that remembers.
     pub relayed: Option<Box<Relayed>>,
     /// What its codecs remember.
@@ -201,7 +203,7 @@ impl Channel {
             events_sent: 0,
             event_sequence: 0,
             tone_ms: 0,
-            concealed_before: 0,
+            concealed_before: None,
             counts: Counts::default(),
             codec_in: None,
             codec_out: None,

@@ -56,6 +56,8 @@ impl MediaWatch {
         match event {
             MediaEvent::Started | MediaEvent::Resumed => (self.heard, self.timed_out) = (true, false),
             MediaEvent::Timeout => self.timed_out = true,
+            // Not of those that it gives.
+            MediaEvent::Refused => {}
         }
     }
 

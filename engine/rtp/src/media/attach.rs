@@ -395,8 +395,8 @@ impl Media {
             self.groups.leave(group, slot);
         }
         if let Some(channel) = self.table.get_mut(slot) {
-            let concealed = channel.clock.take().map_or(0, |clock| clock.concealed());
-            channel.concealed_before = channel.concealed_before.saturating_add(u32::try_from(concealed).unwrap_or(u32::MAX));
+            channel.keep_figures();
+            channel.clock = None;
             if channel.relayed.is_some() {
                 channel.renewal.begin();
             }

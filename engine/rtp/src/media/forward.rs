@@ -197,8 +197,7 @@ impl Media {
             Decision::Known => {}
             Decision::Changed => channel.received.source_changed(),
             Decision::Refused => {
-                channel.counts.badsource += 1;
-                self.counters.badsource += 1;
+                self.refuse(key, from);
                 return None;
             }
         }
@@ -245,8 +244,7 @@ impl Media {
         // The reports of a call come from where its media come; before any came, from where they are expected.
         let expected = channel.source.source().or(channel.source.signalled());
         if expected.map(|e| e.ip()) != Some(from.ip()) {
-            channel.counts.badsource += 1;
-            self.counters.badsource += 1;
+            self.refuse(key, from);
             return;
         }
         let Ok(reports) = Reports::parse(packet, channel.sent.ssrc(), channel.received.ssrc()) else {
@@ -255,8 +253,7 @@ impl Media {
         };
         if !reports.is_theirs {
             // From the right host, but it knows neither stream.
-            channel.counts.badsource += 1;
-            self.counters.badsource += 1;
+            self.refuse(key, from);
             return;
         }
         if port == Port::Rtcp {

@@ -29,6 +29,7 @@ mod levels;
 mod mixing;
 mod moves;
 mod overtaken;
+mod refused;
 mod relayed;
 mod sounds;
 mod speakers;
@@ -40,6 +41,7 @@ mod tick;
 mod tones;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use dsp::Kernels;
@@ -53,6 +55,7 @@ use self::goodbye::Goodbyes;
 use self::group::Groups;
 use self::mixing::Mixing;
 use self::overtaken::Overtaken;
+use self::refused::Refusals;
 use self::sweep::Reports;
 use self::table::Table;
 use crate::api::{DigitSource, Event, EventAction, MediaEvent, digit_of_event};
@@ -94,6 +97,7 @@ pub struct Media {
     dialing: Vec<u32>,
     scratch: Box<[u8]>,
     counters: Counters,
+    refusals: Refusals,
     /// Channels whose last packet was made from another codec.
     transcodes: u64,
     outputs: VecDeque<Pending>,
@@ -108,6 +112,8 @@ pub struct Media {
 enum Pending {
     Ready(Output),
     Media(ChannelKey, MediaEvent),
+    /// A source was refused.
+    Refused(ChannelKey, SocketAddr),
     /// The player or the recorders of a channel have events, or are done.
     News(ChannelKey),
     /// A digit of a far end is to be told.
@@ -150,10 +156,11 @@ impl Media {
             dialing: Vec::with_capacity(channels_max),
             scratch: vec![0; SCRATCH_LEN].into(),
             counters: Counters::default(),
+            refusals: Refusals::default(),
             transcodes: 0,
-            // Each channel may start, time out, have news, a digit, other speakers, need a clock and settle within one slot, and each
+            // Each channel may start, time out, refuse a source, have news, a digit, other speakers, need a clock and settle within one slot, and each
             // command has up to four.
-            outputs: VecDeque::with_capacity(7 * channels_max + 64),
+            outputs: VecDeque::with_capacity(8 * channels_max + 64),
             cursor: 0,
             swept: start.now,
             start,
@@ -207,8 +214,17 @@ impl Media {
             match self.outputs.pop_front()? {
                 Pending::Ready(output) => return Some(output),
                 Pending::Media(key, event) => {
-                    let event = self.table.by_key(key).and_then(|channel| channel.event(EventAction::Media(event)));
-                    if let Some(event) = event {
+                    let Some(channel) = self.table.by_key(key) else { continue };
+                    let (expected, seen) = (channel.source.signalled(), channel.source.source());
+                    if let Some(event) = channel.event(EventAction::Media { event, expected, seen }) {
+                        return Some(Output::Event(event));
+                    }
+                }
+                Pending::Refused(key, from) => {
+                    let Some(channel) = self.table.by_key(key) else { continue };
+                    let expected = channel.source.source().or(channel.source.signalled());
+                    let action = EventAction::Media { event: MediaEvent::Refused, expected, seen: Some(from) };
+                    if let Some(event) = channel.event(action) {
                         return Some(Output::Event(event));
                     }
                 }

@@ -303,7 +303,7 @@ fn send(
             clock.marker = true;
             if to.is_none() {
                 channel.sent.release();
-                channel.counts.skipped += u64::from(!matches!(source, Source::Nothing));
+                channel.counts.skipped += u32::from(!matches!(source, Source::Nothing));
             }
         }
         (Source::Said, Some(to), Some(_)) if packet != frame => {
@@ -351,7 +351,7 @@ fn send(
             clock.timestamp = clock.timestamp.wrapping_add(tick);
         }
     }
-    channel.counts.skipped += sent.overrun;
+    channel.counts.skipped += sent.overrun as u32;
     if sent.count > 0 {
         channel.codec_out = Some(codec);
     }
