@@ -1,11 +1,12 @@
 //! Real files: confinement, one load for many, change of a file, recordings whole or not at all.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use rtp::record::RecordFile as _;
+use rtp::record::{RecordFile as _, block_bytes};
 use rtp::wav::{Layout, WriteFormat};
 
 use super::*;
@@ -181,7 +182,7 @@ fn a_recording_has_its_name_when_it_is_whole() {
         let name: Arc<str> = "sub/a.wav".into();
         let recording = files.record(&name, HEADER).await.unwrap();
         assert_eq!(files.record(&"./sub/a.wav".into(), HEADER).await.unwrap_err().refusal().status(), 409);
-        assert!(recording.write(0, vec![1; 320]) && recording.write(640, vec![2; 320]));
+        assert!(recording.write(0, &mut vec![1; 320]) && recording.write(640, &mut vec![2; 320]));
         rt::sleep(Duration::from_millis(120)).await;
         assert!(!directory.inside().join(&*name).exists());
         assert_eq!(fs::read_dir(directory.inside().join("sub")).unwrap().count(), 1);
@@ -205,12 +206,33 @@ fn a_recording_has_its_name_when_it_is_whole() {
 }
 
 #[test]
+fn the_blocks_of_a_recording_go_round() {
+    let directory = Directory::new("round");
+    with_files(&directory, Limits::default(), async |files, _| {
+        let recording = files.record(&"a.wav".into(), HEADER).await.unwrap();
+        let mut block = Vec::with_capacity(block_bytes(&HEADER));
+        let mut buffers = HashSet::new();
+        for n in 0..10 {
+            assert!(block.is_empty() && block.capacity() >= block_bytes(&HEADER), "{n}: to be filled without the allocator");
+            buffers.insert(block.as_ptr());
+            block.resize(block_bytes(&HEADER), 1);
+            assert!(recording.write(n * block_bytes(&HEADER) as u64, &mut block));
+            while figure(&files, "recordings_waiting_bytes") > 0 {
+                rt::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        assert!(buffers.len() <= 3, "{}: one is filled, two are at the file", buffers.len());
+        recording.finish(0);
+    });
+}
+
+#[test]
 fn recordings_that_run_at_the_end_of_the_program_are_finished() {
     let directory = Directory::new("end");
     let header = Header { format: WriteFormat::Alaw, ..HEADER };
     with_files(&directory, Limits::default(), async |files, _| {
         let recording = files.record(&"a.wav".into(), header).await.unwrap();
-        recording.write(100, vec![7; 61]);
+        recording.write(100, &mut vec![7; 61]);
         drop(recording);
     });
     let file = fs::read(directory.inside().join("a.wav")).unwrap();
@@ -232,11 +254,11 @@ fn a_disk_that_is_full_ends_a_recording_with_what_it_has() {
         let recording = files.record(&"sub/a.wav".into(), HEADER).await.unwrap();
         let mut place = 0;
         while !recording.is_broken() && place < 1 << 20 {
-            recording.write(place, vec![1; 16_000]);
+            recording.write(place, &mut vec![1; 16_000]);
             place += 16_000;
             rt::sleep(Duration::from_millis(5)).await;
         }
-        assert!(!recording.write(place, vec![1; 16_000]), "a broken file takes no more");
+        assert!(!recording.write(place, &mut vec![1; 16_000]), "a broken file takes no more");
         recording.finish(place);
         while outcomes.borrow().is_empty() {
             rt::sleep(Duration::from_millis(5)).await;

@@ -7,6 +7,8 @@
 //! Shape:  the thread looks at all recordings 20 times a second, so that a media shard never makes a system call for one;
 //!         with none it sleeps. What was not written is silence, for every block has its place.
 //! Memory: [`BLOCKS_MAX`] blocks a recording (64 × 0.5 s = 32 s), and [`WAITING_MAX`] bytes in all; past that blocks are refused.
+//!         Blocks go round: [`SPARES`] are made with the file, and come back once written. A media shard asks the allocator
+//!         for one only where the disk is behind by more than those.
 //! Safe:   a file has its own name only when it is whole; a process that dies leaves a `.part`. Not synced: after a power
 //!         failure the newest may be missing.
 //! Errors: the first one of a file is kept for its [`Outcome`]; what was written until then becomes the file all the same.
@@ -23,7 +25,7 @@ use std::time::Duration;
 use crossbeam::queue::{ArrayQueue, SegQueue};
 use rt::{Latch, Signal, Wake};
 use rtp::api::Ticket;
-use rtp::record::RecordFile;
+use rtp::record::{RecordFile, block_bytes};
 use rtp::wav::{Header, WriteFormat};
 
 use super::FileError;
@@ -34,8 +36,8 @@ use crate::os::beneath;
 const BLOCKS_MAX: usize = 64;
 /// Bytes of all blocks that wait.
 pub const WAITING_MAX: usize = 64 << 20;
-/// Buffers kept for use again.
-const SPARES: usize = 256;
+/// Empty blocks of a recording: one is taken each 0.5 s, and comes back within a [`LOOK`] of a disk that is not behind.
+const SPARES: usize = 2;
 /// Between two looks at the recordings.
 const LOOK: Duration = Duration::from_millis(50);
 /// Not finished yet.
@@ -58,7 +60,8 @@ pub struct Recording {
     file: File,
     place: Place,
     temporary: String,
-    blocks: SegQueue<(u64, Vec<u8>)>,
+    blocks: ArrayQueue<(u64, Vec<u8>)>,
+    empty: ArrayQueue<Vec<u8>>,
     finish: AtomicU64,
     abandoned: AtomicBool,
     broken: AtomicBool,
@@ -67,7 +70,6 @@ pub struct Recording {
 
 struct Shared {
     new: SegQueue<Arc<Recording>>,
-    spare: ArrayQueue<Vec<u8>>,
     waiting: AtomicUsize,
     refused: AtomicU64,
     open: AtomicUsize,
@@ -102,7 +104,6 @@ pub fn start() -> io::Result<(WriterEnd, NewRecordings, JoinHandle<()>)> {
     let (wake, news) = rt::signal();
     let shared = Arc::new(Shared {
         new: SegQueue::new(),
-        spare: ArrayQueue::new(SPARES),
         waiting: AtomicUsize::new(0),
         refused: AtomicU64::new(0),
         open: AtomicUsize::new(0),
@@ -182,13 +183,16 @@ impl NewRecordings {
             shared.names().remove(&entry);
             system(error)
         })?;
+        let empty = ArrayQueue::new(SPARES);
+        while empty.push(Vec::with_capacity(block_bytes(&header))).is_ok() {}
         let recording = Arc::new(Recording {
             ticket,
             header,
             file,
             place,
             temporary,
-            blocks: SegQueue::new(),
+            blocks: ArrayQueue::new(BLOCKS_MAX),
+            empty,
             finish: AtomicU64::new(RUNNING),
             abandoned: AtomicBool::new(false),
             broken: AtomicBool::new(false),
@@ -211,20 +215,18 @@ impl RecordFile for Recording {
         self.ticket
     }
 
-    fn write(&self, place: u64, bytes: Vec<u8>) -> bool {
-        let len = bytes.len();
-        let full = self.blocks.len() >= BLOCKS_MAX || self.shared.waiting.load(Ordering::Relaxed) + len > WAITING_MAX;
+    fn write(&self, place: u64, block: &mut Vec<u8>) -> bool {
+        let len = block.len();
+        let full = self.blocks.is_full() || self.shared.waiting.load(Ordering::Relaxed) + len > WAITING_MAX;
         if full || self.is_broken() {
             self.shared.refused.fetch_add(1, Ordering::Relaxed);
             return false;
         }
         self.shared.waiting.fetch_add(len, Ordering::Relaxed);
-        self.blocks.push((place, bytes));
+        let next = self.empty.pop().unwrap_or_default();
+        // Room for it was seen, and nobody else adds.
+        let _ = self.blocks.push((place, std::mem::replace(block, next)));
         true
-    }
-
-    fn spare(&self) -> Option<Vec<u8>> {
-        self.shared.spare.pop()
     }
 
     fn finish(&self, data: u64) {
@@ -296,14 +298,15 @@ impl Active {
         let finish = recording.finish.load(Ordering::Acquire);
         // This thread's two: nobody else will ever finish it.
         let orphan = Arc::strong_count(&recording) <= 2;
-        while let Some((place, bytes)) = recording.blocks.pop() {
+        while let Some((place, mut bytes)) = recording.blocks.pop() {
             shared.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
             if self.error.is_none() && !recording.abandoned.load(Ordering::Relaxed) {
                 let written = self.write(place, &bytes);
                 self.note(written);
             }
-            // A full shelf drops it.
-            let _ = shared.spare.push(bytes);
+            bytes.clear();
+            // One that was made since the disk was behind goes.
+            let _ = recording.empty.push(bytes);
         }
         if recording.abandoned.load(Ordering::Acquire) {
             // Nobody misses it if it cannot be removed.

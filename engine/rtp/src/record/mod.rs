@@ -34,11 +34,9 @@ pub trait RecordFile: Debug + Send + Sync {
     /// Its name between the machine and the driver.
     fn ticket(&self) -> Ticket;
 
-    /// Takes bytes for a place behind the header. False if there is no room for them now: they are lost.
-    fn write(&self, place: u64, bytes: Vec<u8>) -> bool;
-
-    /// An empty buffer that was used before, if there is one.
-    fn spare(&self) -> Option<Vec<u8>>;
+    /// Takes the bytes of a block for a place behind the header, and leaves another buffer for the next, with room for
+    /// [`block_bytes`] unless the file is behind. False if there is no room for them now: they are lost.
+    fn write(&self, place: u64, block: &mut Vec<u8>) -> bool;
 
     /// The recording is over, with so many bytes of samples. Always taken.
     fn finish(&self, data: u64);
@@ -109,13 +107,18 @@ pub fn header(record: &api::Record, codec: &str, rate: Rate) -> Header {
     Header { format, rate_hz: rate.hz(), channels: record.channels.count() }
 }
 
+/// Bytes of a whole block.
+pub const fn block_bytes(header: &Header) -> usize {
+    BLOCK_FRAMES * (header.rate_hz / 50) as usize * header.frame_bytes()
+}
+
 impl Recorder {
     /// Records what `record` asks for.
     pub fn new(record: &api::Record, Sink { file, header, rate }: Sink) -> Self {
         let ticks = |ms: u32| u64::from(ms.div_ceil(TICK_MS));
         let mut recorder = Self {
             name: Arc::clone(&record.file),
-            block: buffer(&*file, header),
+            block: Vec::with_capacity(block_bytes(&header)),
             file,
             header,
             rate,
@@ -147,22 +150,19 @@ impl Recorder {
         let _ = self.news.push_back(kind);
     }
 
-    fn block_bytes(&self) -> usize {
-        BLOCK_FRAMES * self.rate.samples() * self.header.frame_bytes()
-    }
-
     /// Hands the block over, full or not.
     fn hand_over(&mut self) {
         if self.block.is_empty() {
             return;
         }
-        let next = buffer(&*self.file, self.header);
-        let bytes = std::mem::replace(&mut self.block, next);
-        let len = bytes.len() as u64;
-        if !self.file.write(self.place, bytes) {
+        let len = self.block.len() as u64;
+        if !self.file.write(self.place, &mut self.block) {
             self.lost_ms += len / self.header.frame_bytes() as u64 * 1000 / u64::from(self.rate.hz());
         }
         self.place += len;
+        self.block.clear();
+        // There already, but where the file is behind.
+        self.block.reserve(block_bytes(&self.header));
     }
 
     /// Silence for ticks that were left out: the file has it where nothing is written.
@@ -193,7 +193,7 @@ impl Recorder {
             self.append(samples.get(..count).unwrap_or_default(), tick);
         }
         self.ticks += 1;
-        if self.block.len() >= self.block_bytes() {
+        if self.block.len() >= block_bytes(&self.header) {
             self.hand_over();
         }
     }
@@ -215,7 +215,7 @@ impl Recorder {
 
     /// Why it is over after this tick, if it is.
     fn over(&self) -> Option<RecordEnd> {
-        let next_end = self.place + (self.block.len() + 2 * self.block_bytes()) as u64;
+        let next_end = self.place + (self.block.len() + 2 * block_bytes(&self.header)) as u64;
         if self.file.is_broken() {
             Some(RecordEnd::Error)
         } else if self.max_ticks.is_some_and(|max| self.ticks >= max) || next_end > Header::MAX_DATA {
@@ -297,11 +297,4 @@ impl Drop for Recorder {
     fn drop(&mut self) {
         self.end(RecordEnd::ChannelClosed);
     }
-}
-
-fn buffer(file: &dyn RecordFile, header: Header) -> Vec<u8> {
-    let mut buffer = file.spare().unwrap_or_default();
-    buffer.clear();
-    buffer.reserve(BLOCK_FRAMES * (header.rate_hz / 50) as usize * header.frame_bytes());
-    buffer
 }

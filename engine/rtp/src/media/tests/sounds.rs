@@ -170,13 +170,9 @@ impl RecordFile for Memory {
         Ticket(1)
     }
 
-    fn write(&self, place: u64, bytes: Vec<u8>) -> bool {
-        self.blocks.lock().unwrap().insert(place, bytes);
+    fn write(&self, place: u64, block: &mut Vec<u8>) -> bool {
+        self.blocks.lock().unwrap().insert(place, std::mem::take(block));
         true
-    }
-
-    fn spare(&self) -> Option<Vec<u8>> {
-        None
     }
 
     fn finish(&self, data: u64) {
