@@ -1,11 +1,13 @@
 //! Replays every input that the fuzzer keeps, and the messages in `testfiles/`, through the fuzz targets; then the same with
 //! changes, for a while.
 //!
-//! A while is 2 s of all targets together, or `FUZZ_SECONDS=60 cargo test -p sip --test corpus`; `FUZZ_SEED=n` begins elsewhere.
+//! A while is 2 s of all targets together, or `FUZZ_SECONDS=60 cargo test -p sip --test corpus`. Every run makes other changes; it
+//! prints its seed, and `FUZZ_SEED=n` makes those of that run again, as far as the time allows.
 //! An input that fails is written to the system's directory for temporary files, whose name is printed; it is to be kept in
 //! `engine/fuzz/corpus`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "also in helpers, a failure here is a failed test and names its file")]
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -119,9 +121,13 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], rng: &mut sim::SimRng) {
 fn kept_inputs_with_changes_hold_for_a_while() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seconds = number("FUZZ_SECONDS").unwrap_or(2);
-    let mut rng = sim::SimRng::new(number("FUZZ_SEED").unwrap_or(1));
+    // The keys of a hasher are the randomness that the standard library has.
+    let seed = number("FUZZ_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    println!("FUZZ_SEED={seed}");
     for (name, target, folders) in TARGETS {
         let kept: Vec<Vec<u8>> = folders.iter().flat_map(|folder| files(folder)).map(|file| std::fs::read(file).unwrap()).collect();
+        // Each target has changes of its own, whatever time the others had.
+        let mut rng = sim::SimRng::new(seed);
         let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds) / TARGETS.len() as u32;
         let mut runs = 0_u64;
         while std::time::Instant::now() < end {
@@ -131,7 +137,7 @@ fn kept_inputs_with_changes_hold_for_a_while() {
             if let Err(panic) = std::panic::catch_unwind(|| target(&bytes)) {
                 let file = std::env::temp_dir().join(format!("mediaswitch-fuzz-{name}-{}", std::process::id()));
                 std::fs::write(&file, &bytes).unwrap();
-                println!("{name} fails with {}", file.display());
+                println!("{name} fails with {}, of FUZZ_SEED={seed}", file.display());
                 std::panic::resume_unwind(panic);
             }
             runs += 1;
