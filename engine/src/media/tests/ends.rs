@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A shard of the real machine that carries calls.
 pub(super) struct House {
-    pub shard: MediaShard<Media>,
+    pub shard: Box<MediaShard<Media>>,
     pub front: Caller<Request, Answer, News>,
     news: Rc<RefCell<Vec<News>>>,
     channels: Vec<ChannelId>,
@@ -41,7 +41,7 @@ impl House {
         let (end, server) = pair(wake);
         let now = Instant::now();
         let machine = Media::new(Config { channels_max: channels, ..Config::default() }, Start { now, unix_epoch_ms: 0 }, [1; 32]);
-        let shard = MediaShard::new(setup, &ports, machine, server, signal).unwrap();
+        let shard = Box::new(MediaShard::new(setup, &ports, machine, server, signal).unwrap());
         let (front, news) = (Caller::new(end), Rc::new(RefCell::new(Vec::new())));
         rt::spawn_local({
             let (front, stop, news) = (front.clone(), stop.clone(), Rc::clone(&news));
@@ -155,7 +155,7 @@ fn channels() -> usize {
 fn all_channels_closed_at_once_are_told_and_leave_nothing() {
     rt::run_test(async {
         let stop = Latch::new();
-        let mut house = House::new(channels(), 80, channels(), &stop).await;
+        let mut house = Box::pin(House::new(channels(), 80, channels(), &stop)).await;
         // As many at a time as find room.
         let lists = house.channels.chunks(house.channels.len().div_ceil(CALLS_MAX)).map(<[ChannelId]>::to_vec);
         let closing: Vec<_> = lists
@@ -185,7 +185,7 @@ fn all_channels_of_a_program_that_ends_are_told_and_leave_nothing() {
     rt::run_test(async {
         let stop = Latch::new();
         let half = channels() / 4 * 2;
-        let mut house = House::new(half, 160, half, &stop).await;
+        let mut house = Box::pin(House::new(half, 160, half, &stop)).await;
         let farewell = rt::spawn_local({
             let front = house.front.clone();
             async move { front.ask(Request::Farewell).await }

@@ -36,7 +36,7 @@ fn target(channel: ChannelId) -> Command {
 fn an_answered_call_gets_its_far_end_and_its_caller_a_channel_though_the_core_is_full() {
     rt::run_test(async {
         let stop = Latch::new();
-        let mut house = House::new(8, 200, 0, &stop).await;
+        let mut house = Box::pin(House::new(8, 200, 0, &stop)).await;
         let [callee, other] = [open(&mut house, None).await.unwrap(), open(&mut house, None).await.unwrap()];
         // 80 % or less is the limit of new calls, 95 % that of their other ends.
         house.shard.be_busy(0.9);
