@@ -11,12 +11,16 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use perf::process::{Process, free_port, http_get};
 use support::{PATIENCE, Ports, Switch, is_listening, sipp, start_sip, testfile};
 
 const DOMAIN: [&str; 4] = ["--domain", "bling.babblevoice.com", "--users", "1000:1123654789,1003:1123654789"];
+
+/// Held while a SIPp chooses a port.
+static CHOOSING: Mutex<()> = Mutex::new(());
 
 fn switch() -> Switch {
     let switch = Switch::start(&Ports::free(), &DOMAIN);
@@ -110,11 +114,14 @@ fn call_over_tcp(mode: &str, caller_scenario: &str, callee_scenario: &str) {
     let media = ["-key", "rtpport", "7000", "-key", "pt", "8", "-key", "encoding", "PCMA"];
     let mut called = sipp(callee_scenario, &[&["-t", "t1", "-max_socket", "100", "-p", &port][..], &media].concat()).unwrap();
     until("the callee listens", || is_listening(port.parse().unwrap()));
-    // Its port is its own choice: one of ours might be that of somebody else's connection by now.
-    let csv = testfile("uac.csv");
+    // Its port is its own choice: one of ours might be that of somebody else's connection by now. Two that choose at once choose the same.
+    let (csv, accepted) = (testfile("uac.csv"), tcp(switch.sip_http, "accepted_total"));
+    let choosing = CHOOSING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut calling =
         sipp(caller_scenario, &[&["-t", mode, "-max_socket", "100", "-inf", csv.to_str().unwrap()][..], &media, &[&server]].concat())
             .unwrap();
+    until("the caller has a connection", || tcp(switch.sip_http, "accepted_total") > accepted);
+    drop(choosing);
     succeeds(&mut calling);
     succeeds(&mut called);
     until("nothing is left", || http_get(switch.sip_http, "/dialog").unwrap().contains("\"count\":0"));
