@@ -6,7 +6,8 @@
 //! Shape:  a closed loop on one thread: the next request of a connection goes out when its last was answered; three requests a channel.
 //! Units:  channels a second; microseconds of the server's CPU, kernel included, by thread, and of time for all three.
 //! Errors: text; a request that is refused ends it.
-//! Note:   where the load's own core is full, the rate is "at least". A freed port rests 2 s, so a second needs its ports three times.
+//! Note:   a freed port rests 2 s, so a second needs its ports three times. Where all rest, the load waits for one; then, and where its
+//!         own core is full, the rate is "at least".
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -23,8 +24,8 @@ use crate::api::Api;
 use crate::load::{Histogram, kernel};
 
 const CONNECTIONS: usize = 16;
-/// Room for `--quick`.
-const QUICK_CHANNELS: usize = 3000;
+/// Until a port has rested.
+const REST: Duration = Duration::from_millis(5);
 /// Above this the load was the limit.
 const LOAD_CORE_MOST: f64 = 0.9;
 const TARGET: &str = r#"{"ip":"127.0.0.1","port":9,"audio":{"payloads":[0]}}"#;
@@ -42,24 +43,24 @@ struct Line {
 /// # Errors
 /// The server does not start, or refuses.
 pub fn measure(options: &Options) -> Result<Value, String> {
-    let switch = Switch::start(&options.cores, if options.quick { QUICK_CHANNELS } else { channels_max() })?;
+    let switch = Switch::start(&options.cores, channels_max())?;
     let (pids, port) = ([switch.id()], switch.rtp_http);
-    let (delay, seconds, load_core, threads_used) = pinned(options.front_load_cpu(), || {
+    let ((delay, waited), seconds, load_core, threads_used) = pinned(options.front_load_cpu(), || {
         let lines =
             (0..CONNECTIONS).map(|_| Api::connect(port).map(|api| Line { api, uuid: String::new(), step: 0, began: Instant::now() }));
         let mut lines = lines.collect::<Result<Vec<_>, _>>()?;
         run(&mut lines, Duration::from_millis(100))?;
         let (before, task) = (usage::by_thread(&pids), kernel::this_thread());
         let (cpu, start) = (kernel::cpu_time(&task), Instant::now());
-        let delay = run(&mut lines, options.time)?;
+        let ran = run(&mut lines, options.time)?;
         let seconds = start.elapsed().as_secs_f64();
         let load_core = (kernel::cpu_time(&task) - cpu).as_secs_f64() / seconds;
-        Ok::<_, String>((delay, seconds, load_core, threads_since(usage::by_thread(&pids), &before)))
+        Ok::<_, String>((ran, seconds, load_core, threads_since(usage::by_thread(&pids), &before)))
     })?;
-    Ok(report(options, &delay, seconds, load_core, &threads_used))
+    Ok(report(options, &delay, waited, seconds, load_core, &threads_used))
 }
 
-fn report(options: &Options, delay: &Histogram, seconds: f64, load_core: f64, used: &BTreeMap<String, Usage>) -> Value {
+fn report(options: &Options, delay: &Histogram, waited: bool, seconds: f64, load_core: f64, used: &BTreeMap<String, Usage>) -> Value {
     let usage = used.values().fold(Usage::default(), |sum, usage| sum.and(*usage));
     let each = |usage: Usage| usage.run.as_secs_f64() * 1e6 / delay.count().max(1) as f64;
     let rate = delay.count() as f64 / seconds;
@@ -70,7 +71,7 @@ fn report(options: &Options, delay: &Histogram, seconds: f64, load_core: f64, us
         "connections": CONNECTIONS,
         "channels": delay.count(),
         "channels_per_second": round(rate, 0),
-        "generator_was_limit": load_core > LOAD_CORE_MOST,
+        "generator_was_limit": waited || load_core > LOAD_CORE_MOST,
         "cpu_us_per_channel": round(each(usage), 2),
         "kernel_part": usage.kernel_part().map(|part| round(part, 3)),
         "threads": threads(used, each),
@@ -79,8 +80,9 @@ fn report(options: &Options, delay: &Histogram, seconds: f64, load_core: f64, us
     })
 }
 
-fn run(lines: &mut [Line], time: Duration) -> Result<Histogram, String> {
-    let mut delay = Histogram::default();
+/// The times of channels, and whether one had to wait for a port.
+fn run(lines: &mut [Line], time: Duration) -> Result<(Histogram, bool), String> {
+    let (mut delay, mut waited) = (Histogram::default(), false);
     let end = Instant::now() + time;
     for line in &mut *lines {
         (line.step, line.began) = (0, Instant::now());
@@ -90,6 +92,17 @@ fn run(lines: &mut [Line], time: Duration) -> Result<Histogram, String> {
     while open > 0 {
         for line in lines.iter_mut().filter(|line| line.step < 3) {
             let (status, body) = line.api.receive().map_err(|error| format!("channels: {error}"))?;
+            if status == 503 && line.step == 0 {
+                waited = true;
+                if Instant::now() > end {
+                    line.step = 3;
+                    open -= 1;
+                    continue;
+                }
+                std::thread::sleep(REST);
+                ask(line)?;
+                continue;
+            }
             if !(200..300).contains(&status) {
                 return Err(format!("channels, request {}: {status} {}", line.step + 1, String::from_utf8_lossy(&body)));
             }
@@ -108,7 +121,7 @@ fn run(lines: &mut [Line], time: Duration) -> Result<Histogram, String> {
             ask(line)?;
         }
     }
-    Ok(delay)
+    Ok((delay, waited))
 }
 
 fn ask(line: &mut Line) -> Result<(), String> {
